@@ -1,0 +1,54 @@
+import type { ErrorCode } from '../errors.js';
+
+/**
+ * The exit code of every error code. A code without a row does not compile.
+ *
+ * 0 is success; 20 (differences or findings) and 9 (partial success) are outcomes, not errors, and are set by the
+ * commands that know them.
+ */
+export const exitCodes = {
+  E_INTERNAL: 1,
+  E_USAGE: 2,
+  E_NOT_FOUND: 2,
+  E_SELECTION: 2,
+  E_KEY: 2,
+  E_PASSPHRASE: 2,
+  E_CONTAINER: 3,
+  E_GZIP: 3,
+  E_MANIFEST: 3,
+  E_DIGEST: 3,
+  E_LIMIT: 3,
+  E_METADATA: 3,
+  E_SOURCE: 3,
+  E_SOURCE_CHANGED: 3,
+  E_RELEASE: 3,
+  E_TRUST_MISSING: 4,
+  E_UNSIGNED: 4,
+  E_SIGNER_UNKNOWN: 4,
+  E_SIGNATURE_INVALID: 4,
+  E_FORMAT_VERSION: 5,
+  E_WASM: 5,
+  E_EXISTS: 6,
+  E_CONFLICT: 6,
+  E_LOCKED: 6,
+  E_IO: 7,
+  E_NO_SPACE: 7,
+  E_FILESYSTEM: 7,
+  E_LISTEN: 7,
+  E_INTERRUPTED: 130,
+  E_TERMINATED: 143,
+} as const satisfies Record<ErrorCode, number>;
+
+/** What each exit code means, in the order of the README's table. */
+export const exitMeanings: Readonly<Record<number, string>> = {
+  0: 'done, or nothing to do',
+  1: 'a defect of Plugferry itself',
+  2: 'wrong usage, configuration, key file or selection',
+  3: 'integrity: malformed or damaged bundle, tree or file; a limit exceeded',
+  4: 'trust: unsigned, unknown signer, invalid signature, or no key given to check with',
+  5: 'incompatible: bundle format of another version, or a module that the gateway cannot load',
+  6: 'conflict: same name and version with other bytes, output exists, volume locked',
+  7: 'target I/O: space, permission, file system, port; the volume is unchanged',
+  130: 'interrupted (Ctrl-C); nothing half written is left',
+  143: 'terminated (SIGTERM); nothing half written is left',
+};

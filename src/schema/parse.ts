@@ -1,0 +1,74 @@
+import { PlugferryError, type ErrorCode } from '../errors.js';
+import type { Manifest } from './manifest.js';
+import type { Release } from './release.js';
+import * as generated from './validators.js';
+
+interface SchemaError {
+  readonly instancePath: string;
+  readonly message?: string;
+  readonly params?: Readonly<Record<string, unknown>>;
+}
+type Validator = ((data: unknown) => boolean) & { errors?: readonly SchemaError[] | null };
+
+interface Documents {
+  readonly manifest: Manifest;
+  readonly release: Release;
+}
+
+const validators = generated as unknown as Readonly<Record<keyof Documents, Validator>>;
+
+/** How a document is named in errors, and with which code it is refused. */
+export interface DocumentContext {
+  readonly file: string;
+  readonly code: ErrorCode;
+  readonly hint: string;
+}
+
+/**
+ * Bytes to a validated document: UTF-8, JSON, schema, and the canonical rule (the bytes are exactly
+ * `JSON.stringify(value, null, 2)` and a line feed), which also rules out duplicate keys and other spellings of a number.
+ * This is the only way to obtain one of these documents from bytes.
+ *
+ * @throws PlugferryError with the code of `context`, naming the field and what is wrong with it.
+ */
+export function parseDocument<Kind extends keyof Documents>(
+  kind: Kind,
+  bytes: Uint8Array,
+  context: DocumentContext,
+): Documents[Kind] {
+  const value = parseCanonicalJson(bytes, context);
+  const validate = validators[kind];
+  if (validate(value)) return value as Documents[Kind];
+  const [first] = validate.errors ?? [];
+  throw refused(context, `${first?.instancePath ?? ''} ${explain(first)}`.trim());
+}
+
+function parseCanonicalJson(bytes: Uint8Array, context: DocumentContext): unknown {
+  let value: unknown;
+  let canonical: Buffer;
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    value = JSON.parse(text);
+    // Nesting that JSON.parse survives can still exhaust the stack of JSON.stringify.
+    canonical = Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
+  } catch (error) {
+    throw refused(context, error instanceof RangeError ? 'nested too deeply' : 'not JSON in UTF-8', error);
+  }
+  if (!canonical.equals(bytes)) {
+    throw refused(context, 'not in canonical form (two-space JSON with one final line feed, each key once)');
+  }
+  return value;
+}
+
+/** The bytes that {@link parseDocument} accepts for a document. */
+export const documentBytes = (document: Manifest | Release): Buffer =>
+  Buffer.from(`${JSON.stringify(document, null, 2)}\n`);
+
+function explain(error: SchemaError | undefined): string {
+  const names = Object.values(error?.params ?? {}).filter((value) => typeof value === 'string');
+  return `${error?.message ?? 'does not fit the schema'}${names.length > 0 ? ` (${names.join(', ')})` : ''}`;
+}
+
+function refused({ file, code, hint }: DocumentContext, reason: string, cause?: unknown): PlugferryError {
+  return new PlugferryError(code, `${file}: ${reason}`, { hint, details: { file, found: reason }, cause });
+}
