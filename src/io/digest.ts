@@ -34,6 +34,25 @@ export class DigestMeter {
   }
 }
 
+/** A stream that passes bytes through and knows, once it has ended, what they were. */
+export class Metering extends Transform {
+  readonly #meter = new DigestMeter();
+
+  constructor() {
+    super({ highWaterMark: 1024 * 1024 });
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.#meter.update(chunk);
+    done(null, chunk);
+  }
+
+  /** May be asked for once, after the end. */
+  digest(): Digest {
+    return this.#meter.digest();
+  }
+}
+
 export function digestOf(bytes: Uint8Array): Digest {
   const meter = new DigestMeter();
   meter.update(bytes);

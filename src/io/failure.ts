@@ -1,0 +1,48 @@
+import { isPlugferryError, PlugferryError, systemCode } from '../errors.js';
+
+/**
+ * A system error met while writing, as a {@link PlugferryError} that says what to do; anything else is handed back as it
+ * is.
+ */
+export function ioError(error: unknown, path: string): unknown {
+  if (isPlugferryError(error)) return error;
+  const code = systemCode(error);
+  if (code === undefined || !/^E[A-Z0-9]+$/.test(code)) return error;
+  const details = { file: path, found: code };
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new PlugferryError('E_NO_SPACE', `${path}: no space left (${code})`, {
+        hint: 'Free some space or raise the quota, then run the same command again.',
+        details,
+        cause: error,
+      });
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new PlugferryError('E_NOT_FOUND', `${path}: the directory does not exist`, {
+        hint: 'Create the directory first, or check the path.',
+        details,
+        cause: error,
+      });
+    default:
+      return new PlugferryError('E_IO', `${path}: ${reasonOf(code)}`, {
+        hint: 'Check permissions and mount options, then run the same command again.',
+        details,
+        cause: error,
+      });
+  }
+}
+
+function reasonOf(code: string): string {
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+      return `permission denied (${code})`;
+    case 'EROFS':
+      return 'the file system is read-only (EROFS)';
+    case 'EIO':
+      return 'the device reported an input/output error (EIO)';
+    default:
+      return `the system said ${code}`;
+  }
+}

@@ -1,0 +1,95 @@
+import { committedFile, refuseExisting } from './io/commit.js';
+import { readSmallFile } from './io/file.js';
+import {
+  maxKeyFileBytes,
+  parsePrivateKey,
+  parsePublicKey,
+  type KeyAlgorithm,
+  type SigningKey,
+  type TrustedKey,
+} from './trust/key.js';
+import { makeKeyPair } from './trust/keypair.js';
+import { sign } from './trust/signature.js';
+
+export interface KeygenOptions {
+  /** Path without suffix: `keys/dev` makes `keys/dev.key` and `keys/dev.pub`. */
+  readonly path: string;
+  /** @default ecdsa-p256 */
+  readonly algorithm?: KeyAlgorithm;
+  /** Encrypts the private key; undefined leaves it plain. */
+  readonly passphrase?: Buffer;
+}
+
+export interface KeygenResult {
+  readonly keyId: string;
+  readonly algorithm: KeyAlgorithm;
+  readonly privateKeyFile: string;
+  readonly publicKeyFile: string;
+  readonly encrypted: boolean;
+}
+
+/**
+ * Makes a key pair and writes `<path>.key` (mode 0600) and `<path>.pub`. Existing files are never replaced: a lost signing
+ * key cannot be had back.
+ *
+ * @throws PlugferryError `E_EXISTS`, `E_PASSPHRASE`, `E_IO`.
+ */
+export async function generateKeys(options: KeygenOptions): Promise<KeygenResult> {
+  const privateKeyFile = `${options.path}.key`;
+  const publicKeyFile = `${options.path}.pub`;
+  for (const file of [privateKeyFile, publicKeyFile]) await refuseExisting(file, false);
+  const pair = await makeKeyPair(options.algorithm ?? 'ecdsa-p256', options.passphrase);
+  await committedFile(privateKeyFile, { force: false, mode: 0o600 }, (file) =>
+    file.writeFile(pair.privatePem),
+  );
+  await committedFile(publicKeyFile, { force: false }, (file) => file.writeFile(pair.publicPem));
+  return {
+    keyId: pair.keyId,
+    algorithm: pair.algorithm,
+    privateKeyFile,
+    publicKeyFile,
+    encrypted: options.passphrase !== undefined,
+  };
+}
+
+/** Signs manifests. Obtained from {@link readSigner}. */
+export interface Signer {
+  readonly keyId: string;
+  sign(bytes: Uint8Array): Buffer;
+}
+
+export interface ReadSignerOptions {
+  /** Asked for only when the key is encrypted. A final line feed is not part of it. */
+  readonly passphrase: () => Promise<Buffer>;
+  /** Accept a private key that is not encrypted. @default false */
+  readonly allowPlainKey?: boolean;
+}
+
+/**
+ * Reads a private key file.
+ *
+ * @throws PlugferryError `E_KEY`, `E_PASSPHRASE`, `E_NOT_FOUND`.
+ */
+export async function readSigner(file: string, options: ReadSignerOptions): Promise<Signer> {
+  const pem = await readSmallFile(file, 'signing key', maxKeyFileBytes);
+  const key: SigningKey = await parsePrivateKey(pem, {
+    file,
+    passphrase: options.passphrase,
+    allowPlain: options.allowPlainKey ?? false,
+  });
+  return { keyId: key.keyId, sign: (bytes) => sign(bytes, key) };
+}
+
+/**
+ * Reads public key files; the same key twice counts once.
+ *
+ * @throws PlugferryError `E_KEY`, `E_NOT_FOUND`.
+ */
+export async function readPublicKeys(files: readonly string[]): Promise<readonly TrustedKey[]> {
+  const keys = new Map<string, TrustedKey>();
+  for (const file of files) {
+    const key = parsePublicKey(await readSmallFile(file, 'public key', maxKeyFileBytes), file);
+    if (!keys.has(key.keyId)) keys.set(key.keyId, key);
+  }
+  return [...keys.values()];
+}

@@ -1,0 +1,33 @@
+import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeKeyPair, type KeyPair } from '../../src/trust/keypair.js';
+import { parsePublicKey, type KeyAlgorithm, type SigningKey, type TrustedKey } from '../../src/trust/key.js';
+import { sign } from '../../src/trust/signature.js';
+import type { Signer } from '../../src/keys.js';
+
+/** A key pair for tests, in every shape that a test may want. */
+export interface TestKey extends KeyPair, Signer {
+  readonly trusted: TrustedKey;
+  readonly signing: SigningKey;
+  /** Writes `<name>.key` (not encrypted) and `<name>.pub` into a directory and returns their paths. */
+  writeTo(directory: string): Promise<{ readonly key: string; readonly pub: string }>;
+}
+
+export async function testKey(name = 'ada', algorithm: KeyAlgorithm = 'ecdsa-p256'): Promise<TestKey> {
+  const pair = await makeKeyPair(algorithm, undefined);
+  const key = createPrivateKey(pair.privatePem);
+  const signing = { keyId: pair.keyId, algorithm, key, publicKey: createPublicKey(key) };
+  return {
+    ...pair,
+    signing,
+    trusted: parsePublicKey(Buffer.from(pair.publicPem), `${name}.pub`),
+    sign: (bytes) => sign(bytes, signing),
+    async writeTo(directory) {
+      const files = { key: join(directory, `${name}.key`), pub: join(directory, `${name}.pub`) };
+      await writeFile(files.key, pair.privatePem, { mode: 0o600 });
+      await writeFile(files.pub, pair.publicPem);
+      return files;
+    },
+  };
+}
