@@ -1,6 +1,7 @@
 import { PlugferryError, type ErrorCode } from '../errors.js';
 import type { Manifest } from './manifest.js';
 import type { Release } from './release.js';
+import type { State } from './state.js';
 import * as generated from './validators.js';
 
 interface SchemaError {
@@ -13,6 +14,7 @@ type Validator = ((data: unknown) => boolean) & { errors?: readonly SchemaError[
 interface Documents {
   readonly manifest: Manifest;
   readonly release: Release;
+  readonly state: State;
 }
 
 const validators = generated as unknown as Readonly<Record<keyof Documents, Validator>>;
@@ -61,7 +63,7 @@ function parseCanonicalJson(bytes: Uint8Array, context: DocumentContext): unknow
 }
 
 /** The bytes that {@link parseDocument} accepts for a document. */
-export const documentBytes = (document: Manifest | Release): Buffer =>
+export const documentBytes = (document: Manifest | Release | State): Buffer =>
   Buffer.from(`${JSON.stringify(document, null, 2)}\n`);
 
 function explain(error: SchemaError | undefined): string {

@@ -53,6 +53,14 @@ export interface ReleasePlugin {
    * The version whose bytes this one serves, when it was made by `alias`.
    */
   aliasOf?: string;
+  /**
+   * The bundle that brought these bytes: its manifest and signatures stand in evidence/<manifestSha256>/. Absent for a plugin that was in the tree before Plugferry.
+   */
+  manifestSha256?: string;
+  /**
+   * True when the bundle that brought these bytes was taken without a signature check.
+   */
+  unsigned?: boolean;
   files: ReleaseFile[];
 }
 export interface ReleaseFile {

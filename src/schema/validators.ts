@@ -9,6 +9,32 @@ var __commonJS = (cb, mod) => function __require() {
   }
 };
 
+// node_modules/ajv/dist/runtime/ucs2length.js
+var require_ucs2length = __commonJS({
+  "node_modules/ajv/dist/runtime/ucs2length.js"(exports) {
+    "use strict";
+    Object.defineProperty(exports, "__esModule", { value: true });
+    function ucs2length(str) {
+      const len = str.length;
+      let length = 0;
+      let pos = 0;
+      let value;
+      while (pos < len) {
+        length++;
+        value = str.charCodeAt(pos++);
+        if (value >= 55296 && value <= 56319 && pos < len) {
+          value = str.charCodeAt(pos);
+          if ((value & 64512) === 56320)
+            pos++;
+        }
+      }
+      return length;
+    }
+    exports.default = ucs2length;
+    ucs2length.code = 'require("ajv/dist/runtime/ucs2length").default';
+  }
+});
+
 // node_modules/fast-deep-equal/index.js
 var require_fast_deep_equal = __commonJS({
   "node_modules/fast-deep-equal/index.js"(exports, module) {
@@ -55,43 +81,15 @@ var require_equal = __commonJS({
   }
 });
 
-// node_modules/ajv/dist/runtime/ucs2length.js
-var require_ucs2length = __commonJS({
-  "node_modules/ajv/dist/runtime/ucs2length.js"(exports) {
-    "use strict";
-    Object.defineProperty(exports, "__esModule", { value: true });
-    function ucs2length(str) {
-      const len = str.length;
-      let length = 0;
-      let pos = 0;
-      let value;
-      while (pos < len) {
-        length++;
-        value = str.charCodeAt(pos++);
-        if (value >= 55296 && value <= 56319 && pos < len) {
-          value = str.charCodeAt(pos);
-          if ((value & 64512) === 56320)
-            pos++;
-        }
-      }
-      return length;
-    }
-    exports.default = ucs2length;
-    ucs2length.code = 'require("ajv/dist/runtime/ucs2length").default';
-  }
-});
-
 // <stdin>
-var manifest = validate20;
-var schema31 = { "$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://plugferry.dev/schemas/manifest.schema.json", "title": "Manifest", "description": "manifest.json of a bundle: its exact bytes are what is signed. Every string is printable ASCII, so no field can carry a control character to a terminal or a log.", "type": "object", "additionalProperties": false, "required": ["type", "set", "epoch", "sequence", "audience", "createdAt", "tool", "totalSize", "plugins", "files"], "properties": { "type": { "const": "plugferry.bundle/v1", "description": "Binds the signature to this format." }, "set": { "$ref": "#/$defs/setName", "description": "Name of the plugin set; the receiver keeps a policy and a sequence per set." }, "epoch": { "type": "integer", "minimum": 0, "maximum": 9007199254740991, "description": "Raised by the receiver's root keys to recover from a leaked key." }, "sequence": { "type": "integer", "minimum": 0, "maximum": 9007199254740991, "description": "Grows with every bundle of the set; by default the second of creation." }, "audience": { "type": "array", "maxItems": 32, "uniqueItems": true, "items": { "$ref": "#/$defs/setName" }, "description": "Environments the bundle is meant for; empty means any." }, "createdAt": { "$ref": "#/$defs/time" }, "expiresAt": { "$ref": "#/$defs/time" }, "tool": { "$ref": "#/$defs/text", "description": "Name and version of the program that wrote the bundle." }, "totalSize": { "type": "integer", "minimum": 0, "maximum": 1099511627776, "description": "Sum of files[].size in bytes; at most 1 TiB." }, "plugins": { "type": "array", "minItems": 1, "maxItems": 5e3, "items": { "$ref": "#/$defs/manifestPlugin" }, "description": "Ascending by name, then version." }, "files": { "type": "array", "minItems": 3, "maxItems": 1e4, "items": { "$ref": "#/$defs/manifestFile" }, "description": "Every entry of the container but manifest.json and signatures/, in container order." } }, "$defs": { "text": { "type": "string", "pattern": "^[\\x20-\\x7e]*$", "maxLength": 1024 }, "setName": { "type": "string", "pattern": "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, "time": { "type": "string", "pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$", "description": "UTC, to the second." }, "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" }, "md5": { "type": "string", "pattern": "^[0-9a-f]{32}$" }, "manifestPlugin": { "type": "object", "additionalProperties": false, "required": ["name", "version", "source", "wasm"], "properties": { "name": { "$ref": "#/$defs/text", "description": "Lower-case letters, digits, '.', '_', '-'; at most 63 characters." }, "version": { "$ref": "#/$defs/text", "description": "Safe as a path segment; at most 64 characters; semver is not demanded." }, "source": { "type": "object", "additionalProperties": false, "required": ["kind", "reference", "digest"], "description": "Where the plugin came from.", "properties": { "kind": { "$ref": "#/$defs/text" }, "reference": { "$ref": "#/$defs/text" }, "digest": { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "Immutable digest of what the reference named." } } }, "wasm": { "$ref": "#/$defs/moduleFacts" } } }, "moduleFacts": { "type": "object", "additionalProperties": false, "required": ["abi", "start", "imports", "exports"], "description": "What the module asks of a gateway, read from its sections without running it.", "properties": { "abi": { "type": "array", "maxItems": 16, "items": { "$ref": "#/$defs/text" }, "description": "Exports named proxy_abi_version_*." }, "start": { "type": "array", "maxItems": 2, "items": { "enum": ["_initialize", "_start"] }, "description": "Start functions that the module exports." }, "toolchain": { "$ref": "#/$defs/text", "description": "From the producers section, when it names one." }, "imports": { "type": "array", "maxItems": 256, "items": { "type": "object", "additionalProperties": false, "required": ["module", "names"], "properties": { "module": { "$ref": "#/$defs/text" }, "names": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } } }, "exports": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } }, "manifestFile": { "type": "object", "additionalProperties": false, "required": ["path", "size", "sha256", "md5"], "properties": { "path": { "$ref": "#/$defs/text", "description": "checksums.md5, checksums.sha256, or plugins/<name>/<version>/<file>." }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456 }, "sha256": { "$ref": "#/$defs/sha256" }, "md5": { "$ref": "#/$defs/md5" }, "sameAs": { "$ref": "#/$defs/text", "description": "An earlier path with the same bytes. In a tar the entry is a hard link to it; in a zip the bytes stand again." } } } } };
-var func1 = Object.prototype.hasOwnProperty;
-var func0 = require_equal().default;
-var func3 = require_ucs2length().default;
-var pattern4 = new RegExp("^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$", "u");
-var pattern6 = new RegExp("^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$", "u");
-var pattern8 = new RegExp("^[\\x20-\\x7e]*$", "u");
-var pattern13 = new RegExp("^sha256:[0-9a-f]{64}$", "u");
-var schema42 = { "type": "object", "additionalProperties": false, "required": ["abi", "start", "imports", "exports"], "description": "What the module asks of a gateway, read from its sections without running it.", "properties": { "abi": { "type": "array", "maxItems": 16, "items": { "$ref": "#/$defs/text" }, "description": "Exports named proxy_abi_version_*." }, "start": { "type": "array", "maxItems": 2, "items": { "enum": ["_initialize", "_start"] }, "description": "Start functions that the module exports." }, "toolchain": { "$ref": "#/$defs/text", "description": "From the producers section, when it names one." }, "imports": { "type": "array", "maxItems": 256, "items": { "type": "object", "additionalProperties": false, "required": ["module", "names"], "properties": { "module": { "$ref": "#/$defs/text" }, "names": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } } }, "exports": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } };
+var index = validate20;
+var pattern4 = new RegExp("^[0-9a-f]{64}$", "u");
+var func1 = require_ucs2length().default;
+var pattern5 = new RegExp("^[\\x20-\\x7e]*$", "u");
+var schema36 = { "type": "object", "additionalProperties": false, "required": ["name", "path", "size", "sha256", "md5", "etag"], "properties": { "name": { "enum": ["metadata.txt", "plugin.wasm"] }, "path": { "type": "string", "pattern": "^/plugins/[^/]+/[^/]+/(?:metadata\\.txt|plugin\\.wasm)$", "maxLength": 256, "description": "Path of the URL on this server." }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456, "description": "Bytes." }, "sha256": { "$ref": "#/$defs/sha256", "description": "Of the file; for a plain module also what a WasmPlugin's sha256 wants." }, "md5": { "$ref": "#/$defs/md5" }, "etag": { "type": "string", "pattern": '^"[0-9a-f]{64}"$', "description": "Entity tag of the file, with its quotes." } } };
+var pattern7 = new RegExp("^/plugins/[^/]+/[^/]+/(?:metadata\\.txt|plugin\\.wasm)$", "u");
+var pattern9 = new RegExp("^[0-9a-f]{32}$", "u");
+var pattern10 = new RegExp('^"[0-9a-f]{64}"$', "u");
 function validate22(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
@@ -105,295 +103,138 @@ function validate22(data, { instancePath = "", parentData, parentDataProperty, r
   if (errors === 0) {
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
-      if (data.abi === void 0 && (missing0 = "abi") || data.start === void 0 && (missing0 = "start") || data.imports === void 0 && (missing0 = "imports") || data.exports === void 0 && (missing0 = "exports")) {
+      if (data.name === void 0 && (missing0 = "name") || data.path === void 0 && (missing0 = "path") || data.size === void 0 && (missing0 = "size") || data.sha256 === void 0 && (missing0 = "sha256") || data.md5 === void 0 && (missing0 = "md5") || data.etag === void 0 && (missing0 = "etag")) {
         validate22.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
-          if (!(key0 === "abi" || key0 === "start" || key0 === "toolchain" || key0 === "imports" || key0 === "exports")) {
+          if (!(key0 === "name" || key0 === "path" || key0 === "size" || key0 === "sha256" || key0 === "md5" || key0 === "etag")) {
             validate22.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
         }
         if (_errs1 === errors) {
-          if (data.abi !== void 0) {
-            let data0 = data.abi;
+          if (data.name !== void 0) {
+            let data0 = data.name;
             const _errs2 = errors;
-            if (errors === _errs2) {
-              if (Array.isArray(data0)) {
-                if (data0.length > 16) {
-                  validate22.errors = [{ instancePath: instancePath + "/abi", schemaPath: "#/properties/abi/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
-                  return false;
-                } else {
-                  var valid1 = true;
-                  const len0 = data0.length;
-                  for (let i0 = 0; i0 < len0; i0++) {
-                    let data1 = data0[i0];
-                    const _errs4 = errors;
-                    const _errs5 = errors;
-                    if (errors === _errs5) {
-                      if (typeof data1 === "string") {
-                        if (func3(data1) > 1024) {
-                          validate22.errors = [{ instancePath: instancePath + "/abi/" + i0, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
-                          return false;
-                        } else {
-                          if (!pattern8.test(data1)) {
-                            validate22.errors = [{ instancePath: instancePath + "/abi/" + i0, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
-                            return false;
-                          }
-                        }
-                      } else {
-                        validate22.errors = [{ instancePath: instancePath + "/abi/" + i0, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                        return false;
-                      }
-                    }
-                    var valid1 = _errs4 === errors;
-                    if (!valid1) {
-                      break;
-                    }
-                  }
-                }
-              } else {
-                validate22.errors = [{ instancePath: instancePath + "/abi", schemaPath: "#/properties/abi/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
-                return false;
-              }
+            if (!(data0 === "metadata.txt" || data0 === "plugin.wasm")) {
+              validate22.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/enum", keyword: "enum", params: { allowedValues: schema36.properties.name.enum }, message: "must be equal to one of the allowed values" }];
+              return false;
             }
             var valid0 = _errs2 === errors;
           } else {
             var valid0 = true;
           }
           if (valid0) {
-            if (data.start !== void 0) {
-              let data2 = data.start;
-              const _errs7 = errors;
-              if (errors === _errs7) {
-                if (Array.isArray(data2)) {
-                  if (data2.length > 2) {
-                    validate22.errors = [{ instancePath: instancePath + "/start", schemaPath: "#/properties/start/maxItems", keyword: "maxItems", params: { limit: 2 }, message: "must NOT have more than 2 items" }];
+            if (data.path !== void 0) {
+              let data1 = data.path;
+              const _errs3 = errors;
+              if (errors === _errs3) {
+                if (typeof data1 === "string") {
+                  if (func1(data1) > 256) {
+                    validate22.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/properties/path/maxLength", keyword: "maxLength", params: { limit: 256 }, message: "must NOT have more than 256 characters" }];
                     return false;
                   } else {
-                    var valid3 = true;
-                    const len1 = data2.length;
-                    for (let i1 = 0; i1 < len1; i1++) {
-                      let data3 = data2[i1];
-                      const _errs9 = errors;
-                      if (!(data3 === "_initialize" || data3 === "_start")) {
-                        validate22.errors = [{ instancePath: instancePath + "/start/" + i1, schemaPath: "#/properties/start/items/enum", keyword: "enum", params: { allowedValues: schema42.properties.start.items.enum }, message: "must be equal to one of the allowed values" }];
-                        return false;
-                      }
-                      var valid3 = _errs9 === errors;
-                      if (!valid3) {
-                        break;
-                      }
+                    if (!pattern7.test(data1)) {
+                      validate22.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/properties/path/pattern", keyword: "pattern", params: { pattern: "^/plugins/[^/]+/[^/]+/(?:metadata\\.txt|plugin\\.wasm)$" }, message: 'must match pattern "^/plugins/[^/]+/[^/]+/(?:metadata\\.txt|plugin\\.wasm)$"' }];
+                      return false;
                     }
                   }
                 } else {
-                  validate22.errors = [{ instancePath: instancePath + "/start", schemaPath: "#/properties/start/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                  validate22.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/properties/path/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                   return false;
                 }
               }
-              var valid0 = _errs7 === errors;
+              var valid0 = _errs3 === errors;
             } else {
               var valid0 = true;
             }
             if (valid0) {
-              if (data.toolchain !== void 0) {
-                let data4 = data.toolchain;
-                const _errs10 = errors;
-                const _errs11 = errors;
-                if (errors === _errs11) {
-                  if (typeof data4 === "string") {
-                    if (func3(data4) > 1024) {
-                      validate22.errors = [{ instancePath: instancePath + "/toolchain", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+              if (data.size !== void 0) {
+                let data2 = data.size;
+                const _errs5 = errors;
+                if (!(typeof data2 == "number" && (!(data2 % 1) && !isNaN(data2)) && isFinite(data2))) {
+                  validate22.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                  return false;
+                }
+                if (errors === _errs5) {
+                  if (typeof data2 == "number" && isFinite(data2)) {
+                    if (data2 > 268435456 || isNaN(data2)) {
+                      validate22.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/maximum", keyword: "maximum", params: { comparison: "<=", limit: 268435456 }, message: "must be <= 268435456" }];
                       return false;
                     } else {
-                      if (!pattern8.test(data4)) {
-                        validate22.errors = [{ instancePath: instancePath + "/toolchain", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                      if (data2 < 0 || isNaN(data2)) {
+                        validate22.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                         return false;
                       }
                     }
-                  } else {
-                    validate22.errors = [{ instancePath: instancePath + "/toolchain", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                    return false;
                   }
                 }
-                var valid0 = _errs10 === errors;
+                var valid0 = _errs5 === errors;
               } else {
                 var valid0 = true;
               }
               if (valid0) {
-                if (data.imports !== void 0) {
-                  let data5 = data.imports;
-                  const _errs13 = errors;
-                  if (errors === _errs13) {
-                    if (Array.isArray(data5)) {
-                      if (data5.length > 256) {
-                        validate22.errors = [{ instancePath: instancePath + "/imports", schemaPath: "#/properties/imports/maxItems", keyword: "maxItems", params: { limit: 256 }, message: "must NOT have more than 256 items" }];
+                if (data.sha256 !== void 0) {
+                  let data3 = data.sha256;
+                  const _errs7 = errors;
+                  const _errs8 = errors;
+                  if (errors === _errs8) {
+                    if (typeof data3 === "string") {
+                      if (!pattern4.test(data3)) {
+                        validate22.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                         return false;
-                      } else {
-                        var valid5 = true;
-                        const len2 = data5.length;
-                        for (let i2 = 0; i2 < len2; i2++) {
-                          let data6 = data5[i2];
-                          const _errs15 = errors;
-                          if (errors === _errs15) {
-                            if (data6 && typeof data6 == "object" && !Array.isArray(data6)) {
-                              let missing1;
-                              if (data6.module === void 0 && (missing1 = "module") || data6.names === void 0 && (missing1 = "names")) {
-                                validate22.errors = [{ instancePath: instancePath + "/imports/" + i2, schemaPath: "#/properties/imports/items/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
-                                return false;
-                              } else {
-                                const _errs17 = errors;
-                                for (const key1 in data6) {
-                                  if (!(key1 === "module" || key1 === "names")) {
-                                    validate22.errors = [{ instancePath: instancePath + "/imports/" + i2, schemaPath: "#/properties/imports/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
-                                    return false;
-                                    break;
-                                  }
-                                }
-                                if (_errs17 === errors) {
-                                  if (data6.module !== void 0) {
-                                    let data7 = data6.module;
-                                    const _errs18 = errors;
-                                    const _errs19 = errors;
-                                    if (errors === _errs19) {
-                                      if (typeof data7 === "string") {
-                                        if (func3(data7) > 1024) {
-                                          validate22.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/module", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
-                                          return false;
-                                        } else {
-                                          if (!pattern8.test(data7)) {
-                                            validate22.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/module", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
-                                            return false;
-                                          }
-                                        }
-                                      } else {
-                                        validate22.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/module", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                                        return false;
-                                      }
-                                    }
-                                    var valid6 = _errs18 === errors;
-                                  } else {
-                                    var valid6 = true;
-                                  }
-                                  if (valid6) {
-                                    if (data6.names !== void 0) {
-                                      let data8 = data6.names;
-                                      const _errs21 = errors;
-                                      if (errors === _errs21) {
-                                        if (Array.isArray(data8)) {
-                                          if (data8.length > 4096) {
-                                            validate22.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names", schemaPath: "#/properties/imports/items/properties/names/maxItems", keyword: "maxItems", params: { limit: 4096 }, message: "must NOT have more than 4096 items" }];
-                                            return false;
-                                          } else {
-                                            var valid8 = true;
-                                            const len3 = data8.length;
-                                            for (let i3 = 0; i3 < len3; i3++) {
-                                              let data9 = data8[i3];
-                                              const _errs23 = errors;
-                                              const _errs24 = errors;
-                                              if (errors === _errs24) {
-                                                if (typeof data9 === "string") {
-                                                  if (func3(data9) > 1024) {
-                                                    validate22.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names/" + i3, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
-                                                    return false;
-                                                  } else {
-                                                    if (!pattern8.test(data9)) {
-                                                      validate22.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names/" + i3, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
-                                                      return false;
-                                                    }
-                                                  }
-                                                } else {
-                                                  validate22.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names/" + i3, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                                                  return false;
-                                                }
-                                              }
-                                              var valid8 = _errs23 === errors;
-                                              if (!valid8) {
-                                                break;
-                                              }
-                                            }
-                                          }
-                                        } else {
-                                          validate22.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names", schemaPath: "#/properties/imports/items/properties/names/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
-                                          return false;
-                                        }
-                                      }
-                                      var valid6 = _errs21 === errors;
-                                    } else {
-                                      var valid6 = true;
-                                    }
-                                  }
-                                }
-                              }
-                            } else {
-                              validate22.errors = [{ instancePath: instancePath + "/imports/" + i2, schemaPath: "#/properties/imports/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
-                              return false;
-                            }
-                          }
-                          var valid5 = _errs15 === errors;
-                          if (!valid5) {
-                            break;
-                          }
-                        }
                       }
                     } else {
-                      validate22.errors = [{ instancePath: instancePath + "/imports", schemaPath: "#/properties/imports/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                      validate22.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                       return false;
                     }
                   }
-                  var valid0 = _errs13 === errors;
+                  var valid0 = _errs7 === errors;
                 } else {
                   var valid0 = true;
                 }
                 if (valid0) {
-                  if (data.exports !== void 0) {
-                    let data10 = data.exports;
-                    const _errs26 = errors;
-                    if (errors === _errs26) {
-                      if (Array.isArray(data10)) {
-                        if (data10.length > 4096) {
-                          validate22.errors = [{ instancePath: instancePath + "/exports", schemaPath: "#/properties/exports/maxItems", keyword: "maxItems", params: { limit: 4096 }, message: "must NOT have more than 4096 items" }];
+                  if (data.md5 !== void 0) {
+                    let data4 = data.md5;
+                    const _errs10 = errors;
+                    const _errs11 = errors;
+                    if (errors === _errs11) {
+                      if (typeof data4 === "string") {
+                        if (!pattern9.test(data4)) {
+                          validate22.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{32}$" }, message: 'must match pattern "^[0-9a-f]{32}$"' }];
                           return false;
-                        } else {
-                          var valid10 = true;
-                          const len4 = data10.length;
-                          for (let i4 = 0; i4 < len4; i4++) {
-                            let data11 = data10[i4];
-                            const _errs28 = errors;
-                            const _errs29 = errors;
-                            if (errors === _errs29) {
-                              if (typeof data11 === "string") {
-                                if (func3(data11) > 1024) {
-                                  validate22.errors = [{ instancePath: instancePath + "/exports/" + i4, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
-                                  return false;
-                                } else {
-                                  if (!pattern8.test(data11)) {
-                                    validate22.errors = [{ instancePath: instancePath + "/exports/" + i4, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
-                                    return false;
-                                  }
-                                }
-                              } else {
-                                validate22.errors = [{ instancePath: instancePath + "/exports/" + i4, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                                return false;
-                              }
-                            }
-                            var valid10 = _errs28 === errors;
-                            if (!valid10) {
-                              break;
-                            }
-                          }
                         }
                       } else {
-                        validate22.errors = [{ instancePath: instancePath + "/exports", schemaPath: "#/properties/exports/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                        validate22.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                         return false;
                       }
                     }
-                    var valid0 = _errs26 === errors;
+                    var valid0 = _errs10 === errors;
                   } else {
                     var valid0 = true;
+                  }
+                  if (valid0) {
+                    if (data.etag !== void 0) {
+                      let data5 = data.etag;
+                      const _errs13 = errors;
+                      if (errors === _errs13) {
+                        if (typeof data5 === "string") {
+                          if (!pattern10.test(data5)) {
+                            validate22.errors = [{ instancePath: instancePath + "/etag", schemaPath: "#/properties/etag/pattern", keyword: "pattern", params: { pattern: '^"[0-9a-f]{64}"$' }, message: 'must match pattern "^"[0-9a-f]{64}"$"' }];
+                            return false;
+                          }
+                        } else {
+                          validate22.errors = [{ instancePath: instancePath + "/etag", schemaPath: "#/properties/etag/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                          return false;
+                        }
+                      }
+                      var valid0 = _errs13 === errors;
+                    } else {
+                      var valid0 = true;
+                    }
                   }
                 }
               }
@@ -423,13 +264,13 @@ function validate21(data, { instancePath = "", parentData, parentDataProperty, r
   if (errors === 0) {
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
-      if (data.name === void 0 && (missing0 = "name") || data.version === void 0 && (missing0 = "version") || data.source === void 0 && (missing0 = "source") || data.wasm === void 0 && (missing0 = "wasm")) {
+      if (data.name === void 0 && (missing0 = "name") || data.version === void 0 && (missing0 = "version") || data.files === void 0 && (missing0 = "files")) {
         validate21.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
-          if (!(key0 === "name" || key0 === "version" || key0 === "source" || key0 === "wasm")) {
+          if (!(key0 === "name" || key0 === "version" || key0 === "files")) {
             validate21.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
@@ -442,11 +283,11 @@ function validate21(data, { instancePath = "", parentData, parentDataProperty, r
             const _errs3 = errors;
             if (errors === _errs3) {
               if (typeof data0 === "string") {
-                if (func3(data0) > 1024) {
+                if (func1(data0) > 1024) {
                   validate21.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                   return false;
                 } else {
-                  if (!pattern8.test(data0)) {
+                  if (!pattern5.test(data0)) {
                     validate21.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                     return false;
                   }
@@ -467,17 +308,567 @@ function validate21(data, { instancePath = "", parentData, parentDataProperty, r
               const _errs6 = errors;
               if (errors === _errs6) {
                 if (typeof data1 === "string") {
-                  if (func3(data1) > 1024) {
+                  if (func1(data1) > 1024) {
                     validate21.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                     return false;
                   } else {
-                    if (!pattern8.test(data1)) {
+                    if (!pattern5.test(data1)) {
                       validate21.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                       return false;
                     }
                   }
                 } else {
                   validate21.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  return false;
+                }
+              }
+              var valid0 = _errs5 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.files !== void 0) {
+                let data2 = data.files;
+                const _errs8 = errors;
+                if (errors === _errs8) {
+                  if (Array.isArray(data2)) {
+                    if (data2.length > 2) {
+                      validate21.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/maxItems", keyword: "maxItems", params: { limit: 2 }, message: "must NOT have more than 2 items" }];
+                      return false;
+                    } else {
+                      var valid3 = true;
+                      const len0 = data2.length;
+                      for (let i0 = 0; i0 < len0; i0++) {
+                        const _errs10 = errors;
+                        if (!validate22(data2[i0], { instancePath: instancePath + "/files/" + i0, parentData: data2, parentDataProperty: i0, rootData, dynamicAnchors })) {
+                          vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+                          errors = vErrors.length;
+                        }
+                        var valid3 = _errs10 === errors;
+                        if (!valid3) {
+                          break;
+                        }
+                      }
+                    }
+                  } else {
+                    validate21.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                    return false;
+                  }
+                }
+                var valid0 = _errs8 === errors;
+              } else {
+                var valid0 = true;
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate21.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate21.errors = vErrors;
+  return errors === 0;
+}
+validate21.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate20(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  ;
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate20.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.type === void 0 && (missing0 = "type") || data.plugins === void 0 && (missing0 = "plugins")) {
+        validate20.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "type" || key0 === "release" || key0 === "plugins")) {
+            validate20.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.type !== void 0) {
+            const _errs2 = errors;
+            if ("plugferry.index/v1" !== data.type) {
+              validate20.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.index/v1" }, message: "must be equal to constant" }];
+              return false;
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.release !== void 0) {
+              let data1 = data.release;
+              const _errs3 = errors;
+              const _errs4 = errors;
+              if (errors === _errs4) {
+                if (typeof data1 === "string") {
+                  if (!pattern4.test(data1)) {
+                    validate20.errors = [{ instancePath: instancePath + "/release", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                    return false;
+                  }
+                } else {
+                  validate20.errors = [{ instancePath: instancePath + "/release", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  return false;
+                }
+              }
+              var valid0 = _errs3 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.plugins !== void 0) {
+                let data2 = data.plugins;
+                const _errs6 = errors;
+                if (errors === _errs6) {
+                  if (Array.isArray(data2)) {
+                    if (data2.length > 1e4) {
+                      validate20.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
+                      return false;
+                    } else {
+                      var valid2 = true;
+                      const len0 = data2.length;
+                      for (let i0 = 0; i0 < len0; i0++) {
+                        const _errs8 = errors;
+                        if (!validate21(data2[i0], { instancePath: instancePath + "/plugins/" + i0, parentData: data2, parentDataProperty: i0, rootData, dynamicAnchors })) {
+                          vErrors = vErrors === null ? validate21.errors : vErrors.concat(validate21.errors);
+                          errors = vErrors.length;
+                        }
+                        var valid2 = _errs8 === errors;
+                        if (!valid2) {
+                          break;
+                        }
+                      }
+                    }
+                  } else {
+                    validate20.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                    return false;
+                  }
+                }
+                var valid0 = _errs6 === errors;
+              } else {
+                var valid0 = true;
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate20.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate20.errors = vErrors;
+  return errors === 0;
+}
+validate20.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+var manifest = validate25;
+var schema39 = { "$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://plugferry.dev/schemas/manifest.schema.json", "title": "Manifest", "description": "manifest.json of a bundle: its exact bytes are what is signed. Every string is printable ASCII, so no field can carry a control character to a terminal or a log.", "type": "object", "additionalProperties": false, "required": ["type", "set", "epoch", "sequence", "audience", "createdAt", "tool", "totalSize", "plugins", "files"], "properties": { "type": { "const": "plugferry.bundle/v1", "description": "Binds the signature to this format." }, "set": { "$ref": "#/$defs/setName", "description": "Name of the plugin set; the receiver keeps a policy and a sequence per set." }, "epoch": { "type": "integer", "minimum": 0, "maximum": 9007199254740991, "description": "Raised by the receiver's root keys to recover from a leaked key." }, "sequence": { "type": "integer", "minimum": 0, "maximum": 9007199254740991, "description": "Grows with every bundle of the set; by default the second of creation." }, "audience": { "type": "array", "maxItems": 32, "uniqueItems": true, "items": { "$ref": "#/$defs/setName" }, "description": "Environments the bundle is meant for; empty means any." }, "createdAt": { "$ref": "#/$defs/time" }, "expiresAt": { "$ref": "#/$defs/time" }, "tool": { "$ref": "#/$defs/text", "description": "Name and version of the program that wrote the bundle." }, "totalSize": { "type": "integer", "minimum": 0, "maximum": 1099511627776, "description": "Sum of files[].size in bytes; at most 1 TiB." }, "plugins": { "type": "array", "minItems": 1, "maxItems": 5e3, "items": { "$ref": "#/$defs/manifestPlugin" }, "description": "Ascending by name, then version." }, "files": { "type": "array", "minItems": 3, "maxItems": 1e4, "items": { "$ref": "#/$defs/manifestFile" }, "description": "Every entry of the container but manifest.json and signatures/, in container order." } }, "$defs": { "text": { "type": "string", "pattern": "^[\\x20-\\x7e]*$", "maxLength": 1024 }, "setName": { "type": "string", "pattern": "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, "time": { "type": "string", "pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$", "description": "UTC, to the second." }, "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" }, "md5": { "type": "string", "pattern": "^[0-9a-f]{32}$" }, "manifestPlugin": { "type": "object", "additionalProperties": false, "required": ["name", "version", "source", "wasm"], "properties": { "name": { "$ref": "#/$defs/text", "description": "Lower-case letters, digits, '.', '_', '-'; at most 63 characters." }, "version": { "$ref": "#/$defs/text", "description": "Safe as a path segment; at most 64 characters; semver is not demanded." }, "source": { "type": "object", "additionalProperties": false, "required": ["kind", "reference", "digest"], "description": "Where the plugin came from.", "properties": { "kind": { "$ref": "#/$defs/text" }, "reference": { "$ref": "#/$defs/text" }, "digest": { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "Immutable digest of what the reference named." } } }, "wasm": { "$ref": "#/$defs/moduleFacts" } } }, "moduleFacts": { "type": "object", "additionalProperties": false, "required": ["abi", "start", "imports", "exports"], "description": "What the module asks of a gateway, read from its sections without running it.", "properties": { "abi": { "type": "array", "maxItems": 16, "items": { "$ref": "#/$defs/text" }, "description": "Exports named proxy_abi_version_*." }, "start": { "type": "array", "maxItems": 2, "items": { "enum": ["_initialize", "_start"] }, "description": "Start functions that the module exports." }, "toolchain": { "$ref": "#/$defs/text", "description": "From the producers section, when it names one." }, "imports": { "type": "array", "maxItems": 256, "items": { "type": "object", "additionalProperties": false, "required": ["module", "names"], "properties": { "module": { "$ref": "#/$defs/text" }, "names": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } } }, "exports": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } }, "manifestFile": { "type": "object", "additionalProperties": false, "required": ["path", "size", "sha256", "md5"], "properties": { "path": { "$ref": "#/$defs/text", "description": "checksums.md5, checksums.sha256, or plugins/<name>/<version>/<file>." }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456 }, "sha256": { "$ref": "#/$defs/sha256" }, "md5": { "$ref": "#/$defs/md5" }, "sameAs": { "$ref": "#/$defs/text", "description": "An earlier path with the same bytes. In a tar the entry is a hard link to it; in a zip the bytes stand again." } } } } };
+var func4 = Object.prototype.hasOwnProperty;
+var func0 = require_equal().default;
+var pattern11 = new RegExp("^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$", "u");
+var pattern13 = new RegExp("^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$", "u");
+var pattern20 = new RegExp("^sha256:[0-9a-f]{64}$", "u");
+var schema50 = { "type": "object", "additionalProperties": false, "required": ["abi", "start", "imports", "exports"], "description": "What the module asks of a gateway, read from its sections without running it.", "properties": { "abi": { "type": "array", "maxItems": 16, "items": { "$ref": "#/$defs/text" }, "description": "Exports named proxy_abi_version_*." }, "start": { "type": "array", "maxItems": 2, "items": { "enum": ["_initialize", "_start"] }, "description": "Start functions that the module exports." }, "toolchain": { "$ref": "#/$defs/text", "description": "From the producers section, when it names one." }, "imports": { "type": "array", "maxItems": 256, "items": { "type": "object", "additionalProperties": false, "required": ["module", "names"], "properties": { "module": { "$ref": "#/$defs/text" }, "names": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } } }, "exports": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } };
+function validate27(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate27.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.abi === void 0 && (missing0 = "abi") || data.start === void 0 && (missing0 = "start") || data.imports === void 0 && (missing0 = "imports") || data.exports === void 0 && (missing0 = "exports")) {
+        validate27.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "abi" || key0 === "start" || key0 === "toolchain" || key0 === "imports" || key0 === "exports")) {
+            validate27.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.abi !== void 0) {
+            let data0 = data.abi;
+            const _errs2 = errors;
+            if (errors === _errs2) {
+              if (Array.isArray(data0)) {
+                if (data0.length > 16) {
+                  validate27.errors = [{ instancePath: instancePath + "/abi", schemaPath: "#/properties/abi/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
+                  return false;
+                } else {
+                  var valid1 = true;
+                  const len0 = data0.length;
+                  for (let i0 = 0; i0 < len0; i0++) {
+                    let data1 = data0[i0];
+                    const _errs4 = errors;
+                    const _errs5 = errors;
+                    if (errors === _errs5) {
+                      if (typeof data1 === "string") {
+                        if (func1(data1) > 1024) {
+                          validate27.errors = [{ instancePath: instancePath + "/abi/" + i0, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                          return false;
+                        } else {
+                          if (!pattern5.test(data1)) {
+                            validate27.errors = [{ instancePath: instancePath + "/abi/" + i0, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                            return false;
+                          }
+                        }
+                      } else {
+                        validate27.errors = [{ instancePath: instancePath + "/abi/" + i0, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                        return false;
+                      }
+                    }
+                    var valid1 = _errs4 === errors;
+                    if (!valid1) {
+                      break;
+                    }
+                  }
+                }
+              } else {
+                validate27.errors = [{ instancePath: instancePath + "/abi", schemaPath: "#/properties/abi/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                return false;
+              }
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.start !== void 0) {
+              let data2 = data.start;
+              const _errs7 = errors;
+              if (errors === _errs7) {
+                if (Array.isArray(data2)) {
+                  if (data2.length > 2) {
+                    validate27.errors = [{ instancePath: instancePath + "/start", schemaPath: "#/properties/start/maxItems", keyword: "maxItems", params: { limit: 2 }, message: "must NOT have more than 2 items" }];
+                    return false;
+                  } else {
+                    var valid3 = true;
+                    const len1 = data2.length;
+                    for (let i1 = 0; i1 < len1; i1++) {
+                      let data3 = data2[i1];
+                      const _errs9 = errors;
+                      if (!(data3 === "_initialize" || data3 === "_start")) {
+                        validate27.errors = [{ instancePath: instancePath + "/start/" + i1, schemaPath: "#/properties/start/items/enum", keyword: "enum", params: { allowedValues: schema50.properties.start.items.enum }, message: "must be equal to one of the allowed values" }];
+                        return false;
+                      }
+                      var valid3 = _errs9 === errors;
+                      if (!valid3) {
+                        break;
+                      }
+                    }
+                  }
+                } else {
+                  validate27.errors = [{ instancePath: instancePath + "/start", schemaPath: "#/properties/start/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                  return false;
+                }
+              }
+              var valid0 = _errs7 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.toolchain !== void 0) {
+                let data4 = data.toolchain;
+                const _errs10 = errors;
+                const _errs11 = errors;
+                if (errors === _errs11) {
+                  if (typeof data4 === "string") {
+                    if (func1(data4) > 1024) {
+                      validate27.errors = [{ instancePath: instancePath + "/toolchain", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                      return false;
+                    } else {
+                      if (!pattern5.test(data4)) {
+                        validate27.errors = [{ instancePath: instancePath + "/toolchain", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                        return false;
+                      }
+                    }
+                  } else {
+                    validate27.errors = [{ instancePath: instancePath + "/toolchain", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    return false;
+                  }
+                }
+                var valid0 = _errs10 === errors;
+              } else {
+                var valid0 = true;
+              }
+              if (valid0) {
+                if (data.imports !== void 0) {
+                  let data5 = data.imports;
+                  const _errs13 = errors;
+                  if (errors === _errs13) {
+                    if (Array.isArray(data5)) {
+                      if (data5.length > 256) {
+                        validate27.errors = [{ instancePath: instancePath + "/imports", schemaPath: "#/properties/imports/maxItems", keyword: "maxItems", params: { limit: 256 }, message: "must NOT have more than 256 items" }];
+                        return false;
+                      } else {
+                        var valid5 = true;
+                        const len2 = data5.length;
+                        for (let i2 = 0; i2 < len2; i2++) {
+                          let data6 = data5[i2];
+                          const _errs15 = errors;
+                          if (errors === _errs15) {
+                            if (data6 && typeof data6 == "object" && !Array.isArray(data6)) {
+                              let missing1;
+                              if (data6.module === void 0 && (missing1 = "module") || data6.names === void 0 && (missing1 = "names")) {
+                                validate27.errors = [{ instancePath: instancePath + "/imports/" + i2, schemaPath: "#/properties/imports/items/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
+                                return false;
+                              } else {
+                                const _errs17 = errors;
+                                for (const key1 in data6) {
+                                  if (!(key1 === "module" || key1 === "names")) {
+                                    validate27.errors = [{ instancePath: instancePath + "/imports/" + i2, schemaPath: "#/properties/imports/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
+                                    return false;
+                                    break;
+                                  }
+                                }
+                                if (_errs17 === errors) {
+                                  if (data6.module !== void 0) {
+                                    let data7 = data6.module;
+                                    const _errs18 = errors;
+                                    const _errs19 = errors;
+                                    if (errors === _errs19) {
+                                      if (typeof data7 === "string") {
+                                        if (func1(data7) > 1024) {
+                                          validate27.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/module", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                          return false;
+                                        } else {
+                                          if (!pattern5.test(data7)) {
+                                            validate27.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/module", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                            return false;
+                                          }
+                                        }
+                                      } else {
+                                        validate27.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/module", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                        return false;
+                                      }
+                                    }
+                                    var valid6 = _errs18 === errors;
+                                  } else {
+                                    var valid6 = true;
+                                  }
+                                  if (valid6) {
+                                    if (data6.names !== void 0) {
+                                      let data8 = data6.names;
+                                      const _errs21 = errors;
+                                      if (errors === _errs21) {
+                                        if (Array.isArray(data8)) {
+                                          if (data8.length > 4096) {
+                                            validate27.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names", schemaPath: "#/properties/imports/items/properties/names/maxItems", keyword: "maxItems", params: { limit: 4096 }, message: "must NOT have more than 4096 items" }];
+                                            return false;
+                                          } else {
+                                            var valid8 = true;
+                                            const len3 = data8.length;
+                                            for (let i3 = 0; i3 < len3; i3++) {
+                                              let data9 = data8[i3];
+                                              const _errs23 = errors;
+                                              const _errs24 = errors;
+                                              if (errors === _errs24) {
+                                                if (typeof data9 === "string") {
+                                                  if (func1(data9) > 1024) {
+                                                    validate27.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names/" + i3, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                                    return false;
+                                                  } else {
+                                                    if (!pattern5.test(data9)) {
+                                                      validate27.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names/" + i3, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                                      return false;
+                                                    }
+                                                  }
+                                                } else {
+                                                  validate27.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names/" + i3, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                  return false;
+                                                }
+                                              }
+                                              var valid8 = _errs23 === errors;
+                                              if (!valid8) {
+                                                break;
+                                              }
+                                            }
+                                          }
+                                        } else {
+                                          validate27.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names", schemaPath: "#/properties/imports/items/properties/names/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                          return false;
+                                        }
+                                      }
+                                      var valid6 = _errs21 === errors;
+                                    } else {
+                                      var valid6 = true;
+                                    }
+                                  }
+                                }
+                              }
+                            } else {
+                              validate27.errors = [{ instancePath: instancePath + "/imports/" + i2, schemaPath: "#/properties/imports/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                              return false;
+                            }
+                          }
+                          var valid5 = _errs15 === errors;
+                          if (!valid5) {
+                            break;
+                          }
+                        }
+                      }
+                    } else {
+                      validate27.errors = [{ instancePath: instancePath + "/imports", schemaPath: "#/properties/imports/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                      return false;
+                    }
+                  }
+                  var valid0 = _errs13 === errors;
+                } else {
+                  var valid0 = true;
+                }
+                if (valid0) {
+                  if (data.exports !== void 0) {
+                    let data10 = data.exports;
+                    const _errs26 = errors;
+                    if (errors === _errs26) {
+                      if (Array.isArray(data10)) {
+                        if (data10.length > 4096) {
+                          validate27.errors = [{ instancePath: instancePath + "/exports", schemaPath: "#/properties/exports/maxItems", keyword: "maxItems", params: { limit: 4096 }, message: "must NOT have more than 4096 items" }];
+                          return false;
+                        } else {
+                          var valid10 = true;
+                          const len4 = data10.length;
+                          for (let i4 = 0; i4 < len4; i4++) {
+                            let data11 = data10[i4];
+                            const _errs28 = errors;
+                            const _errs29 = errors;
+                            if (errors === _errs29) {
+                              if (typeof data11 === "string") {
+                                if (func1(data11) > 1024) {
+                                  validate27.errors = [{ instancePath: instancePath + "/exports/" + i4, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                  return false;
+                                } else {
+                                  if (!pattern5.test(data11)) {
+                                    validate27.errors = [{ instancePath: instancePath + "/exports/" + i4, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                    return false;
+                                  }
+                                }
+                              } else {
+                                validate27.errors = [{ instancePath: instancePath + "/exports/" + i4, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                return false;
+                              }
+                            }
+                            var valid10 = _errs28 === errors;
+                            if (!valid10) {
+                              break;
+                            }
+                          }
+                        }
+                      } else {
+                        validate27.errors = [{ instancePath: instancePath + "/exports", schemaPath: "#/properties/exports/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                        return false;
+                      }
+                    }
+                    var valid0 = _errs26 === errors;
+                  } else {
+                    var valid0 = true;
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate27.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate27.errors = vErrors;
+  return errors === 0;
+}
+validate27.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate26(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate26.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.name === void 0 && (missing0 = "name") || data.version === void 0 && (missing0 = "version") || data.source === void 0 && (missing0 = "source") || data.wasm === void 0 && (missing0 = "wasm")) {
+        validate26.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "name" || key0 === "version" || key0 === "source" || key0 === "wasm")) {
+            validate26.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.name !== void 0) {
+            let data0 = data.name;
+            const _errs2 = errors;
+            const _errs3 = errors;
+            if (errors === _errs3) {
+              if (typeof data0 === "string") {
+                if (func1(data0) > 1024) {
+                  validate26.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                  return false;
+                } else {
+                  if (!pattern5.test(data0)) {
+                    validate26.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                    return false;
+                  }
+                }
+              } else {
+                validate26.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                return false;
+              }
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.version !== void 0) {
+              let data1 = data.version;
+              const _errs5 = errors;
+              const _errs6 = errors;
+              if (errors === _errs6) {
+                if (typeof data1 === "string") {
+                  if (func1(data1) > 1024) {
+                    validate26.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                    return false;
+                  } else {
+                    if (!pattern5.test(data1)) {
+                      validate26.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                      return false;
+                    }
+                  }
+                } else {
+                  validate26.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                   return false;
                 }
               }
@@ -493,13 +884,13 @@ function validate21(data, { instancePath = "", parentData, parentDataProperty, r
                   if (data2 && typeof data2 == "object" && !Array.isArray(data2)) {
                     let missing1;
                     if (data2.kind === void 0 && (missing1 = "kind") || data2.reference === void 0 && (missing1 = "reference") || data2.digest === void 0 && (missing1 = "digest")) {
-                      validate21.errors = [{ instancePath: instancePath + "/source", schemaPath: "#/properties/source/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
+                      validate26.errors = [{ instancePath: instancePath + "/source", schemaPath: "#/properties/source/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
                       return false;
                     } else {
                       const _errs10 = errors;
                       for (const key1 in data2) {
                         if (!(key1 === "kind" || key1 === "reference" || key1 === "digest")) {
-                          validate21.errors = [{ instancePath: instancePath + "/source", schemaPath: "#/properties/source/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
+                          validate26.errors = [{ instancePath: instancePath + "/source", schemaPath: "#/properties/source/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
                           return false;
                           break;
                         }
@@ -511,17 +902,17 @@ function validate21(data, { instancePath = "", parentData, parentDataProperty, r
                           const _errs12 = errors;
                           if (errors === _errs12) {
                             if (typeof data3 === "string") {
-                              if (func3(data3) > 1024) {
-                                validate21.errors = [{ instancePath: instancePath + "/source/kind", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                              if (func1(data3) > 1024) {
+                                validate26.errors = [{ instancePath: instancePath + "/source/kind", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                 return false;
                               } else {
-                                if (!pattern8.test(data3)) {
-                                  validate21.errors = [{ instancePath: instancePath + "/source/kind", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                if (!pattern5.test(data3)) {
+                                  validate26.errors = [{ instancePath: instancePath + "/source/kind", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                   return false;
                                 }
                               }
                             } else {
-                              validate21.errors = [{ instancePath: instancePath + "/source/kind", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                              validate26.errors = [{ instancePath: instancePath + "/source/kind", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                               return false;
                             }
                           }
@@ -536,17 +927,17 @@ function validate21(data, { instancePath = "", parentData, parentDataProperty, r
                             const _errs15 = errors;
                             if (errors === _errs15) {
                               if (typeof data4 === "string") {
-                                if (func3(data4) > 1024) {
-                                  validate21.errors = [{ instancePath: instancePath + "/source/reference", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                if (func1(data4) > 1024) {
+                                  validate26.errors = [{ instancePath: instancePath + "/source/reference", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                   return false;
                                 } else {
-                                  if (!pattern8.test(data4)) {
-                                    validate21.errors = [{ instancePath: instancePath + "/source/reference", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                  if (!pattern5.test(data4)) {
+                                    validate26.errors = [{ instancePath: instancePath + "/source/reference", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                     return false;
                                   }
                                 }
                               } else {
-                                validate21.errors = [{ instancePath: instancePath + "/source/reference", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                validate26.errors = [{ instancePath: instancePath + "/source/reference", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                 return false;
                               }
                             }
@@ -560,12 +951,12 @@ function validate21(data, { instancePath = "", parentData, parentDataProperty, r
                               const _errs17 = errors;
                               if (errors === _errs17) {
                                 if (typeof data5 === "string") {
-                                  if (!pattern13.test(data5)) {
-                                    validate21.errors = [{ instancePath: instancePath + "/source/digest", schemaPath: "#/properties/source/properties/digest/pattern", keyword: "pattern", params: { pattern: "^sha256:[0-9a-f]{64}$" }, message: 'must match pattern "^sha256:[0-9a-f]{64}$"' }];
+                                  if (!pattern20.test(data5)) {
+                                    validate26.errors = [{ instancePath: instancePath + "/source/digest", schemaPath: "#/properties/source/properties/digest/pattern", keyword: "pattern", params: { pattern: "^sha256:[0-9a-f]{64}$" }, message: 'must match pattern "^sha256:[0-9a-f]{64}$"' }];
                                     return false;
                                   }
                                 } else {
-                                  validate21.errors = [{ instancePath: instancePath + "/source/digest", schemaPath: "#/properties/source/properties/digest/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                  validate26.errors = [{ instancePath: instancePath + "/source/digest", schemaPath: "#/properties/source/properties/digest/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                   return false;
                                 }
                               }
@@ -578,7 +969,7 @@ function validate21(data, { instancePath = "", parentData, parentDataProperty, r
                       }
                     }
                   } else {
-                    validate21.errors = [{ instancePath: instancePath + "/source", schemaPath: "#/properties/source/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                    validate26.errors = [{ instancePath: instancePath + "/source", schemaPath: "#/properties/source/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
                     return false;
                   }
                 }
@@ -589,8 +980,8 @@ function validate21(data, { instancePath = "", parentData, parentDataProperty, r
               if (valid0) {
                 if (data.wasm !== void 0) {
                   const _errs19 = errors;
-                  if (!validate22(data.wasm, { instancePath: instancePath + "/wasm", parentData: data, parentDataProperty: "wasm", rootData, dynamicAnchors })) {
-                    vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+                  if (!validate27(data.wasm, { instancePath: instancePath + "/wasm", parentData: data, parentDataProperty: "wasm", rootData, dynamicAnchors })) {
+                    vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
                     errors = vErrors.length;
                   }
                   var valid0 = _errs19 === errors;
@@ -603,20 +994,18 @@ function validate21(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate21.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate26.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate21.errors = vErrors;
+  validate26.errors = vErrors;
   return errors === 0;
 }
-validate21.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-var pattern20 = new RegExp("^[0-9a-f]{64}$", "u");
-var pattern21 = new RegExp("^[0-9a-f]{32}$", "u");
-function validate25(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate26.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate30(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate25.evaluated;
+  const evaluated0 = validate30.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -627,13 +1016,13 @@ function validate25(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.path === void 0 && (missing0 = "path") || data.size === void 0 && (missing0 = "size") || data.sha256 === void 0 && (missing0 = "sha256") || data.md5 === void 0 && (missing0 = "md5")) {
-        validate25.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate30.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "path" || key0 === "size" || key0 === "sha256" || key0 === "md5" || key0 === "sameAs")) {
-            validate25.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate30.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -645,17 +1034,17 @@ function validate25(data, { instancePath = "", parentData, parentDataProperty, r
             const _errs3 = errors;
             if (errors === _errs3) {
               if (typeof data0 === "string") {
-                if (func3(data0) > 1024) {
-                  validate25.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                if (func1(data0) > 1024) {
+                  validate30.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                   return false;
                 } else {
-                  if (!pattern8.test(data0)) {
-                    validate25.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                  if (!pattern5.test(data0)) {
+                    validate30.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                     return false;
                   }
                 }
               } else {
-                validate25.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                validate30.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                 return false;
               }
             }
@@ -668,17 +1057,17 @@ function validate25(data, { instancePath = "", parentData, parentDataProperty, r
               let data1 = data.size;
               const _errs5 = errors;
               if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
-                validate25.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                validate30.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                 return false;
               }
               if (errors === _errs5) {
                 if (typeof data1 == "number" && isFinite(data1)) {
                   if (data1 > 268435456 || isNaN(data1)) {
-                    validate25.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/maximum", keyword: "maximum", params: { comparison: "<=", limit: 268435456 }, message: "must be <= 268435456" }];
+                    validate30.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/maximum", keyword: "maximum", params: { comparison: "<=", limit: 268435456 }, message: "must be <= 268435456" }];
                     return false;
                   } else {
                     if (data1 < 0 || isNaN(data1)) {
-                      validate25.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                      validate30.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                       return false;
                     }
                   }
@@ -695,12 +1084,12 @@ function validate25(data, { instancePath = "", parentData, parentDataProperty, r
                 const _errs8 = errors;
                 if (errors === _errs8) {
                   if (typeof data2 === "string") {
-                    if (!pattern20.test(data2)) {
-                      validate25.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                    if (!pattern4.test(data2)) {
+                      validate30.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                       return false;
                     }
                   } else {
-                    validate25.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    validate30.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                     return false;
                   }
                 }
@@ -715,12 +1104,12 @@ function validate25(data, { instancePath = "", parentData, parentDataProperty, r
                   const _errs11 = errors;
                   if (errors === _errs11) {
                     if (typeof data3 === "string") {
-                      if (!pattern21.test(data3)) {
-                        validate25.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{32}$" }, message: 'must match pattern "^[0-9a-f]{32}$"' }];
+                      if (!pattern9.test(data3)) {
+                        validate30.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{32}$" }, message: 'must match pattern "^[0-9a-f]{32}$"' }];
                         return false;
                       }
                     } else {
-                      validate25.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      validate30.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                       return false;
                     }
                   }
@@ -735,17 +1124,17 @@ function validate25(data, { instancePath = "", parentData, parentDataProperty, r
                     const _errs14 = errors;
                     if (errors === _errs14) {
                       if (typeof data4 === "string") {
-                        if (func3(data4) > 1024) {
-                          validate25.errors = [{ instancePath: instancePath + "/sameAs", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                        if (func1(data4) > 1024) {
+                          validate30.errors = [{ instancePath: instancePath + "/sameAs", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                           return false;
                         } else {
-                          if (!pattern8.test(data4)) {
-                            validate25.errors = [{ instancePath: instancePath + "/sameAs", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                          if (!pattern5.test(data4)) {
+                            validate30.errors = [{ instancePath: instancePath + "/sameAs", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                             return false;
                           }
                         }
                       } else {
-                        validate25.errors = [{ instancePath: instancePath + "/sameAs", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                        validate30.errors = [{ instancePath: instancePath + "/sameAs", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                         return false;
                       }
                     }
@@ -760,19 +1149,19 @@ function validate25(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate25.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate30.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate25.errors = vErrors;
+  validate30.errors = vErrors;
   return errors === 0;
 }
-validate25.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate20(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate30.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate25(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   ;
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate20.evaluated;
+  const evaluated0 = validate25.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -783,13 +1172,13 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.type === void 0 && (missing0 = "type") || data.set === void 0 && (missing0 = "set") || data.epoch === void 0 && (missing0 = "epoch") || data.sequence === void 0 && (missing0 = "sequence") || data.audience === void 0 && (missing0 = "audience") || data.createdAt === void 0 && (missing0 = "createdAt") || data.tool === void 0 && (missing0 = "tool") || data.totalSize === void 0 && (missing0 = "totalSize") || data.plugins === void 0 && (missing0 = "plugins") || data.files === void 0 && (missing0 = "files")) {
-        validate20.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate25.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
-          if (!func1.call(schema31.properties, key0)) {
-            validate20.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+          if (!func4.call(schema39.properties, key0)) {
+            validate25.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -798,7 +1187,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
           if (data.type !== void 0) {
             const _errs2 = errors;
             if ("plugferry.bundle/v1" !== data.type) {
-              validate20.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.bundle/v1" }, message: "must be equal to constant" }];
+              validate25.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.bundle/v1" }, message: "must be equal to constant" }];
               return false;
             }
             var valid0 = _errs2 === errors;
@@ -812,12 +1201,12 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
               const _errs4 = errors;
               if (errors === _errs4) {
                 if (typeof data1 === "string") {
-                  if (!pattern4.test(data1)) {
-                    validate20.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/setName/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
+                  if (!pattern11.test(data1)) {
+                    validate25.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/setName/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
                     return false;
                   }
                 } else {
-                  validate20.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/setName/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  validate25.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/setName/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                   return false;
                 }
               }
@@ -830,17 +1219,17 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                 let data2 = data.epoch;
                 const _errs6 = errors;
                 if (!(typeof data2 == "number" && (!(data2 % 1) && !isNaN(data2)) && isFinite(data2))) {
-                  validate20.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                  validate25.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                   return false;
                 }
                 if (errors === _errs6) {
                   if (typeof data2 == "number" && isFinite(data2)) {
                     if (data2 > 9007199254740991 || isNaN(data2)) {
-                      validate20.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                      validate25.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
                       return false;
                     } else {
                       if (data2 < 0 || isNaN(data2)) {
-                        validate20.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                        validate25.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                         return false;
                       }
                     }
@@ -855,17 +1244,17 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                   let data3 = data.sequence;
                   const _errs8 = errors;
                   if (!(typeof data3 == "number" && (!(data3 % 1) && !isNaN(data3)) && isFinite(data3))) {
-                    validate20.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/properties/sequence/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                    validate25.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/properties/sequence/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                     return false;
                   }
                   if (errors === _errs8) {
                     if (typeof data3 == "number" && isFinite(data3)) {
                       if (data3 > 9007199254740991 || isNaN(data3)) {
-                        validate20.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/properties/sequence/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                        validate25.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/properties/sequence/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
                         return false;
                       } else {
                         if (data3 < 0 || isNaN(data3)) {
-                          validate20.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/properties/sequence/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                          validate25.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/properties/sequence/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                           return false;
                         }
                       }
@@ -882,7 +1271,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                     if (errors === _errs10) {
                       if (Array.isArray(data4)) {
                         if (data4.length > 32) {
-                          validate20.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/properties/audience/maxItems", keyword: "maxItems", params: { limit: 32 }, message: "must NOT have more than 32 items" }];
+                          validate25.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/properties/audience/maxItems", keyword: "maxItems", params: { limit: 32 }, message: "must NOT have more than 32 items" }];
                           return false;
                         } else {
                           var valid2 = true;
@@ -893,12 +1282,12 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                             const _errs13 = errors;
                             if (errors === _errs13) {
                               if (typeof data5 === "string") {
-                                if (!pattern4.test(data5)) {
-                                  validate20.errors = [{ instancePath: instancePath + "/audience/" + i0, schemaPath: "#/$defs/setName/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
+                                if (!pattern11.test(data5)) {
+                                  validate25.errors = [{ instancePath: instancePath + "/audience/" + i0, schemaPath: "#/$defs/setName/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
                                   return false;
                                 }
                               } else {
-                                validate20.errors = [{ instancePath: instancePath + "/audience/" + i0, schemaPath: "#/$defs/setName/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                validate25.errors = [{ instancePath: instancePath + "/audience/" + i0, schemaPath: "#/$defs/setName/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                 return false;
                               }
                             }
@@ -914,7 +1303,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                               outer0: for (; i1--; ) {
                                 for (j0 = i1; j0--; ) {
                                   if (func0(data4[i1], data4[j0])) {
-                                    validate20.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/properties/audience/uniqueItems", keyword: "uniqueItems", params: { i: i1, j: j0 }, message: "must NOT have duplicate items (items ## " + j0 + " and " + i1 + " are identical)" }];
+                                    validate25.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/properties/audience/uniqueItems", keyword: "uniqueItems", params: { i: i1, j: j0 }, message: "must NOT have duplicate items (items ## " + j0 + " and " + i1 + " are identical)" }];
                                     return false;
                                     break outer0;
                                   }
@@ -924,7 +1313,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                           }
                         }
                       } else {
-                        validate20.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/properties/audience/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                        validate25.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/properties/audience/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                         return false;
                       }
                     }
@@ -939,12 +1328,12 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                       const _errs16 = errors;
                       if (errors === _errs16) {
                         if (typeof data6 === "string") {
-                          if (!pattern6.test(data6)) {
-                            validate20.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                          if (!pattern13.test(data6)) {
+                            validate25.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
                             return false;
                           }
                         } else {
-                          validate20.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                          validate25.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                           return false;
                         }
                       }
@@ -959,12 +1348,12 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                         const _errs19 = errors;
                         if (errors === _errs19) {
                           if (typeof data7 === "string") {
-                            if (!pattern6.test(data7)) {
-                              validate20.errors = [{ instancePath: instancePath + "/expiresAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                            if (!pattern13.test(data7)) {
+                              validate25.errors = [{ instancePath: instancePath + "/expiresAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
                               return false;
                             }
                           } else {
-                            validate20.errors = [{ instancePath: instancePath + "/expiresAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                            validate25.errors = [{ instancePath: instancePath + "/expiresAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                             return false;
                           }
                         }
@@ -979,17 +1368,17 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                           const _errs22 = errors;
                           if (errors === _errs22) {
                             if (typeof data8 === "string") {
-                              if (func3(data8) > 1024) {
-                                validate20.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                              if (func1(data8) > 1024) {
+                                validate25.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                 return false;
                               } else {
-                                if (!pattern8.test(data8)) {
-                                  validate20.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                if (!pattern5.test(data8)) {
+                                  validate25.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                   return false;
                                 }
                               }
                             } else {
-                              validate20.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                              validate25.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                               return false;
                             }
                           }
@@ -1002,17 +1391,17 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                             let data9 = data.totalSize;
                             const _errs24 = errors;
                             if (!(typeof data9 == "number" && (!(data9 % 1) && !isNaN(data9)) && isFinite(data9))) {
-                              validate20.errors = [{ instancePath: instancePath + "/totalSize", schemaPath: "#/properties/totalSize/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                              validate25.errors = [{ instancePath: instancePath + "/totalSize", schemaPath: "#/properties/totalSize/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                               return false;
                             }
                             if (errors === _errs24) {
                               if (typeof data9 == "number" && isFinite(data9)) {
                                 if (data9 > 1099511627776 || isNaN(data9)) {
-                                  validate20.errors = [{ instancePath: instancePath + "/totalSize", schemaPath: "#/properties/totalSize/maximum", keyword: "maximum", params: { comparison: "<=", limit: 1099511627776 }, message: "must be <= 1099511627776" }];
+                                  validate25.errors = [{ instancePath: instancePath + "/totalSize", schemaPath: "#/properties/totalSize/maximum", keyword: "maximum", params: { comparison: "<=", limit: 1099511627776 }, message: "must be <= 1099511627776" }];
                                   return false;
                                 } else {
                                   if (data9 < 0 || isNaN(data9)) {
-                                    validate20.errors = [{ instancePath: instancePath + "/totalSize", schemaPath: "#/properties/totalSize/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                                    validate25.errors = [{ instancePath: instancePath + "/totalSize", schemaPath: "#/properties/totalSize/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                                     return false;
                                   }
                                 }
@@ -1029,19 +1418,19 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                               if (errors === _errs26) {
                                 if (Array.isArray(data10)) {
                                   if (data10.length > 5e3) {
-                                    validate20.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/maxItems", keyword: "maxItems", params: { limit: 5e3 }, message: "must NOT have more than 5000 items" }];
+                                    validate25.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/maxItems", keyword: "maxItems", params: { limit: 5e3 }, message: "must NOT have more than 5000 items" }];
                                     return false;
                                   } else {
                                     if (data10.length < 1) {
-                                      validate20.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                      validate25.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                       return false;
                                     } else {
                                       var valid8 = true;
                                       const len1 = data10.length;
                                       for (let i2 = 0; i2 < len1; i2++) {
                                         const _errs28 = errors;
-                                        if (!validate21(data10[i2], { instancePath: instancePath + "/plugins/" + i2, parentData: data10, parentDataProperty: i2, rootData, dynamicAnchors })) {
-                                          vErrors = vErrors === null ? validate21.errors : vErrors.concat(validate21.errors);
+                                        if (!validate26(data10[i2], { instancePath: instancePath + "/plugins/" + i2, parentData: data10, parentDataProperty: i2, rootData, dynamicAnchors })) {
+                                          vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
                                           errors = vErrors.length;
                                         }
                                         var valid8 = _errs28 === errors;
@@ -1052,7 +1441,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                     }
                                   }
                                 } else {
-                                  validate20.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                  validate25.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                                   return false;
                                 }
                               }
@@ -1067,19 +1456,19 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                 if (errors === _errs29) {
                                   if (Array.isArray(data12)) {
                                     if (data12.length > 1e4) {
-                                      validate20.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
+                                      validate25.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
                                       return false;
                                     } else {
                                       if (data12.length < 3) {
-                                        validate20.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/minItems", keyword: "minItems", params: { limit: 3 }, message: "must NOT have fewer than 3 items" }];
+                                        validate25.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/minItems", keyword: "minItems", params: { limit: 3 }, message: "must NOT have fewer than 3 items" }];
                                         return false;
                                       } else {
                                         var valid9 = true;
                                         const len2 = data12.length;
                                         for (let i3 = 0; i3 < len2; i3++) {
                                           const _errs31 = errors;
-                                          if (!validate25(data12[i3], { instancePath: instancePath + "/files/" + i3, parentData: data12, parentDataProperty: i3, rootData, dynamicAnchors })) {
-                                            vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
+                                          if (!validate30(data12[i3], { instancePath: instancePath + "/files/" + i3, parentData: data12, parentDataProperty: i3, rootData, dynamicAnchors })) {
+                                            vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
                                             errors = vErrors.length;
                                           }
                                           var valid9 = _errs31 === errors;
@@ -1090,7 +1479,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                       }
                                     }
                                   } else {
-                                    validate20.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                    validate25.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                                     return false;
                                   }
                                 }
@@ -1111,20 +1500,20 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate20.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate25.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate20.errors = vErrors;
+  validate25.errors = vErrors;
   return errors === 0;
 }
-validate20.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-var release = validate27;
-var schema57 = { "description": "How the release came to be.", "type": "object", "additionalProperties": false, "required": ["kind"], "properties": { "kind": { "enum": ["import", "adopted", "alias"] }, "mode": { "enum": ["merge", "replace"] }, "bundle": { "type": "object", "additionalProperties": false, "required": ["manifestSha256", "set", "epoch", "sequence", "createdAt"], "properties": { "manifestSha256": { "$ref": "#/$defs/sha256" }, "set": { "$ref": "#/$defs/text" }, "epoch": { "type": "integer", "minimum": 0 }, "sequence": { "type": "integer", "minimum": 0 }, "createdAt": { "$ref": "#/$defs/time" } } }, "signers": { "description": "Keys whose signatures verified; empty for a bundle taken with --insecure-skip-signature.", "type": "array", "maxItems": 16, "items": { "type": "object", "additionalProperties": false, "required": ["keyId"], "properties": { "keyId": { "$ref": "#/$defs/sha256" }, "name": { "$ref": "#/$defs/text" }, "role": { "$ref": "#/$defs/text" } } } }, "unsigned": { "type": "boolean", "description": "True when the signature check was skipped." }, "warnings": { "type": "array", "maxItems": 1e3, "items": { "$ref": "#/$defs/text" } } } };
-function validate28(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate25.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+var release = validate32;
+var schema65 = { "description": "How the release came to be.", "type": "object", "additionalProperties": false, "required": ["kind"], "properties": { "kind": { "enum": ["import", "adopted", "alias"] }, "mode": { "enum": ["merge", "replace"] }, "bundle": { "type": "object", "additionalProperties": false, "required": ["manifestSha256", "set", "epoch", "sequence", "createdAt"], "properties": { "manifestSha256": { "$ref": "#/$defs/sha256" }, "set": { "$ref": "#/$defs/text" }, "epoch": { "type": "integer", "minimum": 0 }, "sequence": { "type": "integer", "minimum": 0 }, "createdAt": { "$ref": "#/$defs/time" } } }, "signers": { "description": "Keys whose signatures verified; empty for a bundle taken with --insecure-skip-signature.", "type": "array", "maxItems": 16, "items": { "type": "object", "additionalProperties": false, "required": ["keyId"], "properties": { "keyId": { "$ref": "#/$defs/sha256" }, "name": { "$ref": "#/$defs/text" }, "role": { "$ref": "#/$defs/text" } } } }, "unsigned": { "type": "boolean", "description": "True when the signature check was skipped." }, "warnings": { "type": "array", "maxItems": 1e3, "items": { "$ref": "#/$defs/text" } } } };
+function validate33(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate28.evaluated;
+  const evaluated0 = validate33.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1135,13 +1524,13 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.kind === void 0 && (missing0 = "kind")) {
-        validate28.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate33.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "kind" || key0 === "mode" || key0 === "bundle" || key0 === "signers" || key0 === "unsigned" || key0 === "warnings")) {
-            validate28.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate33.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -1151,7 +1540,7 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
             let data0 = data.kind;
             const _errs2 = errors;
             if (!(data0 === "import" || data0 === "adopted" || data0 === "alias")) {
-              validate28.errors = [{ instancePath: instancePath + "/kind", schemaPath: "#/properties/kind/enum", keyword: "enum", params: { allowedValues: schema57.properties.kind.enum }, message: "must be equal to one of the allowed values" }];
+              validate33.errors = [{ instancePath: instancePath + "/kind", schemaPath: "#/properties/kind/enum", keyword: "enum", params: { allowedValues: schema65.properties.kind.enum }, message: "must be equal to one of the allowed values" }];
               return false;
             }
             var valid0 = _errs2 === errors;
@@ -1163,7 +1552,7 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
               let data1 = data.mode;
               const _errs3 = errors;
               if (!(data1 === "merge" || data1 === "replace")) {
-                validate28.errors = [{ instancePath: instancePath + "/mode", schemaPath: "#/properties/mode/enum", keyword: "enum", params: { allowedValues: schema57.properties.mode.enum }, message: "must be equal to one of the allowed values" }];
+                validate33.errors = [{ instancePath: instancePath + "/mode", schemaPath: "#/properties/mode/enum", keyword: "enum", params: { allowedValues: schema65.properties.mode.enum }, message: "must be equal to one of the allowed values" }];
                 return false;
               }
               var valid0 = _errs3 === errors;
@@ -1178,13 +1567,13 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                   if (data2 && typeof data2 == "object" && !Array.isArray(data2)) {
                     let missing1;
                     if (data2.manifestSha256 === void 0 && (missing1 = "manifestSha256") || data2.set === void 0 && (missing1 = "set") || data2.epoch === void 0 && (missing1 = "epoch") || data2.sequence === void 0 && (missing1 = "sequence") || data2.createdAt === void 0 && (missing1 = "createdAt")) {
-                      validate28.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
+                      validate33.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
                       return false;
                     } else {
                       const _errs6 = errors;
                       for (const key1 in data2) {
                         if (!(key1 === "manifestSha256" || key1 === "set" || key1 === "epoch" || key1 === "sequence" || key1 === "createdAt")) {
-                          validate28.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
+                          validate33.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
                           return false;
                           break;
                         }
@@ -1196,12 +1585,12 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                           const _errs8 = errors;
                           if (errors === _errs8) {
                             if (typeof data3 === "string") {
-                              if (!pattern20.test(data3)) {
-                                validate28.errors = [{ instancePath: instancePath + "/bundle/manifestSha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                              if (!pattern4.test(data3)) {
+                                validate33.errors = [{ instancePath: instancePath + "/bundle/manifestSha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                                 return false;
                               }
                             } else {
-                              validate28.errors = [{ instancePath: instancePath + "/bundle/manifestSha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                              validate33.errors = [{ instancePath: instancePath + "/bundle/manifestSha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                               return false;
                             }
                           }
@@ -1216,17 +1605,17 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                             const _errs11 = errors;
                             if (errors === _errs11) {
                               if (typeof data4 === "string") {
-                                if (func3(data4) > 1024) {
-                                  validate28.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                if (func1(data4) > 1024) {
+                                  validate33.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                   return false;
                                 } else {
-                                  if (!pattern8.test(data4)) {
-                                    validate28.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                  if (!pattern5.test(data4)) {
+                                    validate33.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                     return false;
                                   }
                                 }
                               } else {
-                                validate28.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                validate33.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                 return false;
                               }
                             }
@@ -1239,13 +1628,13 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                               let data5 = data2.epoch;
                               const _errs13 = errors;
                               if (!(typeof data5 == "number" && (!(data5 % 1) && !isNaN(data5)) && isFinite(data5))) {
-                                validate28.errors = [{ instancePath: instancePath + "/bundle/epoch", schemaPath: "#/properties/bundle/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                validate33.errors = [{ instancePath: instancePath + "/bundle/epoch", schemaPath: "#/properties/bundle/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                                 return false;
                               }
                               if (errors === _errs13) {
                                 if (typeof data5 == "number" && isFinite(data5)) {
                                   if (data5 < 0 || isNaN(data5)) {
-                                    validate28.errors = [{ instancePath: instancePath + "/bundle/epoch", schemaPath: "#/properties/bundle/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                                    validate33.errors = [{ instancePath: instancePath + "/bundle/epoch", schemaPath: "#/properties/bundle/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                                     return false;
                                   }
                                 }
@@ -1259,13 +1648,13 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                                 let data6 = data2.sequence;
                                 const _errs15 = errors;
                                 if (!(typeof data6 == "number" && (!(data6 % 1) && !isNaN(data6)) && isFinite(data6))) {
-                                  validate28.errors = [{ instancePath: instancePath + "/bundle/sequence", schemaPath: "#/properties/bundle/properties/sequence/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                  validate33.errors = [{ instancePath: instancePath + "/bundle/sequence", schemaPath: "#/properties/bundle/properties/sequence/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                                   return false;
                                 }
                                 if (errors === _errs15) {
                                   if (typeof data6 == "number" && isFinite(data6)) {
                                     if (data6 < 0 || isNaN(data6)) {
-                                      validate28.errors = [{ instancePath: instancePath + "/bundle/sequence", schemaPath: "#/properties/bundle/properties/sequence/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                                      validate33.errors = [{ instancePath: instancePath + "/bundle/sequence", schemaPath: "#/properties/bundle/properties/sequence/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                                       return false;
                                     }
                                   }
@@ -1281,12 +1670,12 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                                   const _errs18 = errors;
                                   if (errors === _errs18) {
                                     if (typeof data7 === "string") {
-                                      if (!pattern6.test(data7)) {
-                                        validate28.errors = [{ instancePath: instancePath + "/bundle/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                                      if (!pattern13.test(data7)) {
+                                        validate33.errors = [{ instancePath: instancePath + "/bundle/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
                                         return false;
                                       }
                                     } else {
-                                      validate28.errors = [{ instancePath: instancePath + "/bundle/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                      validate33.errors = [{ instancePath: instancePath + "/bundle/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                       return false;
                                     }
                                   }
@@ -1301,7 +1690,7 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                       }
                     }
                   } else {
-                    validate28.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                    validate33.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
                     return false;
                   }
                 }
@@ -1316,7 +1705,7 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                   if (errors === _errs20) {
                     if (Array.isArray(data8)) {
                       if (data8.length > 16) {
-                        validate28.errors = [{ instancePath: instancePath + "/signers", schemaPath: "#/properties/signers/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
+                        validate33.errors = [{ instancePath: instancePath + "/signers", schemaPath: "#/properties/signers/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
                         return false;
                       } else {
                         var valid5 = true;
@@ -1328,13 +1717,13 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                             if (data9 && typeof data9 == "object" && !Array.isArray(data9)) {
                               let missing2;
                               if (data9.keyId === void 0 && (missing2 = "keyId")) {
-                                validate28.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/required", keyword: "required", params: { missingProperty: missing2 }, message: "must have required property '" + missing2 + "'" }];
+                                validate33.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/required", keyword: "required", params: { missingProperty: missing2 }, message: "must have required property '" + missing2 + "'" }];
                                 return false;
                               } else {
                                 const _errs24 = errors;
                                 for (const key2 in data9) {
                                   if (!(key2 === "keyId" || key2 === "name" || key2 === "role")) {
-                                    validate28.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key2 }, message: "must NOT have additional properties" }];
+                                    validate33.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key2 }, message: "must NOT have additional properties" }];
                                     return false;
                                     break;
                                   }
@@ -1346,12 +1735,12 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                                     const _errs26 = errors;
                                     if (errors === _errs26) {
                                       if (typeof data10 === "string") {
-                                        if (!pattern20.test(data10)) {
-                                          validate28.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/keyId", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                                        if (!pattern4.test(data10)) {
+                                          validate33.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/keyId", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                                           return false;
                                         }
                                       } else {
-                                        validate28.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/keyId", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                        validate33.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/keyId", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                         return false;
                                       }
                                     }
@@ -1366,17 +1755,17 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                                       const _errs29 = errors;
                                       if (errors === _errs29) {
                                         if (typeof data11 === "string") {
-                                          if (func3(data11) > 1024) {
-                                            validate28.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                          if (func1(data11) > 1024) {
+                                            validate33.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                             return false;
                                           } else {
-                                            if (!pattern8.test(data11)) {
-                                              validate28.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                            if (!pattern5.test(data11)) {
+                                              validate33.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                               return false;
                                             }
                                           }
                                         } else {
-                                          validate28.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                          validate33.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                           return false;
                                         }
                                       }
@@ -1391,17 +1780,17 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                                         const _errs32 = errors;
                                         if (errors === _errs32) {
                                           if (typeof data12 === "string") {
-                                            if (func3(data12) > 1024) {
-                                              validate28.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                            if (func1(data12) > 1024) {
+                                              validate33.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                               return false;
                                             } else {
-                                              if (!pattern8.test(data12)) {
-                                                validate28.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                              if (!pattern5.test(data12)) {
+                                                validate33.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                                 return false;
                                               }
                                             }
                                           } else {
-                                            validate28.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                            validate33.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                             return false;
                                           }
                                         }
@@ -1414,7 +1803,7 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                                 }
                               }
                             } else {
-                              validate28.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                              validate33.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
                               return false;
                             }
                           }
@@ -1425,7 +1814,7 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                         }
                       }
                     } else {
-                      validate28.errors = [{ instancePath: instancePath + "/signers", schemaPath: "#/properties/signers/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                      validate33.errors = [{ instancePath: instancePath + "/signers", schemaPath: "#/properties/signers/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                       return false;
                     }
                   }
@@ -1437,7 +1826,7 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                   if (data.unsigned !== void 0) {
                     const _errs34 = errors;
                     if (typeof data.unsigned !== "boolean") {
-                      validate28.errors = [{ instancePath: instancePath + "/unsigned", schemaPath: "#/properties/unsigned/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
+                      validate33.errors = [{ instancePath: instancePath + "/unsigned", schemaPath: "#/properties/unsigned/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
                       return false;
                     }
                     var valid0 = _errs34 === errors;
@@ -1451,7 +1840,7 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                       if (errors === _errs36) {
                         if (Array.isArray(data14)) {
                           if (data14.length > 1e3) {
-                            validate28.errors = [{ instancePath: instancePath + "/warnings", schemaPath: "#/properties/warnings/maxItems", keyword: "maxItems", params: { limit: 1e3 }, message: "must NOT have more than 1000 items" }];
+                            validate33.errors = [{ instancePath: instancePath + "/warnings", schemaPath: "#/properties/warnings/maxItems", keyword: "maxItems", params: { limit: 1e3 }, message: "must NOT have more than 1000 items" }];
                             return false;
                           } else {
                             var valid10 = true;
@@ -1462,17 +1851,17 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                               const _errs39 = errors;
                               if (errors === _errs39) {
                                 if (typeof data15 === "string") {
-                                  if (func3(data15) > 1024) {
-                                    validate28.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                  if (func1(data15) > 1024) {
+                                    validate33.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                     return false;
                                   } else {
-                                    if (!pattern8.test(data15)) {
-                                      validate28.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                    if (!pattern5.test(data15)) {
+                                      validate33.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                       return false;
                                     }
                                   }
                                 } else {
-                                  validate28.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                  validate33.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                   return false;
                                 }
                               }
@@ -1483,7 +1872,7 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                             }
                           }
                         } else {
-                          validate28.errors = [{ instancePath: instancePath + "/warnings", schemaPath: "#/properties/warnings/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                          validate33.errors = [{ instancePath: instancePath + "/warnings", schemaPath: "#/properties/warnings/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                           return false;
                         }
                       }
@@ -1499,19 +1888,19 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate28.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate33.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate28.errors = vErrors;
+  validate33.errors = vErrors;
   return errors === 0;
 }
-validate28.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-var schema69 = { "type": "object", "additionalProperties": false, "required": ["name", "size", "sha256", "md5"], "properties": { "name": { "enum": ["metadata.txt", "plugin.wasm"] }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456 }, "sha256": { "$ref": "#/$defs/sha256" }, "md5": { "$ref": "#/$defs/md5" } } };
-function validate31(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate33.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+var schema78 = { "type": "object", "additionalProperties": false, "required": ["name", "size", "sha256", "md5"], "properties": { "name": { "enum": ["metadata.txt", "plugin.wasm"] }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456 }, "sha256": { "$ref": "#/$defs/sha256" }, "md5": { "$ref": "#/$defs/md5" } } };
+function validate36(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate31.evaluated;
+  const evaluated0 = validate36.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1522,13 +1911,13 @@ function validate31(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.name === void 0 && (missing0 = "name") || data.size === void 0 && (missing0 = "size") || data.sha256 === void 0 && (missing0 = "sha256") || data.md5 === void 0 && (missing0 = "md5")) {
-        validate31.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate36.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "name" || key0 === "size" || key0 === "sha256" || key0 === "md5")) {
-            validate31.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate36.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -1538,7 +1927,7 @@ function validate31(data, { instancePath = "", parentData, parentDataProperty, r
             let data0 = data.name;
             const _errs2 = errors;
             if (!(data0 === "metadata.txt" || data0 === "plugin.wasm")) {
-              validate31.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/enum", keyword: "enum", params: { allowedValues: schema69.properties.name.enum }, message: "must be equal to one of the allowed values" }];
+              validate36.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/enum", keyword: "enum", params: { allowedValues: schema78.properties.name.enum }, message: "must be equal to one of the allowed values" }];
               return false;
             }
             var valid0 = _errs2 === errors;
@@ -1550,17 +1939,17 @@ function validate31(data, { instancePath = "", parentData, parentDataProperty, r
               let data1 = data.size;
               const _errs3 = errors;
               if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
-                validate31.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                validate36.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                 return false;
               }
               if (errors === _errs3) {
                 if (typeof data1 == "number" && isFinite(data1)) {
                   if (data1 > 268435456 || isNaN(data1)) {
-                    validate31.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/maximum", keyword: "maximum", params: { comparison: "<=", limit: 268435456 }, message: "must be <= 268435456" }];
+                    validate36.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/maximum", keyword: "maximum", params: { comparison: "<=", limit: 268435456 }, message: "must be <= 268435456" }];
                     return false;
                   } else {
                     if (data1 < 0 || isNaN(data1)) {
-                      validate31.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                      validate36.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                       return false;
                     }
                   }
@@ -1577,12 +1966,12 @@ function validate31(data, { instancePath = "", parentData, parentDataProperty, r
                 const _errs6 = errors;
                 if (errors === _errs6) {
                   if (typeof data2 === "string") {
-                    if (!pattern20.test(data2)) {
-                      validate31.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                    if (!pattern4.test(data2)) {
+                      validate36.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                       return false;
                     }
                   } else {
-                    validate31.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    validate36.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                     return false;
                   }
                 }
@@ -1597,12 +1986,12 @@ function validate31(data, { instancePath = "", parentData, parentDataProperty, r
                   const _errs9 = errors;
                   if (errors === _errs9) {
                     if (typeof data3 === "string") {
-                      if (!pattern21.test(data3)) {
-                        validate31.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{32}$" }, message: 'must match pattern "^[0-9a-f]{32}$"' }];
+                      if (!pattern9.test(data3)) {
+                        validate36.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{32}$" }, message: 'must match pattern "^[0-9a-f]{32}$"' }];
                         return false;
                       }
                     } else {
-                      validate31.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      validate36.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                       return false;
                     }
                   }
@@ -1616,18 +2005,18 @@ function validate31(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate31.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate36.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate31.errors = vErrors;
+  validate36.errors = vErrors;
   return errors === 0;
 }
-validate31.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate30(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate36.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate35(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate30.evaluated;
+  const evaluated0 = validate35.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1638,13 +2027,13 @@ function validate30(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.name === void 0 && (missing0 = "name") || data.version === void 0 && (missing0 = "version") || data.files === void 0 && (missing0 = "files")) {
-        validate30.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate35.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
-          if (!(key0 === "name" || key0 === "version" || key0 === "aliasOf" || key0 === "files")) {
-            validate30.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+          if (!(key0 === "name" || key0 === "version" || key0 === "aliasOf" || key0 === "manifestSha256" || key0 === "unsigned" || key0 === "files")) {
+            validate35.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -1656,17 +2045,17 @@ function validate30(data, { instancePath = "", parentData, parentDataProperty, r
             const _errs3 = errors;
             if (errors === _errs3) {
               if (typeof data0 === "string") {
-                if (func3(data0) > 1024) {
-                  validate30.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                if (func1(data0) > 1024) {
+                  validate35.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                   return false;
                 } else {
-                  if (!pattern8.test(data0)) {
-                    validate30.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                  if (!pattern5.test(data0)) {
+                    validate35.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                     return false;
                   }
                 }
               } else {
-                validate30.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                validate35.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                 return false;
               }
             }
@@ -1681,17 +2070,17 @@ function validate30(data, { instancePath = "", parentData, parentDataProperty, r
               const _errs6 = errors;
               if (errors === _errs6) {
                 if (typeof data1 === "string") {
-                  if (func3(data1) > 1024) {
-                    validate30.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                  if (func1(data1) > 1024) {
+                    validate35.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                     return false;
                   } else {
-                    if (!pattern8.test(data1)) {
-                      validate30.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                    if (!pattern5.test(data1)) {
+                      validate35.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                       return false;
                     }
                   }
                 } else {
-                  validate30.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  validate35.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                   return false;
                 }
               }
@@ -1706,17 +2095,17 @@ function validate30(data, { instancePath = "", parentData, parentDataProperty, r
                 const _errs9 = errors;
                 if (errors === _errs9) {
                   if (typeof data2 === "string") {
-                    if (func3(data2) > 1024) {
-                      validate30.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                    if (func1(data2) > 1024) {
+                      validate35.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                       return false;
                     } else {
-                      if (!pattern8.test(data2)) {
-                        validate30.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                      if (!pattern5.test(data2)) {
+                        validate35.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                         return false;
                       }
                     }
                   } else {
-                    validate30.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    validate35.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                     return false;
                   }
                 }
@@ -1725,31 +2114,18 @@ function validate30(data, { instancePath = "", parentData, parentDataProperty, r
                 var valid0 = true;
               }
               if (valid0) {
-                if (data.files !== void 0) {
-                  let data3 = data.files;
+                if (data.manifestSha256 !== void 0) {
+                  let data3 = data.manifestSha256;
                   const _errs11 = errors;
-                  if (errors === _errs11) {
-                    if (Array.isArray(data3)) {
-                      if (data3.length > 2) {
-                        validate30.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/maxItems", keyword: "maxItems", params: { limit: 2 }, message: "must NOT have more than 2 items" }];
+                  const _errs12 = errors;
+                  if (errors === _errs12) {
+                    if (typeof data3 === "string") {
+                      if (!pattern4.test(data3)) {
+                        validate35.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                         return false;
-                      } else {
-                        var valid4 = true;
-                        const len0 = data3.length;
-                        for (let i0 = 0; i0 < len0; i0++) {
-                          const _errs13 = errors;
-                          if (!validate31(data3[i0], { instancePath: instancePath + "/files/" + i0, parentData: data3, parentDataProperty: i0, rootData, dynamicAnchors })) {
-                            vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-                            errors = vErrors.length;
-                          }
-                          var valid4 = _errs13 === errors;
-                          if (!valid4) {
-                            break;
-                          }
-                        }
                       }
                     } else {
-                      validate30.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                      validate35.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                       return false;
                     }
                   }
@@ -1757,25 +2133,76 @@ function validate30(data, { instancePath = "", parentData, parentDataProperty, r
                 } else {
                   var valid0 = true;
                 }
+                if (valid0) {
+                  if (data.unsigned !== void 0) {
+                    const _errs14 = errors;
+                    if (typeof data.unsigned !== "boolean") {
+                      validate35.errors = [{ instancePath: instancePath + "/unsigned", schemaPath: "#/properties/unsigned/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
+                      return false;
+                    }
+                    var valid0 = _errs14 === errors;
+                  } else {
+                    var valid0 = true;
+                  }
+                  if (valid0) {
+                    if (data.files !== void 0) {
+                      let data5 = data.files;
+                      const _errs16 = errors;
+                      if (errors === _errs16) {
+                        if (Array.isArray(data5)) {
+                          if (data5.length > 2) {
+                            validate35.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/maxItems", keyword: "maxItems", params: { limit: 2 }, message: "must NOT have more than 2 items" }];
+                            return false;
+                          } else {
+                            if (data5.length < 1) {
+                              validate35.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                              return false;
+                            } else {
+                              var valid5 = true;
+                              const len0 = data5.length;
+                              for (let i0 = 0; i0 < len0; i0++) {
+                                const _errs18 = errors;
+                                if (!validate36(data5[i0], { instancePath: instancePath + "/files/" + i0, parentData: data5, parentDataProperty: i0, rootData, dynamicAnchors })) {
+                                  vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+                                  errors = vErrors.length;
+                                }
+                                var valid5 = _errs18 === errors;
+                                if (!valid5) {
+                                  break;
+                                }
+                              }
+                            }
+                          }
+                        } else {
+                          validate35.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                          return false;
+                        }
+                      }
+                      var valid0 = _errs16 === errors;
+                    } else {
+                      var valid0 = true;
+                    }
+                  }
+                }
               }
             }
           }
         }
       }
     } else {
-      validate30.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate35.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate30.errors = vErrors;
+  validate35.errors = vErrors;
   return errors === 0;
 }
-validate30.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate27(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate35.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate32(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   ;
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate27.evaluated;
+  const evaluated0 = validate32.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1786,13 +2213,13 @@ function validate27(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.type === void 0 && (missing0 = "type") || data.id === void 0 && (missing0 = "id") || data.createdAt === void 0 && (missing0 = "createdAt") || data.tool === void 0 && (missing0 = "tool") || data.origin === void 0 && (missing0 = "origin") || data.plugins === void 0 && (missing0 = "plugins")) {
-        validate27.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate32.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "type" || key0 === "id" || key0 === "createdAt" || key0 === "tool" || key0 === "origin" || key0 === "plugins")) {
-            validate27.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate32.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -1801,7 +2228,7 @@ function validate27(data, { instancePath = "", parentData, parentDataProperty, r
           if (data.type !== void 0) {
             const _errs2 = errors;
             if ("plugferry.release/v1" !== data.type) {
-              validate27.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.release/v1" }, message: "must be equal to constant" }];
+              validate32.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.release/v1" }, message: "must be equal to constant" }];
               return false;
             }
             var valid0 = _errs2 === errors;
@@ -1815,12 +2242,12 @@ function validate27(data, { instancePath = "", parentData, parentDataProperty, r
               const _errs4 = errors;
               if (errors === _errs4) {
                 if (typeof data1 === "string") {
-                  if (!pattern20.test(data1)) {
-                    validate27.errors = [{ instancePath: instancePath + "/id", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                  if (!pattern4.test(data1)) {
+                    validate32.errors = [{ instancePath: instancePath + "/id", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                     return false;
                   }
                 } else {
-                  validate27.errors = [{ instancePath: instancePath + "/id", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  validate32.errors = [{ instancePath: instancePath + "/id", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                   return false;
                 }
               }
@@ -1835,12 +2262,12 @@ function validate27(data, { instancePath = "", parentData, parentDataProperty, r
                 const _errs7 = errors;
                 if (errors === _errs7) {
                   if (typeof data2 === "string") {
-                    if (!pattern6.test(data2)) {
-                      validate27.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                    if (!pattern13.test(data2)) {
+                      validate32.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
                       return false;
                     }
                   } else {
-                    validate27.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    validate32.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                     return false;
                   }
                 }
@@ -1855,17 +2282,17 @@ function validate27(data, { instancePath = "", parentData, parentDataProperty, r
                   const _errs10 = errors;
                   if (errors === _errs10) {
                     if (typeof data3 === "string") {
-                      if (func3(data3) > 1024) {
-                        validate27.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                      if (func1(data3) > 1024) {
+                        validate32.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                         return false;
                       } else {
-                        if (!pattern8.test(data3)) {
-                          validate27.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                        if (!pattern5.test(data3)) {
+                          validate32.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                           return false;
                         }
                       }
                     } else {
-                      validate27.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      validate32.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                       return false;
                     }
                   }
@@ -1876,8 +2303,8 @@ function validate27(data, { instancePath = "", parentData, parentDataProperty, r
                 if (valid0) {
                   if (data.origin !== void 0) {
                     const _errs12 = errors;
-                    if (!validate28(data.origin, { instancePath: instancePath + "/origin", parentData: data, parentDataProperty: "origin", rootData, dynamicAnchors })) {
-                      vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+                    if (!validate33(data.origin, { instancePath: instancePath + "/origin", parentData: data, parentDataProperty: "origin", rootData, dynamicAnchors })) {
+                      vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
                       errors = vErrors.length;
                     }
                     var valid0 = _errs12 === errors;
@@ -1891,15 +2318,15 @@ function validate27(data, { instancePath = "", parentData, parentDataProperty, r
                       if (errors === _errs13) {
                         if (Array.isArray(data5)) {
                           if (data5.length > 1e4) {
-                            validate27.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
+                            validate32.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
                             return false;
                           } else {
                             var valid4 = true;
                             const len0 = data5.length;
                             for (let i0 = 0; i0 < len0; i0++) {
                               const _errs15 = errors;
-                              if (!validate30(data5[i0], { instancePath: instancePath + "/plugins/" + i0, parentData: data5, parentDataProperty: i0, rootData, dynamicAnchors })) {
-                                vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+                              if (!validate35(data5[i0], { instancePath: instancePath + "/plugins/" + i0, parentData: data5, parentDataProperty: i0, rootData, dynamicAnchors })) {
+                                vErrors = vErrors === null ? validate35.errors : vErrors.concat(validate35.errors);
                                 errors = vErrors.length;
                               }
                               var valid4 = _errs15 === errors;
@@ -1909,7 +2336,7 @@ function validate27(data, { instancePath = "", parentData, parentDataProperty, r
                             }
                           }
                         } else {
-                          validate27.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                          validate32.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                           return false;
                         }
                       }
@@ -1925,15 +2352,504 @@ function validate27(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate27.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate32.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate27.errors = vErrors;
+  validate32.errors = vErrors;
   return errors === 0;
 }
-validate27.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+validate32.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+var state = validate39;
+function validate40(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate40.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.set === void 0 && (missing0 = "set") || data.epoch === void 0 && (missing0 = "epoch") || data.sequence === void 0 && (missing0 = "sequence") || data.manifestSha256 === void 0 && (missing0 = "manifestSha256") || data.createdAt === void 0 && (missing0 = "createdAt")) {
+        validate40.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "set" || key0 === "epoch" || key0 === "sequence" || key0 === "manifestSha256" || key0 === "createdAt")) {
+            validate40.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.set !== void 0) {
+            let data0 = data.set;
+            const _errs2 = errors;
+            const _errs3 = errors;
+            if (errors === _errs3) {
+              if (typeof data0 === "string") {
+                if (func1(data0) > 1024) {
+                  validate40.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                  return false;
+                } else {
+                  if (!pattern5.test(data0)) {
+                    validate40.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                    return false;
+                  }
+                }
+              } else {
+                validate40.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                return false;
+              }
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.epoch !== void 0) {
+              let data1 = data.epoch;
+              const _errs5 = errors;
+              const _errs6 = errors;
+              if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
+                validate40.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                return false;
+              }
+              if (errors === _errs6) {
+                if (typeof data1 == "number" && isFinite(data1)) {
+                  if (data1 > 9007199254740991 || isNaN(data1)) {
+                    validate40.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                    return false;
+                  } else {
+                    if (data1 < 0 || isNaN(data1)) {
+                      validate40.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                      return false;
+                    }
+                  }
+                }
+              }
+              var valid0 = _errs5 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.sequence !== void 0) {
+                let data2 = data.sequence;
+                const _errs8 = errors;
+                const _errs9 = errors;
+                if (!(typeof data2 == "number" && (!(data2 % 1) && !isNaN(data2)) && isFinite(data2))) {
+                  validate40.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                  return false;
+                }
+                if (errors === _errs9) {
+                  if (typeof data2 == "number" && isFinite(data2)) {
+                    if (data2 > 9007199254740991 || isNaN(data2)) {
+                      validate40.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                      return false;
+                    } else {
+                      if (data2 < 0 || isNaN(data2)) {
+                        validate40.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                        return false;
+                      }
+                    }
+                  }
+                }
+                var valid0 = _errs8 === errors;
+              } else {
+                var valid0 = true;
+              }
+              if (valid0) {
+                if (data.manifestSha256 !== void 0) {
+                  let data3 = data.manifestSha256;
+                  const _errs11 = errors;
+                  const _errs12 = errors;
+                  if (errors === _errs12) {
+                    if (typeof data3 === "string") {
+                      if (!pattern4.test(data3)) {
+                        validate40.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                        return false;
+                      }
+                    } else {
+                      validate40.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      return false;
+                    }
+                  }
+                  var valid0 = _errs11 === errors;
+                } else {
+                  var valid0 = true;
+                }
+                if (valid0) {
+                  if (data.createdAt !== void 0) {
+                    let data4 = data.createdAt;
+                    const _errs14 = errors;
+                    const _errs15 = errors;
+                    if (errors === _errs15) {
+                      if (typeof data4 === "string") {
+                        if (!pattern13.test(data4)) {
+                          validate40.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                          return false;
+                        }
+                      } else {
+                        validate40.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                        return false;
+                      }
+                    }
+                    var valid0 = _errs14 === errors;
+                  } else {
+                    var valid0 = true;
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate40.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate40.errors = vErrors;
+  return errors === 0;
+}
+validate40.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+var schema90 = { "type": "object", "additionalProperties": false, "required": ["serial", "at", "action", "release", "by"], "properties": { "serial": { "$ref": "#/$defs/count" }, "at": { "$ref": "#/$defs/time" }, "action": { "enum": ["adopt", "import", "alias", "rollback"] }, "release": { "$ref": "#/$defs/sha256" }, "previous": { "$ref": "#/$defs/sha256", "description": "The release that was current before; absent when there was none." }, "by": { "$ref": "#/$defs/text", "description": "user@host" } } };
+function validate42(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate42.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.serial === void 0 && (missing0 = "serial") || data.at === void 0 && (missing0 = "at") || data.action === void 0 && (missing0 = "action") || data.release === void 0 && (missing0 = "release") || data.by === void 0 && (missing0 = "by")) {
+        validate42.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "serial" || key0 === "at" || key0 === "action" || key0 === "release" || key0 === "previous" || key0 === "by")) {
+            validate42.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.serial !== void 0) {
+            let data0 = data.serial;
+            const _errs2 = errors;
+            const _errs3 = errors;
+            if (!(typeof data0 == "number" && (!(data0 % 1) && !isNaN(data0)) && isFinite(data0))) {
+              validate42.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+              return false;
+            }
+            if (errors === _errs3) {
+              if (typeof data0 == "number" && isFinite(data0)) {
+                if (data0 > 9007199254740991 || isNaN(data0)) {
+                  validate42.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                  return false;
+                } else {
+                  if (data0 < 0 || isNaN(data0)) {
+                    validate42.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                    return false;
+                  }
+                }
+              }
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.at !== void 0) {
+              let data1 = data.at;
+              const _errs5 = errors;
+              const _errs6 = errors;
+              if (errors === _errs6) {
+                if (typeof data1 === "string") {
+                  if (!pattern13.test(data1)) {
+                    validate42.errors = [{ instancePath: instancePath + "/at", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                    return false;
+                  }
+                } else {
+                  validate42.errors = [{ instancePath: instancePath + "/at", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  return false;
+                }
+              }
+              var valid0 = _errs5 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.action !== void 0) {
+                let data2 = data.action;
+                const _errs8 = errors;
+                if (!(data2 === "adopt" || data2 === "import" || data2 === "alias" || data2 === "rollback")) {
+                  validate42.errors = [{ instancePath: instancePath + "/action", schemaPath: "#/properties/action/enum", keyword: "enum", params: { allowedValues: schema90.properties.action.enum }, message: "must be equal to one of the allowed values" }];
+                  return false;
+                }
+                var valid0 = _errs8 === errors;
+              } else {
+                var valid0 = true;
+              }
+              if (valid0) {
+                if (data.release !== void 0) {
+                  let data3 = data.release;
+                  const _errs9 = errors;
+                  const _errs10 = errors;
+                  if (errors === _errs10) {
+                    if (typeof data3 === "string") {
+                      if (!pattern4.test(data3)) {
+                        validate42.errors = [{ instancePath: instancePath + "/release", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                        return false;
+                      }
+                    } else {
+                      validate42.errors = [{ instancePath: instancePath + "/release", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      return false;
+                    }
+                  }
+                  var valid0 = _errs9 === errors;
+                } else {
+                  var valid0 = true;
+                }
+                if (valid0) {
+                  if (data.previous !== void 0) {
+                    let data4 = data.previous;
+                    const _errs12 = errors;
+                    const _errs13 = errors;
+                    if (errors === _errs13) {
+                      if (typeof data4 === "string") {
+                        if (!pattern4.test(data4)) {
+                          validate42.errors = [{ instancePath: instancePath + "/previous", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                          return false;
+                        }
+                      } else {
+                        validate42.errors = [{ instancePath: instancePath + "/previous", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                        return false;
+                      }
+                    }
+                    var valid0 = _errs12 === errors;
+                  } else {
+                    var valid0 = true;
+                  }
+                  if (valid0) {
+                    if (data.by !== void 0) {
+                      let data5 = data.by;
+                      const _errs15 = errors;
+                      const _errs16 = errors;
+                      if (errors === _errs16) {
+                        if (typeof data5 === "string") {
+                          if (func1(data5) > 1024) {
+                            validate42.errors = [{ instancePath: instancePath + "/by", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                            return false;
+                          } else {
+                            if (!pattern5.test(data5)) {
+                              validate42.errors = [{ instancePath: instancePath + "/by", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                              return false;
+                            }
+                          }
+                        } else {
+                          validate42.errors = [{ instancePath: instancePath + "/by", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                          return false;
+                        }
+                      }
+                      var valid0 = _errs15 === errors;
+                    } else {
+                      var valid0 = true;
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate42.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate42.errors = vErrors;
+  return errors === 0;
+}
+validate42.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate39(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  ;
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate39.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.type === void 0 && (missing0 = "type") || data.serial === void 0 && (missing0 = "serial") || data.sets === void 0 && (missing0 = "sets") || data.history === void 0 && (missing0 = "history")) {
+        validate39.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "type" || key0 === "serial" || key0 === "lastSeenCreatedAt" || key0 === "sets" || key0 === "history")) {
+            validate39.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.type !== void 0) {
+            const _errs2 = errors;
+            if ("plugferry.state/v1" !== data.type) {
+              validate39.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.state/v1" }, message: "must be equal to constant" }];
+              return false;
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.serial !== void 0) {
+              let data1 = data.serial;
+              const _errs3 = errors;
+              const _errs4 = errors;
+              if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
+                validate39.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                return false;
+              }
+              if (errors === _errs4) {
+                if (typeof data1 == "number" && isFinite(data1)) {
+                  if (data1 > 9007199254740991 || isNaN(data1)) {
+                    validate39.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                    return false;
+                  } else {
+                    if (data1 < 0 || isNaN(data1)) {
+                      validate39.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                      return false;
+                    }
+                  }
+                }
+              }
+              var valid0 = _errs3 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.lastSeenCreatedAt !== void 0) {
+                let data2 = data.lastSeenCreatedAt;
+                const _errs6 = errors;
+                const _errs7 = errors;
+                if (errors === _errs7) {
+                  if (typeof data2 === "string") {
+                    if (!pattern13.test(data2)) {
+                      validate39.errors = [{ instancePath: instancePath + "/lastSeenCreatedAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                      return false;
+                    }
+                  } else {
+                    validate39.errors = [{ instancePath: instancePath + "/lastSeenCreatedAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    return false;
+                  }
+                }
+                var valid0 = _errs6 === errors;
+              } else {
+                var valid0 = true;
+              }
+              if (valid0) {
+                if (data.sets !== void 0) {
+                  let data3 = data.sets;
+                  const _errs9 = errors;
+                  if (errors === _errs9) {
+                    if (Array.isArray(data3)) {
+                      if (data3.length > 1e3) {
+                        validate39.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/maxItems", keyword: "maxItems", params: { limit: 1e3 }, message: "must NOT have more than 1000 items" }];
+                        return false;
+                      } else {
+                        var valid3 = true;
+                        const len0 = data3.length;
+                        for (let i0 = 0; i0 < len0; i0++) {
+                          const _errs11 = errors;
+                          if (!validate40(data3[i0], { instancePath: instancePath + "/sets/" + i0, parentData: data3, parentDataProperty: i0, rootData, dynamicAnchors })) {
+                            vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
+                            errors = vErrors.length;
+                          }
+                          var valid3 = _errs11 === errors;
+                          if (!valid3) {
+                            break;
+                          }
+                        }
+                      }
+                    } else {
+                      validate39.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                      return false;
+                    }
+                  }
+                  var valid0 = _errs9 === errors;
+                } else {
+                  var valid0 = true;
+                }
+                if (valid0) {
+                  if (data.history !== void 0) {
+                    let data5 = data.history;
+                    const _errs12 = errors;
+                    if (errors === _errs12) {
+                      if (Array.isArray(data5)) {
+                        if (data5.length > 500) {
+                          validate39.errors = [{ instancePath: instancePath + "/history", schemaPath: "#/properties/history/maxItems", keyword: "maxItems", params: { limit: 500 }, message: "must NOT have more than 500 items" }];
+                          return false;
+                        } else {
+                          var valid4 = true;
+                          const len1 = data5.length;
+                          for (let i1 = 0; i1 < len1; i1++) {
+                            const _errs14 = errors;
+                            if (!validate42(data5[i1], { instancePath: instancePath + "/history/" + i1, parentData: data5, parentDataProperty: i1, rootData, dynamicAnchors })) {
+                              vErrors = vErrors === null ? validate42.errors : vErrors.concat(validate42.errors);
+                              errors = vErrors.length;
+                            }
+                            var valid4 = _errs14 === errors;
+                            if (!valid4) {
+                              break;
+                            }
+                          }
+                        }
+                      } else {
+                        validate39.errors = [{ instancePath: instancePath + "/history", schemaPath: "#/properties/history/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                        return false;
+                      }
+                    }
+                    var valid0 = _errs12 === errors;
+                  } else {
+                    var valid0 = true;
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate39.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate39.errors = vErrors;
+  return errors === 0;
+}
+validate39.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
 export {
+  index,
   manifest,
-  release
+  release,
+  state
 };

@@ -1,0 +1,118 @@
+import { PlugferryError } from '../errors.js';
+import { differenceFrom, digestOf } from '../io/digest.js';
+import { parsePluginPath, pluginFileNames, pluginPath } from '../plugin/layout.js';
+import { comparePluginIds, formatPluginId, isPluginName, isPluginVersion } from '../plugin/plugin.js';
+import type { Manifest, ManifestFile } from '../schema/manifest.js';
+import { parseDocument } from '../schema/parse.js';
+import { checksumNames, manifestName } from './bundle.js';
+import { checksumText } from './checksums.js';
+
+const thisType: Manifest['type'] = 'plugferry.bundle/v1';
+const hint = 'The bundle was made by a faulty or foreign program. Export it again with Plugferry.';
+
+/**
+ * Raw manifest bytes, whose signature was checked, to a manifest that keeps every rule of `schemas/README.md`.
+ *
+ * @throws PlugferryError `E_MANIFEST`, or `E_FORMAT_VERSION` for a bundle of another format version.
+ */
+export function parseManifest(bytes: Uint8Array): Manifest {
+  refuseOtherVersion(bytes);
+  const manifest = parseDocument('manifest', bytes, { file: manifestName, code: 'E_MANIFEST', hint });
+  checkPlugins(manifest);
+  checkFiles(manifest);
+  return manifest;
+}
+
+function refuseOtherVersion(bytes: Uint8Array): void {
+  // A cheap look at the first key, which the format fixes; whatever does not match is left to the schema.
+  const head = Buffer.from(bytes.subarray(0, 128)).toString('latin1');
+  const found = /^\{\n {2}"type": "(plugferry\.bundle\/v\d+)"/.exec(head)?.[1];
+  if (found === undefined || found === thisType) return;
+  throw new PlugferryError(
+    'E_FORMAT_VERSION',
+    `${manifestName}: format ${found}, this program reads ${thisType}`,
+    {
+      hint: 'Use a newer Plugferry on this side, or export with the version that is installed here.',
+      details: { file: manifestName, expected: thisType, found },
+    },
+  );
+}
+
+function checkPlugins({ plugins, createdAt, expiresAt }: Manifest): void {
+  for (const [index, plugin] of plugins.entries()) {
+    if (!isPluginName(plugin.name)) throw refused(`plugin name "${plugin.name}" is not allowed`);
+    if (!isPluginVersion(plugin.version)) {
+      throw refused(`version "${plugin.version}" of plugin ${plugin.name} is not allowed`);
+    }
+    const before = plugins[index - 1];
+    if (before !== undefined && comparePluginIds(before, plugin) >= 0) {
+      throw refused(`plugin ${formatPluginId(plugin)} is listed twice or out of order`);
+    }
+  }
+  for (const time of [createdAt, expiresAt]) {
+    if (time !== undefined && Number.isNaN(Date.parse(time))) throw refused(`"${time}" is not a date`);
+  }
+}
+
+/** The paths that a manifest must list, in this order. */
+function expectedPaths({ plugins }: Pick<Manifest, 'plugins'>): string[] {
+  return [...checksumNames, ...plugins.flatMap((id) => pluginFileNames.map((file) => pluginPath(id, file)))];
+}
+
+function checkFiles(manifest: Manifest): void {
+  const { files, totalSize } = manifest;
+  const expected = expectedPaths(manifest);
+  const seen = new Map<string, ManifestFile>();
+  const folded = new Set<string>();
+  let total = 0;
+  for (const [index, file] of files.entries()) {
+    if (file.path !== expected[index]) {
+      throw refused(`file ${index + 1} is "${file.path}", expected "${expected[index] ?? 'no more files'}"`);
+    }
+    // Trees also pass through file systems that do not tell upper from lower case.
+    if (folded.has(file.path.toLowerCase()))
+      throw refused(`"${file.path}" differs from another path only in case`);
+    checkSameAs(file, seen);
+    seen.set(file.path, file);
+    folded.add(file.path.toLowerCase());
+    total += file.size;
+  }
+  if (files.length !== expected.length) throw refused(`${files.length} files, expected ${expected.length}`);
+  if (total !== totalSize) throw refused(`totalSize is ${totalSize}, its files have ${total} bytes`);
+  checkChecksums(files);
+}
+
+function checkSameAs(file: ManifestFile, seen: ReadonlyMap<string, ManifestFile>): void {
+  if (file.sameAs === undefined) return;
+  const first = seen.get(file.sameAs);
+  const isModule = parsePluginPath(file.path)?.file === 'plugin.wasm';
+  if (
+    !isModule ||
+    first === undefined ||
+    first.sameAs !== undefined ||
+    differenceFrom(first, file) !== null
+  ) {
+    throw refused(`"${file.path}" says it is the same as "${file.sameAs}", which is not so`);
+  }
+}
+
+/** The checksum files hold nothing that the manifest does not say, so their digests follow from it. */
+function checkChecksums(files: readonly ManifestFile[]): void {
+  const [md5File, sha256File, ...payload] = files;
+  for (const [file, algorithm] of [
+    [md5File, 'md5'],
+    [sha256File, 'sha256'],
+  ] as const) {
+    if (file === undefined) continue;
+    const content = digestOf(Buffer.from(checksumText(payload, algorithm)));
+    if (differenceFrom(file, content) !== null)
+      throw refused(`${file.path} does not list the files of the manifest`);
+  }
+}
+
+function refused(reason: string): PlugferryError {
+  return new PlugferryError('E_MANIFEST', `${manifestName}: ${reason}`, {
+    hint,
+    details: { file: manifestName, found: reason },
+  });
+}
