@@ -1,0 +1,88 @@
+import type { FileHandle } from 'node:fs/promises';
+import { PlugferryError } from '../errors.js';
+import { DigestMeter, type Digest } from '../io/digest.js';
+import { openRegular } from '../io/file.js';
+import { checkMetadata, formatMetadata, parseMetadata } from '../plugin/metadata.js';
+import { pluginPath } from '../plugin/layout.js';
+import { formatPluginId, maxModuleBytes, type PluginId } from '../plugin/plugin.js';
+import type { ManifestPlugin, ModuleFacts } from '../schema/manifest.js';
+import { readModule } from '../wasm/module.js';
+import type { SourcePlugin } from './source.js';
+
+/** A plugin that was looked at whole: what it is, and what the gateway will find in it. */
+export interface SurveyedPlugin extends PluginId {
+  /** Absolute path of the module. */
+  readonly wasmFile: string;
+  readonly wasm: Digest;
+  readonly facts: ModuleFacts;
+  /** Bytes of metadata.txt: those of the source, or ours where it has none. */
+  readonly metadata: Buffer;
+  readonly provenance: ManifestPlugin['source'];
+}
+
+/**
+ * Reads a plugin once: digest, module facts, metadata checked against both.
+ *
+ * @throws PlugferryError `E_WASM`, `E_METADATA`, `E_LIMIT`, `E_SOURCE_CHANGED`, `E_IO`.
+ */
+export async function surveyPlugin(plugin: SourcePlugin, signal?: AbortSignal): Promise<SurveyedPlugin> {
+  const label = pluginPath(plugin, 'plugin.wasm');
+  const handle = await openRegular(plugin.wasm, 'module');
+  try {
+    const { size } = await handle.stat();
+    if (size > maxModuleBytes) throw tooLarge(plugin, size);
+    const wasm = await digestFile(handle, signal);
+    if (wasm.size !== size) throw changed(label);
+    const facts = await readModule(handle, label);
+    const { kind, reference, digest } = plugin.provenance;
+    return {
+      name: plugin.name,
+      version: plugin.version,
+      wasmFile: plugin.wasm,
+      wasm,
+      facts,
+      metadata: metadataOf(plugin, wasm),
+      provenance: { kind, reference, digest: digest ?? `sha256:${wasm.sha256}` },
+    };
+  } finally {
+    await handle.close();
+  }
+}
+
+function metadataOf(plugin: SourcePlugin, wasm: Digest): Buffer {
+  if (plugin.metadata === undefined) {
+    return Buffer.from(formatMetadata({ name: plugin.name, size: wasm.size, md5: wasm.md5 }));
+  }
+  const label = pluginPath(plugin, 'metadata.txt');
+  checkMetadata(parseMetadata(plugin.metadata.toString('utf8'), label), wasm, label);
+  return plugin.metadata;
+}
+
+async function digestFile(handle: FileHandle, signal: AbortSignal | undefined): Promise<Digest> {
+  const meter = new DigestMeter();
+  const buffer = Buffer.allocUnsafe(1024 * 1024);
+  for (let position = 0; ;) {
+    signal?.throwIfAborted();
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
+    if (bytesRead === 0) return meter.digest();
+    meter.update(buffer.subarray(0, bytesRead));
+    position += bytesRead;
+    if (position > maxModuleBytes) return meter.digest();
+  }
+}
+
+const tooLarge = (plugin: PluginId, size: number): PlugferryError =>
+  new PlugferryError(
+    'E_LIMIT',
+    `${formatPluginId(plugin)}: plugin.wasm has ${size} bytes, expected at most ${maxModuleBytes}`,
+    {
+      hint: 'The gateway cuts a module off at 256 MiB. Strip its debug sections, or build it smaller.',
+      details: { file: pluginPath(plugin, 'plugin.wasm'), expected: maxModuleBytes, found: size },
+    },
+  );
+
+const changed = (file: string): PlugferryError =>
+  new PlugferryError('E_SOURCE_CHANGED', `${file} changed while it was read`, {
+    hint: 'Let whatever writes to the source finish, then run the same command again.',
+    details: { file },
+  });
