@@ -100,15 +100,15 @@ class TarReader {
 
   /** The end comes only after gate and gunzip have seen the last byte of the file. */
   async #expectEnd(): Promise<void> {
-    const { done, value } = await this.#entries.next();
-    if (done !== true) throw unexpectedEntry(value.header.name, 'no more entries');
+    const after = await this.#entries.next();
+    if (after.done !== true) throw unexpectedEntry(after.value.header.name, 'no more entries');
     const failure = await this.#ended;
     if (failure !== undefined) throw failure;
   }
 
   async #next(): Promise<Entry> {
-    const { done, value } = await this.#entries.next();
-    if (done !== true) return value;
+    const next = await this.#entries.next();
+    if (next.done !== true) return next.value;
     throw (await this.#ended) ?? endsEarly();
   }
 

@@ -1,0 +1,65 @@
+import { importBundle, type ImportResult } from '../../index.js';
+import { command } from '../command.js';
+import { readTrust, trustOptions } from '../options.js';
+import { facts } from '../table.js';
+
+export default command({
+  name: 'import',
+  describe: 'Verify a bundle and make it the current release of a volume, all or nothing',
+  positionals: { bundle: { type: 'string', demandOption: true, describe: 'Bundle file' } },
+  options: {
+    to: {
+      type: 'string',
+      demandOption: true,
+      describe: 'Directory of the volume; a plain plugin tree is adopted',
+    },
+    mode: {
+      type: 'string',
+      choices: ['merge', 'replace'],
+      default: 'merge',
+      describe: 'merge adds to what is current; replace leaves exactly the bundle',
+    },
+    'allow-overwrite': {
+      type: 'boolean',
+      default: false,
+      describe: 'Let the bytes behind an existing name and version change (gateways cache by URL)',
+    },
+    ...trustOptions,
+  },
+  examples: [
+    ['edge.tar.gz --to /srv/plugin-server --public-key dev.pub', 'Add the bundle to what is served'],
+    ['edge.tar.gz --to /srv/plugin-server --public-key dev.pub --mode replace', 'Serve exactly the bundle'],
+  ],
+  async run({ bundle, to, mode, ...flags }, { terminal, signal }) {
+    const result = await importBundle({
+      bundle,
+      to,
+      trust: await readTrust(flags, terminal),
+      mode: mode === 'replace' ? 'replace' : 'merge',
+      allowOverwrite: flags['allow-overwrite'],
+      signal,
+      notify: terminal.say,
+    });
+    for (const warning of result.warnings) terminal.warn(warning);
+    return { json: result, text: describe(result) };
+  },
+});
+
+function describe({ outcome, release, previous, changes, authentication, volume }: ImportResult): string {
+  const lists = Object.entries(changes).filter(([, ids]) => ids.length > 0);
+  return [
+    outcome === 'unchanged'
+      ? `UNCHANGED: ${volume} held exactly this already.`
+      : `IMPORTED: ${volume} now serves release ${release.slice(0, 12)}.`,
+    '',
+    facts([
+      ...lists.map(
+        ([what, ids]) => [what, ids.map(({ name, version }) => `${name}@${version}`).join(', ')] as const,
+      ),
+      ...authentication.signers.map(({ keyId, name }) => ['signed by', `${keyId} (${name})`] as const),
+      ...(authentication.skipped ? [['signed by', 'NOT CHECKED'] as const] : []),
+      ['release', release],
+      ['before', previous ?? 'none'],
+    ]),
+  ].join('\n');
+}

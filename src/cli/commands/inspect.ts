@@ -1,0 +1,28 @@
+import { inspectBundle } from '../../index.js';
+import { command } from '../command.js';
+import { manifestFacts, pluginTable } from '../manifest-text.js';
+import { facts } from '../table.js';
+
+export default command({
+  name: 'inspect',
+  describe: 'Show what a bundle says of itself; nothing is verified',
+  positionals: { bundle: { type: 'string', demandOption: true, describe: 'Bundle file' } },
+  options: {},
+  examples: [['edge.tar.gz', 'Who claims to have signed it, and what is inside']],
+  async run({ bundle }, { signal }) {
+    const inspection = await inspectBundle({ bundle, signal });
+    const { manifest, manifestSha256, claimedSigners } = inspection;
+    const signers = claimedSigners.length === 0 ? ['nobody'] : claimedSigners;
+    return {
+      json: inspection,
+      text: [
+        'NOT VERIFIED: this is what the bundle says of itself. "plugferry verify" checks it.',
+        '',
+        manifestFacts(manifest, manifestSha256),
+        facts(signers.map((keyId) => ['claims to be signed by', keyId])),
+        '',
+        pluginTable(manifest),
+      ].join('\n'),
+    };
+  },
+});

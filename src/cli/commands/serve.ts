@@ -1,0 +1,73 @@
+import { servePlugins, type RequestRecord } from '../../index.js';
+import { escapeText } from '../../io/text.js';
+import { command, type Context } from '../command.js';
+
+export default command({
+  name: 'serve',
+  describe: 'Serve a volume or a plugin tree at the URLs of higress-plugin-server',
+  positionals: { root: { type: 'string', demandOption: true, describe: 'Directory of the volume or tree' } },
+  options: {
+    port: { alias: 'p', type: 'number', default: 8080, describe: 'Port to listen on; 0 takes any free one' },
+    host: { type: 'string', default: '127.0.0.1', describe: 'Address to listen on; 0.0.0.0 for all' },
+    'drain-seconds': {
+      type: 'number',
+      default: 10,
+      describe: 'How long downloads under way may go on after a stop',
+    },
+    'access-log': { type: 'boolean', default: true, describe: 'Log one line a request on stderr' },
+  },
+  examples: [
+    ['/srv/plugin-server --host 0.0.0.0', 'What a gateway in the cluster loads its plugins from'],
+    ['./plugins --port 9000', 'A tree that Plugferry never touched'],
+  ],
+  async run({ root, port, host, ...flags }, { terminal, signal }) {
+    const logLine = requestLogger(terminal, process.stderr.isTTY);
+    const server = await servePlugins(
+      {
+        root,
+        host,
+        port,
+        drainSeconds: flags['drain-seconds'],
+        ...(flags['access-log'] ? { log: logLine } : {}),
+      },
+      signal,
+    );
+    try {
+      const { plugins, release } = await server.ready;
+      for (const note of server.notes) terminal.say(`note: ${note}`);
+      const what = release === undefined ? 'a plain tree' : `release ${release.slice(0, 12)}`;
+      terminal.say(`serving ${plugins} plugins of ${what} at ${server.url}/plugins/`);
+      await aborted(signal);
+      terminal.say('stopping: downloads under way may finish');
+    } finally {
+      await server.close();
+    }
+    return { json: { stopped: true, url: server.url }, text: '' };
+  },
+});
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else
+      signal.addEventListener(
+        'abort',
+        () => {
+          resolve();
+        },
+        { once: true },
+      );
+  });
+
+/** Logs are JSON lines for programs, and short lines for a person at a terminal. */
+function requestLogger(terminal: Context['terminal'], forPeople: boolean): (record: RequestRecord) => void {
+  return (record) => {
+    const { method, path, status, bytes, ms, remote } = record;
+    if (forPeople)
+      terminal.say(`${status} ${method} ${escapeText(path)} ${bytes} B ${ms.toFixed(1)} ms ${remote}`);
+    else
+      terminal.say(
+        JSON.stringify({ time: new Date().toISOString(), ...record, ms: Math.round(ms * 10) / 10 }),
+      );
+  };
+}

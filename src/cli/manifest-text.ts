@@ -1,0 +1,36 @@
+import type { Manifest } from '../index.js';
+import { formatBytes } from '../io/text.js';
+import { facts, table } from './table.js';
+
+/** What a manifest says, for people. */
+export function manifestFacts(manifest: Manifest, manifestSha256: string): string {
+  const audience = manifest.audience.length === 0 ? 'any' : manifest.audience.join(', ');
+  return facts([
+    ['set', `${manifest.set}, epoch ${manifest.epoch}, sequence ${manifest.sequence}`],
+    ['audience', audience],
+    ['created', `${manifest.createdAt} by ${manifest.tool}`],
+    ...(manifest.expiresAt === undefined ? [] : [['expires', manifest.expiresAt] as const]),
+    ['content', `${manifest.plugins.length} plugins, ${formatBytes(manifest.totalSize)} unpacked`],
+    ['manifest', `sha256:${manifestSha256}`],
+  ]);
+}
+
+/** The plugins of a manifest, and what each asks of the gateway. */
+export function pluginTable(manifest: Manifest): string {
+  const files = new Map(manifest.files.map((file) => [file.path, file]));
+  const rows = manifest.plugins.map(({ name, version, wasm, source }) => {
+    const file = files.get(`plugins/${name}/${version}/plugin.wasm`);
+    return [
+      name,
+      version,
+      formatBytes(file?.size ?? 0),
+      file?.sha256.slice(0, 16) ?? '',
+      wasm.abi.map((abi) => abi.replace('proxy_abi_version_', '')).join(' ') || 'none',
+      wasm.start.join(' ') || 'none',
+      wasm.imports.map((group) => `${group.module}:${group.names.length}`).join(' ') || 'none',
+      wasm.toolchain ?? '-',
+      source.reference,
+    ];
+  });
+  return table(['PLUGIN', 'VERSION', 'SIZE', 'SHA256', 'ABI', 'START', 'IMPORTS', 'TOOLCHAIN', 'FROM'], rows);
+}

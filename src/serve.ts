@@ -1,0 +1,80 @@
+import { CurrentIndex } from './server/current-index.js';
+import type { RequestRecord } from './server/exchange.js';
+import { makeHandler } from './server/handler.js';
+import { indexOf } from './server/index-of.js';
+import { listen } from './server/listen.js';
+
+export interface ServeOptions {
+  /** A volume, a plain plugin-server tree (the directory that holds `plugins/`), or a plugins directory itself. */
+  readonly root: string;
+  /** Name or address to listen on; `0.0.0.0` for all. */
+  readonly host: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  /** How long answers under way may go on after a stop. @default 10 */
+  readonly drainSeconds?: number;
+  /** Receives one record a request. Paths in it are raw: escape them before printing. */
+  readonly log?: (record: RequestRecord) => void;
+}
+
+/** What is served, once it is known. */
+export interface Readiness {
+  /** Id of the release; undefined for a tree that Plugferry did not write. */
+  readonly release: string | undefined;
+  /** Plugin versions. */
+  readonly plugins: number;
+}
+
+export interface RunningServer {
+  /** `http://address:port`; the loopback address where the server listens on all. */
+  readonly url: string;
+  /**
+   * Settles when everything is read and the first plugin can be fetched; until then requests get 503. Rejects with a
+   * PlugferryError (`E_NOT_FOUND`, `E_RELEASE`, `E_IO`, `E_LIMIT`) when there is nothing to serve, and with the reason of
+   * the stop when it came first; the server is closed then.
+   */
+  readonly ready: Promise<Readiness>;
+  /** What was found and is not served, one line each, with raw names; empty until ready. */
+  readonly notes: readonly string[];
+  /** Stops accepting, lets answers under way finish until the deadline, and resolves when all connections are closed. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves plugins under the URLs of higress-plugin-server. The port is open, and says 503, while the directory is still
+ * being read: the gateway tries again after that, but not after a refused connection at the end of its patience.
+ *
+ * @param signal its abort drains and closes the server; `close()` then waits for that.
+ * @throws PlugferryError `E_LISTEN` when the port cannot be had.
+ */
+export async function servePlugins(options: ServeOptions, signal: AbortSignal): Promise<RunningServer> {
+  signal.throwIfAborted();
+  const stop = new AbortController();
+  const current = new CurrentIndex(stop.signal);
+  const handler = makeHandler({ current, isStopping: () => stop.signal.aborted, log: options.log });
+  const listening = await listen(handler, options);
+  const close = async (): Promise<void> => {
+    signal.removeEventListener('abort', onAbort);
+    stop.abort(signal.reason);
+    await listening.close((options.drainSeconds ?? 10) * 1000);
+  };
+  const onAbort = (): void => void close();
+  signal.addEventListener('abort', onAbort, { once: true });
+  const ready = load(options.root, current, stop.signal);
+  ready.catch(close);
+  return {
+    url: listening.url,
+    ready,
+    get notes() {
+      return current.index?.notes ?? [];
+    },
+    close,
+  };
+}
+
+async function load(root: string, current: CurrentIndex, signal: AbortSignal): Promise<Readiness> {
+  const index = await indexOf(root, signal);
+  signal.throwIfAborted();
+  current.replace(index);
+  return { release: index.release, plugins: index.plugins.length };
+}
