@@ -1,0 +1,31 @@
+import { createInterface } from 'node:readline';
+import { finished, start, type CliRun } from './cli.js';
+
+export interface ServeProcess {
+  readonly url: string;
+  /** Sends the signal and waits for the end. */
+  stop(signal?: NodeJS.Signals): Promise<CliRun>;
+}
+
+/** Starts `plugferry serve` on a free port and waits until it is ready. */
+export async function startServe(root: string, args: readonly string[] = []): Promise<ServeProcess> {
+  const child = start(['serve', root, '--port', '0', ...args]);
+  const end = finished(child);
+  const url = await new Promise<string>((resolve, reject) => {
+    if (child.stderr === null) throw new Error('no stderr');
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      const found = /http:\/\/[^/ ]+/.exec(line)?.[0];
+      if (found !== undefined) resolve(found);
+    });
+    void end.then(({ stderr }) => {
+      reject(new Error(`serve ended: ${stderr}`));
+    });
+  });
+  return {
+    url,
+    stop: (signal = 'SIGTERM') => {
+      child.kill(signal);
+      return end;
+    },
+  };
+}

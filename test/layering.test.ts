@@ -1,0 +1,97 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '..');
+const source = join(root, 'src');
+
+/** Which folder of src may import which; `src/README.md` prints the same table. Root verbs may import every folder but cli. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  io: [],
+  plugin: [],
+  schema: [],
+  wasm: ['io', 'plugin', 'schema'],
+  trust: ['io', 'plugin', 'schema'],
+  bundle: ['io', 'plugin', 'schema', 'wasm'],
+  source: ['io', 'plugin', 'schema', 'wasm'],
+  volume: ['io', 'plugin', 'schema'],
+  server: ['io', 'plugin', 'schema'],
+  cli: ['io'],
+};
+/** Files at the root of src that every folder may import. */
+const everywhere = ['errors.ts', 'unreachable.ts', 'version.ts'];
+
+/** Each third-party package is known to exactly one file, so that it can be replaced there. */
+const onlyIn: Readonly<Record<string, string>> = {
+  '@noble/curves': 'trust/signature.ts',
+  'tar-stream': 'bundle/unpack.ts',
+};
+
+const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => file.replaceAll('\\', '/'));
+
+const importsOf = (file: string): string[] =>
+  [...readFileSync(join(source, file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
+    ([, name]) => name ?? '',
+  );
+
+const folderOf = (file: string): string => (file.includes('/') ? (file.split('/')[0] ?? '') : '');
+
+describe('the import table', () => {
+  test.each(files)('%s', (file) => {
+    const folder = folderOf(file);
+    for (const name of importsOf(file).filter((each) => each.startsWith('.'))) {
+      const target = relative(source, resolve(dirname(join(source, file)), name))
+        .replace(/\.js$/, '.ts')
+        .replaceAll('\\', '/');
+      const there = folderOf(target);
+      if (there === folder || everywhere.includes(target)) continue;
+      if (folder === '') expect(there, `${file} imports ${target}`).not.toBe('cli');
+      else if (folder === 'cli' && there === '') expect(target, `${file} imports ${target}`).toBe('index.ts');
+      else expect(mayImport[folder], `${file} imports ${target}`).toContain(there);
+    }
+  });
+
+  test('covers every folder', () => {
+    expect(Object.keys(mayImport).sort()).toEqual([...new Set(files.map(folderOf))].filter(Boolean).sort());
+  });
+
+  test('is the one that src/README.md prints', () => {
+    const printed = readFileSync(join(source, 'README.md'), 'utf8');
+    for (const [folder, allowed] of Object.entries(mayImport)) {
+      const names = allowed.map((name) => `\`${name}\``).join(', ') || '-';
+      expect(printed).toContain(`| \`${folder}\` | ${names}`);
+    }
+  });
+});
+
+describe('third-party packages', () => {
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    dependencies: Readonly<Record<string, string>>;
+  };
+  const packageOf = (name: string): string =>
+    name
+      .split('/')
+      .slice(0, name.startsWith('@') ? 2 : 1)
+      .join('/');
+  const users = new Map<string, Set<string>>();
+  for (const file of files) {
+    for (const name of importsOf(file).filter((each) => !/^(\.|node:)/.test(each))) {
+      users.set(packageOf(name), (users.get(packageOf(name)) ?? new Set()).add(file));
+    }
+  }
+
+  test.each(Object.keys(dependencies))('%s is imported somewhere, and by one file', (name) => {
+    const found = [...(users.get(name) ?? [])];
+    // yargs gives the command table its types, besides the parser itself.
+    if (name === 'yargs') expect(found.every((file) => file.startsWith('cli/'))).toBe(true);
+    else expect(found).toHaveLength(1);
+    if (onlyIn[name] !== undefined) expect(found).toEqual([onlyIn[name]]);
+  });
+
+  test('none is imported that package.json does not name, and every version is exact', () => {
+    expect([...users.keys()].filter((name) => dependencies[name] === undefined)).toEqual([]);
+    expect(Object.values(dependencies).filter((version) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
+  });
+});
