@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { pipeline as connect, type Readable } from 'node:stream';
+import { PassThrough, pipeline as connect, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TarArchive, type EntryData } from 'archiver';
 import { Metering, Verifying, type Digest } from '../io/digest.js';
@@ -39,24 +39,40 @@ export type Output = (chunks: AsyncIterable<Uint8Array>) => Promise<void>;
  */
 export async function packTarGz(content: BundleContent, out: Output, signal?: AbortSignal): Promise<Digest> {
   const archive = new TarArchive({});
-  // A warning means that archiver leaves something out and goes on.
-  archive.on('warning', (error) => archive.destroy(error));
+  const tar = detachable(archive);
   const meter = new Metering();
-  const written = pipeline(gzip(archive), meter, out, signal === undefined ? {} : { signal });
+  const written = pipeline(gzip(tar), meter, out, signal === undefined ? {} : { signal });
   // It is awaited at the end; until then its rejection is not unhandled.
   written.catch(() => undefined);
   try {
-    for (const entry of entriesOf(content))
-      await append(archive, await entry(), { date: content.date, written });
+    for (const entry of entriesOf(content)) {
+      await append(archive, await entry(), { date: content.date, tar, written });
+    }
     // finalize() may never settle after an error; `written` always does.
     archive.finalize().catch(() => undefined);
     await written;
     return meter.digest();
   } catch (error) {
-    archive.destroy(error instanceof Error ? error : new Error(String(error)));
+    tar.destroy(error instanceof Error ? error : new Error(String(error)));
     await written.catch(() => undefined);
     throw error;
   }
+}
+
+/**
+ * What an archive writes, in a stream that may be destroyed. The archive itself may not: tar-stream below it answers with
+ * exceptions that nobody can catch. Cut off from its output it stands still and is collected.
+ */
+function detachable(archive: TarArchive): PassThrough {
+  const tar = new PassThrough({ highWaterMark: 1024 * 1024 });
+  const fail = (error: Error): void => {
+    tar.destroy(error);
+  };
+  archive.on('error', fail);
+  // A warning means that archiver leaves something out and goes on.
+  archive.on('warning', fail);
+  archive.pipe(tar);
+  return tar;
 }
 
 interface TarItem {
@@ -83,28 +99,40 @@ async function payloadItem(file: ManifestFile, content: BundleContent): Promise<
 
 interface AppendOptions {
   readonly date: Date;
+  /** What the archive writes; destroyed to make everything fail. */
+  readonly tar: PassThrough;
   /** Rejects when the archive can no longer be written. */
   readonly written: Promise<void>;
 }
 
 /** Adds one entry and waits until it is through, so that at most one source is open. */
-async function append(archive: TarArchive, item: TarItem, { date, written }: AppendOptions): Promise<void> {
+async function append(
+  archive: TarArchive,
+  item: TarItem,
+  { date, tar, written }: AppendOptions,
+): Promise<void> {
   const added = once(archive, 'entry');
   added.catch(() => undefined);
-  // The declarations lack hard links; tar-stream below archiver writes them.
-  archive.append(proven(archive, item), { ...item.data, date, mode: 0o644 } as unknown as EntryData);
-  await Promise.race([added, written]);
+  const source = proven(item, tar);
+  try {
+    // The declarations lack hard links; tar-stream below archiver writes them.
+    archive.append(source, { ...item.data, date, mode: 0o644 } as unknown as EntryData);
+    await Promise.race([added, written]);
+  } catch (error) {
+    if (!Buffer.isBuffer(source)) source.destroy();
+    throw error;
+  }
 }
 
 /**
  * The source behind a check of its promised size and digest. archiver does not see a source fail, and a wrong length would
- * be an exception that nobody can catch, so a failed check ends the archive instead of the entry.
+ * be an exception that nobody can catch, so a failed check ends the whole archive instead of the entry.
  */
-function proven(archive: TarArchive, { source, expected }: TarItem): Readable | Buffer {
+function proven({ source, expected }: TarItem, tar: PassThrough): Readable | Buffer {
   if (expected === undefined || Buffer.isBuffer(source)) return source;
   const verifying = new Verifying(expected);
   connect(source, verifying, (error) => {
-    if (error) archive.destroy(error);
+    if (error) tar.destroy(error);
   });
   return verifying;
 }

@@ -74,6 +74,7 @@ async function publish({ handle, partial, path, force }: Publication): Promise<v
   } catch (error) {
     const code = systemCode(error);
     if (code === 'EEXIST') throw exists(path);
+    if (code === 'ENOENT') throw takenOver(path);
     // FAT and some network file systems have no hard links.
     if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error;
     await refuseExisting(path, false);
@@ -89,7 +90,8 @@ async function publish({ handle, partial, path, force }: Publication): Promise<v
 
 /** Synchronous on purpose: nothing of this process can come between the look and the rename. */
 function renameOurs(ours: Stats, partial: string, path: string): void {
-  if (!sameFile(lstatSync(partial), ours)) throw takenOver(path);
+  const there = lstatSync(partial, { throwIfNoEntry: false });
+  if (there === undefined || !sameFile(there, ours)) throw takenOver(path);
   renameSync(partial, path);
 }
 

@@ -38,28 +38,22 @@ export function parseDocument<Kind extends keyof Documents>(
   bytes: Uint8Array,
   context: DocumentContext,
 ): Documents[Kind] {
-  const value = parseCanonicalJson(bytes, context);
+  const value = parseJson(bytes, context);
   const validate = validators[kind];
-  if (validate(value)) return value as Documents[Kind];
-  const [first] = validate.errors ?? [];
-  throw refused(context, `${first?.instancePath ?? ''} ${explain(first)}`.trim());
-}
-
-function parseCanonicalJson(bytes: Uint8Array, context: DocumentContext): unknown {
-  let value: unknown;
-  let canonical: Buffer;
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    value = JSON.parse(text);
-    // Nesting that JSON.parse survives can still exhaust the stack of JSON.stringify.
-    canonical = Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
-  } catch (error) {
-    throw refused(context, error instanceof RangeError ? 'nested too deeply' : 'not JSON in UTF-8', error);
-  }
-  if (!canonical.equals(bytes)) {
+  if (!validate(value)) throw unfit(context, validate.errors?.[0]);
+  // Not before: what fits a schema is shallow, while indenting hostile nesting takes space by the square of its depth.
+  if (!Buffer.from(`${JSON.stringify(value, null, 2)}\n`).equals(bytes)) {
     throw refused(context, 'not in canonical form (two-space JSON with one final line feed, each key once)');
   }
-  return value;
+  return value as Documents[Kind];
+}
+
+function parseJson(bytes: Uint8Array, context: DocumentContext): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch (error) {
+    throw refused(context, 'not JSON in UTF-8', error);
+  }
 }
 
 /** The bytes that {@link parseDocument} accepts for a document. */
