@@ -1,5 +1,4 @@
 import { createReadStream } from 'node:fs';
-import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { resolve } from 'node:path';
 import { layOut, type Contents } from './bundle/contents.js';
@@ -8,6 +7,7 @@ import { parseManifest } from './bundle/manifest.js';
 import { isPlugferryError, PlugferryError } from './errors.js';
 import { committedFile } from './io/commit.js';
 import { sha256Of } from './io/digest.js';
+import { fileWriter } from './io/file-writer.js';
 import type { Signer } from './keys.js';
 import { parsePluginPath, pluginPath } from './plugin/layout.js';
 import { formatPluginId, type PluginId } from './plugin/plugin.js';
@@ -150,7 +150,7 @@ async function writeBundle(
   const commit = { force: options.force ?? false, ...(signal === undefined ? {} : { signal }) };
   try {
     const { size, sha256 } = await committedFile(resolve(output), commit, (file) =>
-      packTarGz(content, (chunks) => writeAll(file, chunks), signal),
+      packTarGz(content, fileWriter(file), signal),
     );
     return { size, sha256 };
   } catch (error) {
@@ -165,10 +165,6 @@ async function writeBundle(
       },
     );
   }
-}
-
-async function writeAll(file: FileHandle, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const chunk of chunks) await file.writeFile(chunk);
 }
 
 function resultPlugins(plugins: readonly SurveyedPlugin[], files: readonly ManifestFile[]): ExportedPlugin[] {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { PassThrough, pipeline as connect, type Readable } from 'node:stream';
+import { PassThrough, pipeline as connect, type Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TarArchive, type EntryData } from 'archiver';
 import { Metering, Verifying, type Digest } from '../io/digest.js';
@@ -27,9 +27,6 @@ type TarEntryData = Omit<EntryData, 'type' | 'stats'> & {
   readonly stats?: { readonly size: number };
 };
 
-/** Takes the bytes of a bundle to where they belong. */
-export type Output = (chunks: AsyncIterable<Uint8Array>) => Promise<void>;
-
 /**
  * Writes a `.tar.gz` bundle to `out`: the same content gives the same bytes. One source file is open at a time, and
  * nothing but manifest and signatures is held whole in memory.
@@ -37,7 +34,11 @@ export type Output = (chunks: AsyncIterable<Uint8Array>) => Promise<void>;
  * @returns size and digest of what was written.
  * @throws what `open` throws, `E_DIGEST` when a source is not what the manifest says, and errors of `out`.
  */
-export async function packTarGz(content: BundleContent, out: Output, signal?: AbortSignal): Promise<Digest> {
+export async function packTarGz(
+  content: BundleContent,
+  out: Writable,
+  signal?: AbortSignal,
+): Promise<Digest> {
   const archive = new TarArchive({});
   const tar = detachable(archive);
   const meter = new Metering();
