@@ -32,9 +32,11 @@ const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
   .map((file) => file.replaceAll('\\', '/'));
 
 const importsOf = (file: string): string[] =>
-  [...readFileSync(join(source, file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
-    ([, name]) => name ?? '',
-  );
+  [
+    ...readFileSync(join(source, file), 'utf8').matchAll(
+      /^(?:import|export)\b[^;']*?from '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm,
+    ),
+  ].map(([, from, bare, dynamic]) => from ?? bare ?? dynamic ?? '');
 
 const folderOf = (file: string): string => (file.includes('/') ? (file.split('/')[0] ?? '') : '');
 
@@ -58,10 +60,10 @@ describe('the import table', () => {
   });
 
   test('is the one that src/README.md prints', () => {
-    const printed = readFileSync(join(source, 'README.md'), 'utf8');
+    const printed = readFileSync(join(source, 'README.md'), 'utf8').replace(/ +/g, ' ');
     for (const [folder, allowed] of Object.entries(mayImport)) {
       const names = allowed.map((name) => `\`${name}\``).join(', ') || '-';
-      expect(printed).toContain(`| \`${folder}\` | ${names}`);
+      expect(printed).toContain(`| \`${folder}\` | ${names}${folder === 'cli' ? ', and `index.ts`' : ''} |`);
     }
   });
 });

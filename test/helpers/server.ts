@@ -9,7 +9,7 @@ export interface ServeProcess {
 
 /** Starts `plugferry serve` on a free port and waits until it is ready. */
 export async function startServe(root: string, args: readonly string[] = []): Promise<ServeProcess> {
-  const child = start(['serve', root, '--port', '0', ...args]);
+  const child = start(['serve', root, ...(args.includes('--port') ? [] : ['--port', '0']), ...args]);
   const end = finished(child);
   const url = await new Promise<string>((resolve, reject) => {
     if (child.stderr === null) throw new Error('no stderr');

@@ -1,0 +1,111 @@
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { exitMeanings } from '../src/cli/exit-codes.js';
+import { cli, binary } from './helpers/cli.js';
+import { freePort, get } from './helpers/http.js';
+import { startServe, type ServeProcess } from './helpers/server.js';
+import { tempDir } from './helpers/temp.js';
+import { tinyTree } from './helpers/tree.js';
+
+const root = join(import.meta.dirname, '..');
+const readme = await readFile(join(root, 'README.md'), 'utf8');
+const run = promisify(execFile);
+
+/** The lines of all `sh` blocks, in order. */
+const commandLines = [...readme.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block]) =>
+  (block ?? '').trim().split('\n'),
+);
+
+/** The rows of all tables, cells trimmed. */
+const rows = readme
+  .split('\n')
+  .filter((line) => line.startsWith('|'))
+  .map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+
+describe('README', () => {
+  test('every command line works, in the order in which it stands', { timeout: 120_000 }, async () => {
+    const directory = await tempDir();
+    await mkdir(join(directory, 'bin'));
+    await writeFile(
+      join(directory, 'bin/plugferry'),
+      `#!/bin/sh\nexec '${process.execPath}' '${binary}' "$@"\n`,
+    );
+    await chmod(join(directory, 'bin/plugferry'), 0o755);
+    await writeFile(join(directory, 'dev.pass'), 'four words of yours\n');
+    await tinyTree(directory, { 'hello-header@1.0.0': 'a', 'key-auth@0.9.0': 'b', 'key-auth@1.0.0': 'c' });
+    const port = String(await freePort());
+    const volume = join(directory, 'volume');
+    let cwd = directory;
+    let server: ServeProcess | undefined;
+    try {
+      for (const printed of commandLines) {
+        const line = printed.replaceAll('/srv/plugin-server', volume).replaceAll('8080', port);
+        if (line.startsWith('plugferry serve ')) {
+          server = await startServe(volume, line.split(' ').slice(3));
+          continue;
+        }
+        const env = { PATH: `${join(directory, 'bin')}:${process.env['PATH'] ?? ''}`, HOME: directory };
+        const { stdout } = await run('bash', ['-e', '-c', line], {
+          cwd,
+          env,
+          shell: false,
+        }).catch((error: unknown) => {
+          throw new Error(`${printed}\n${String(error)}`);
+        });
+        if (line.startsWith('openssl dgst')) expect(stdout).toBe('Verified OK\n');
+        if (line.includes(' && cd ')) cwd = join(cwd, line.split(' && cd ')[1] ?? '');
+      }
+      expect(commandLines.length).toBeGreaterThan(10);
+      expect(server).toBeDefined();
+    } finally {
+      await server?.stop();
+    }
+  });
+
+  test('its table of URLs is what a server answers', async () => {
+    const directory = await tempDir();
+    const tree = await tinyTree(directory, { 'waf@1.0.0': 'a' });
+    await writeFile(join(tree, 'waf/1.0.0/metadata.txt'), 'Plugin Name: waf\n');
+    const server = await startServe(tree);
+    try {
+      const table = rows.flatMap(([cell]) => (cell?.startsWith('`/') === true ? cell.split(', ') : []));
+      expect(table.length).toBeGreaterThan(7);
+      for (const cell of table) {
+        const path = cell.replaceAll('`', '').replace('<name>', 'waf').replace('<version>', '1.0.0');
+        expect([path, (await get(server.url, path)).status]).toEqual([path, 200]);
+      }
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test('its table of exit codes is the one of the program', () => {
+    const printed = Object.fromEntries(rows.filter(([code]) => /^\d+$/.test(code ?? '')));
+    expect(printed).toEqual(exitMeanings);
+  });
+});
+
+test(
+  'the quickstart does what the README says, and leaves nothing behind',
+  { timeout: 120_000 },
+  async () => {
+    const directory = await tempDir();
+    const { stdout } = await run(process.execPath, [join(root, 'examples/quickstart.mjs')], {
+      env: { PATH: process.env['PATH'], TMPDIR: directory },
+    });
+    for (const verb of ['keygen', 'export', 'inspect', 'verify', 'import', 'list', 'serve']) {
+      expect(stdout).toContain(`$ plugferry ${verb} `);
+    }
+    expect(stdout).toMatch(/have MD5 [0-9a-f]{32}: the same/);
+    expect(await (await import('node:fs/promises')).readdir(directory)).toEqual([]);
+    expect(await cli(['--version'])).toMatchObject({ code: 0 });
+  },
+);
