@@ -32,6 +32,8 @@ interface Definition<Positionals extends OptionTable, Flags extends OptionTable>
 /** A command, its value types forgotten: a row of the table in `main.ts`. */
 export interface Command {
   readonly name: string;
+  /** What follows the command's name, with what that does. */
+  readonly examples: readonly (readonly [line: string, meaning: string])[];
   register(yargs: Argv, ready: (run: (context: Context) => Promise<Outcome>) => void): void;
 }
 
@@ -46,6 +48,7 @@ export function command<const Positionals extends OptionTable, const Flags exten
   const words = Object.entries(positionals).map(([key, option]) => placeholder(key, option));
   return {
     name,
+    examples,
     register(yargs, ready) {
       yargs.command(
         [name, ...words].join(' '),

@@ -1,4 +1,5 @@
 import type { Command } from './command.js';
+import convert from './commands/convert.js';
 import exportCommand from './commands/export.js';
 import importCommand from './commands/import.js';
 import inspect from './commands/inspect.js';
@@ -13,6 +14,7 @@ export const commands: readonly Command[] = [
   exportCommand,
   inspect,
   verify,
+  convert,
   importCommand,
   list,
   serve,

@@ -1,6 +1,6 @@
 import yargs from 'yargs';
 import { isPlugferryError, PlugferryError } from '../errors.js';
-import { escapeLines, escapeText } from '../io/text.js';
+import { asciiJson, escapeLine, escapeLines } from '../io/text.js';
 import { version } from '../version.js';
 import type { Command, Context, Outcome } from './command.js';
 import { commands } from './commands.js';
@@ -20,7 +20,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (run === undefined) return 0;
     const terminal = processTerminal(argv.includes('--quiet') || argv.includes('-q'));
     const outcome = await run({ terminal, signal: stop.signal });
-    const text = json ? JSON.stringify(outcome.json, null, 2) : outcome.text;
+    const text = json ? asciiJson(outcome.json, 2) : outcome.text;
     if (text !== '') terminal.data(text);
     return outcome.exit ?? 0;
   } catch (error) {
@@ -73,10 +73,9 @@ function report(error: unknown, json: boolean): number {
   const known = isPlugferryError(error) ? error : internal(error);
   const exit = exitCodes[known.code];
   const { code, message, hint, details } = known;
-  if (json)
-    process.stdout.write(`${JSON.stringify({ error: { code, exit, message, hint, details } }, null, 2)}\n`);
-  const lines = [`${paint('red', 'error')} ${code}: ${escapeText(message)}`];
-  if (hint !== undefined) lines.push(`  ${paint('cyan', 'what to do:')} ${escapeText(hint)}`);
+  if (json) process.stdout.write(`${asciiJson({ error: { code, exit, message, hint, details } }, 2)}\n`);
+  const lines = [`${paint('red', 'error')} ${code}: ${escapeLine(message)}`];
+  if (hint !== undefined) lines.push(`  ${paint('cyan', 'what to do:')} ${escapeLine(hint)}`);
   if (code === 'E_INTERNAL' && known.cause instanceof Error) lines.push(escapeLines(known.cause.stack ?? ''));
   process.stderr.write(`${lines.join('\n')}\n`);
   return exit;

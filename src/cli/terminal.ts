@@ -1,13 +1,13 @@
 import { styleText } from 'node:util';
-import { escapeLines } from '../io/text.js';
+import { escapeLine, escapeLines } from '../io/text.js';
 
 /** Where a command's words go. Data goes to stdout, talk to stderr; neither carries a control character from outside. */
 export interface Terminal {
-  /** Writes one piece of data to stdout, with a final line feed. */
+  /** Writes data to stdout, with a final line feed. What it is made of must not hold foreign line feeds. */
   readonly data: (text: string) => void;
-  /** Says something about progress on stderr; silent with `--quiet`. */
+  /** Says one line about progress on stderr; silent with `--quiet`. */
   readonly say: (text: string) => void;
-  /** Says on stderr what must not be missed. */
+  /** Says one line on stderr that must not be missed. */
   readonly warn: (text: string) => void;
   /** Whether stdout is a terminal that a person looks at. */
   readonly interactive: boolean;
@@ -26,10 +26,10 @@ export function processTerminal(quiet: boolean): Terminal {
       process.stdout.write(`${escapeLines(text)}\n`);
     },
     say: (text) => {
-      if (!quiet) process.stderr.write(`${escapeLines(text)}\n`);
+      if (!quiet) process.stderr.write(`${escapeLine(text)}\n`);
     },
     warn: (text) => {
-      process.stderr.write(`${paint('yellow', 'warning:')} ${escapeLines(text)}\n`);
+      process.stderr.write(`${paint('yellow', 'warning:')} ${escapeLine(text)}\n`);
     },
     interactive: process.stdout.isTTY,
   };

@@ -16,7 +16,12 @@ export default command({
     },
   },
   options: {
-    output: { alias: 'o', type: 'string', demandOption: true, describe: 'Bundle file to write (.tar.gz)' },
+    output: {
+      alias: 'o',
+      type: 'string',
+      demandOption: true,
+      describe: 'Bundle file to write (.tar.gz or .zip)',
+    },
     plugin: {
       type: 'string',
       array: true,

@@ -1,6 +1,7 @@
 import { importBundle, type ImportResult } from '../../index.js';
 import { command } from '../command.js';
 import { readTrust, trustOptions } from '../options.js';
+import { escapeLine } from '../../io/text.js';
 import { facts } from '../table.js';
 
 export default command({
@@ -49,8 +50,8 @@ function describe({ outcome, release, previous, changes, authentication, volume 
   const lists = Object.entries(changes).filter(([, ids]) => ids.length > 0);
   return [
     outcome === 'unchanged'
-      ? `UNCHANGED: ${volume} held exactly this already.`
-      : `IMPORTED: ${volume} now serves release ${release.slice(0, 12)}.`,
+      ? `UNCHANGED: ${escapeLine(volume)} held exactly this already.`
+      : `IMPORTED: ${escapeLine(volume)} now serves release ${release.slice(0, 12)}.`,
     '',
     facts([
       ...lists.map(

@@ -1,5 +1,5 @@
 import { servePlugins, type RequestRecord } from '../../index.js';
-import { escapeText } from '../../io/text.js';
+import { asciiJson } from '../../io/text.js';
 import { command, type Context } from '../command.js';
 
 export default command({
@@ -62,12 +62,14 @@ const aborted = (signal: AbortSignal): Promise<void> =>
 /** Logs are JSON lines for programs, and short lines for a person at a terminal. */
 function requestLogger(terminal: Context['terminal'], forPeople: boolean): (record: RequestRecord) => void {
   return (record) => {
-    const { method, path, status, bytes, ms, remote } = record;
-    if (forPeople)
-      terminal.say(`${status} ${method} ${escapeText(path)} ${bytes} B ${ms.toFixed(1)} ms ${remote}`);
-    else
-      terminal.say(
-        JSON.stringify({ time: new Date().toISOString(), ...record, ms: Math.round(ms * 10) / 10 }),
-      );
+    const ms = Math.round(record.ms * 10) / 10;
+    if (!forPeople) {
+      terminal.say(asciiJson({ time: new Date().toISOString(), ...record, ms }));
+      return;
+    }
+    const { method, path, status, bytes, remote, aborted, problem } = record;
+    const trouble = [...(aborted ? ['cut short'] : []), ...(problem === undefined ? [] : [problem])];
+    const words = [status, method, path, `${bytes} B`, `${ms} ms`, remote, ...trouble];
+    terminal.say(words.join(' '));
   };
 }

@@ -1,0 +1,84 @@
+import { basename, join } from 'node:path';
+import { PlugferryError } from '../errors.js';
+import { readSmallFile } from '../io/file.js';
+import type { PluginFileName } from '../plugin/layout.js';
+import { comparePluginIds, formatPluginId, isPluginName, isPluginVersion } from '../plugin/plugin.js';
+import { parseDocument } from '../schema/parse.js';
+import type { Release, ReleaseFile, ReleasePlugin } from '../schema/release.js';
+import { each } from './each.js';
+import { examine, type ServedFile } from './served-file.js';
+import { mediaTypes, type ServedPlugin, type Tree } from './tree.js';
+
+const maxReleaseBytes = 16 * 1024 * 1024;
+const hint =
+  'The volume is damaged. Run `plugferry verify` on it, then import the bundle again or roll back to a release that is whole.';
+
+/**
+ * Reads a release of a volume. Sizes and digests are those that the import recorded; each file's presence and size are
+ * checked, its bytes are not read.
+ *
+ * @param directory `<volume>/.plugferry/releases/<id>`, all links resolved.
+ * @throws PlugferryError `E_RELEASE` when release.json or a file that it lists is missing or wrong. A damaged release is
+ * refused whole: half a plugin set behind a healthy port is what nobody looks for.
+ */
+export async function releaseTree(directory: string, signal: AbortSignal): Promise<Tree> {
+  const release = await readRelease(directory);
+  const place: Place = { root: join(directory, 'plugins'), modified: Date.parse(release.createdAt), signal };
+  const plugins = await each(release.plugins, 4, (plugin) => servedPlugin(plugin, place));
+  plugins.sort((a, b) => comparePluginIds(a.id, b.id));
+  return { release: release.id, plugins, inventory: undefined, notes: [] };
+}
+
+async function readRelease(directory: string): Promise<Release> {
+  const file = join(directory, 'release.json');
+  const bytes = await readSmallFile(file, 'release record', maxReleaseBytes).catch((error: unknown) => {
+    throw new PlugferryError('E_RELEASE', `${file} cannot be read`, {
+      hint,
+      details: { file },
+      cause: error,
+    });
+  });
+  const release = parseDocument('release', bytes, { file, code: 'E_RELEASE', hint });
+  if (release.id === basename(directory)) return release;
+  throw damaged(file, `describes release ${release.id}, but lies in the directory of another`);
+}
+
+interface Place {
+  readonly root: string;
+  /**
+   * Files of a release are links to a shared store, so their own times say nothing of when they came to be served here;
+   * the release's does, and no two releases share it.
+   */
+  readonly modified: number;
+  readonly signal: AbortSignal;
+}
+
+async function servedPlugin({ name, version, files }: ReleasePlugin, place: Place): Promise<ServedPlugin> {
+  const id = { name, version };
+  if (!isPluginName(name) || !isPluginVersion(version)) {
+    throw damaged(
+      join(place.root, '../release.json'),
+      `lists ${formatPluginId(id)}, which is not a safe path`,
+    );
+  }
+  const served = new Map<PluginFileName, ServedFile>();
+  for (const file of files)
+    served.set(file.name, await servedFile(file, join(place.root, name, version), place));
+  return { id, files: served };
+}
+
+async function servedFile(file: ReleaseFile, directory: string, place: Place): Promise<ServedFile> {
+  const path = join(directory, file.name);
+  const { size, sha256, md5 } = file;
+  const recorded = { digest: { size, sha256, md5 }, modified: place.modified };
+  const examined = await examine(
+    { path, root: place.root, type: mediaTypes[file.name], recorded },
+    place.signal,
+  );
+  if ('refused' in examined) throw damaged(path, `is ${examined.refused}`);
+  return examined;
+}
+
+function damaged(file: string, found: string): PlugferryError {
+  return new PlugferryError('E_RELEASE', `${file} ${found}`, { hint, details: { file, found } });
+}

@@ -1,0 +1,183 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { commands } from '../../src/cli/commands.js';
+import { cli, errorCode, finished, start } from '../helpers/cli.js';
+import { startServe } from '../helpers/server.js';
+import { tempDir } from '../helpers/temp.js';
+import { tinyTree } from '../helpers/tree.js';
+
+const controlBytes = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/;
+
+describe('--help', () => {
+  test('names every command, on stdout, without colour', async () => {
+    const { code, stdout, stderr } = await cli(['--help']);
+    expect([code, stderr]).toEqual([0, '']);
+    for (const { name } of commands) expect(stdout).toMatch(new RegExp(`^  plugferry ${name} `, 'm'));
+    expect(stdout).not.toMatch(controlBytes);
+  });
+
+  test.each(commands.map(({ name }) => name))('%s: describes itself with an example', async (name) => {
+    const { code, stdout } = await cli([name, '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('Examples:');
+    expect(stdout).toContain(`plugferry ${name} `);
+    expect(stdout).toContain('--json');
+  });
+});
+
+describe('a wrong call', () => {
+  test.each([
+    ['no command', [], 'Give a command.'],
+    ['an unknown command', ['exprot'], 'exprot'],
+    ['an unknown option', ['list', '.', '--colour'], 'colour'],
+    ['a missing argument', ['verify'], 'Not enough non-option arguments'],
+    ['an argument too many', ['list', 'a', 'b'], 'b'],
+    ['an option twice', ['list', '.', '--json', '--port', '1'], 'port'],
+    ['a number that is none', ['serve', '.', '--port', 'abc'], '--port'],
+    ['a value given twice', ['import', 'x', '--to', 'a', '--to', 'b'], '--to'],
+    ['an empty value', ['import', 'x', '--to', ''], '--to'],
+    ['a choice that there is not', ['import', 'x', '--to', 'v', '--mode', 'mix'], 'mode'],
+    ['a required option left out', ['export', '.'], 'output'],
+  ])('%s is said, with exit code 2', async (_what, args, says) => {
+    const { code, stdout, stderr } = await cli(args);
+    expect(code).toBe(2);
+    if (!args.includes('--json')) expect(stdout).toBe('');
+    expect(stderr).toContain('E_USAGE');
+    expect(stderr).toContain(says);
+    expect(stderr).toContain('plugferry --help');
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
+
+  test('with --json the error is data too', async () => {
+    const run = await cli(['verify', 'none.tar.gz', '--public-key', 'none.pub', '--json']);
+    expect(run.code).toBe(2);
+    expect(JSON.parse(run.stdout)).toEqual({
+      error: {
+        code: 'E_NOT_FOUND',
+        exit: 2,
+        message: expect.stringContaining('none.pub'),
+        hint: expect.any(String),
+        details: { file: 'none.pub' },
+      },
+    });
+  });
+});
+
+describe('the environment', () => {
+  test('gives values, which the command line overrides, and never switches', async () => {
+    const directory = await tempDir();
+    await tinyTree(directory, { 'waf@1.0.0': 'a' });
+    const env = {
+      PLUGFERRY_OUTPUT: 'env.tar.gz',
+      PLUGFERRY_FORCE: 'true',
+      PLUGFERRY_FOREIGN: 'x',
+      PLUGFERRY_SET: 'of-env',
+    };
+    expect(await cli(['export', '.'], { cwd: directory, env })).toMatchObject({ code: 0 });
+    const { manifest } = JSON.parse(
+      (await cli(['inspect', 'env.tar.gz', '--json'], { cwd: directory })).stdout,
+    ) as {
+      manifest: { set: string };
+    };
+    expect(manifest.set).toBe('of-env');
+    expect(errorCode(await cli(['export', '.', '--json'], { cwd: directory, env }))).toBe('E_EXISTS');
+    expect(await cli(['export', '.', '-o', 'line.tar.gz'], { cwd: directory, env })).toMatchObject({
+      code: 0,
+    });
+  });
+
+  test.each(['NaN', '-1', '1.5', '1e3'])('SOURCE_DATE_EPOCH=%s is refused', async (value) => {
+    const directory = await tempDir();
+    await tinyTree(directory, { 'waf@1.0.0': 'a' });
+    const run = await cli(['export', '.', '-o', 's.tar.gz', '--json'], {
+      cwd: directory,
+      env: { SOURCE_DATE_EPOCH: value },
+    });
+    expect([run.code, errorCode(run)]).toEqual([2, 'E_USAGE']);
+  });
+
+  test('colours only where the environment forces them', async () => {
+    const plain = await cli(['verify', 'none'], { env: { NO_COLOR: '1' } });
+    expect(plain.stderr).not.toMatch(controlBytes);
+    expect((await cli(['verify', 'none'])).stderr).not.toMatch(controlBytes);
+    expect((await cli(['verify', 'none'], { env: { CI: 'true' } })).stderr).not.toMatch(controlBytes);
+    expect((await cli(['verify', 'none'], { env: { FORCE_COLOR: '1' } })).stderr).toContain(
+      '\u001b[31merror',
+    );
+  });
+});
+
+describe('output', () => {
+  test('has no control byte, whatever the names are', async () => {
+    const directory = await tempDir();
+    const evil = 'evil\u001b[2J\r\nname\u202e';
+    await mkdir(join(directory, 'plugins', evil), { recursive: true });
+    await writeFile(join(directory, evil), 'x');
+    for (const args of [
+      ['list', '.'],
+      ['verify', evil],
+      ['inspect', evil],
+      ['verify', `${evil}none`],
+      ['list', evil],
+      ['export', '.', '-o', 'x.tar.gz'],
+    ]) {
+      for (const json of [[], ['--json']]) {
+        const { code, stdout, stderr } = await cli([...args, ...json], { cwd: directory });
+        expect(code).not.toBe(0);
+        expect(stdout + stderr, args.join(' ')).not.toMatch(controlBytes);
+      }
+    }
+  });
+
+  test('that nobody reads to its end is no error', async () => {
+    const directory = await tempDir();
+    await tinyTree(
+      directory,
+      Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`plugin-${i}@1.0.0`, String(i)])),
+    );
+    const child = start(['list', '.', '--json'], { cwd: directory });
+    const end = finished(child);
+    child.stdout?.destroy();
+    const { code, stderr } = await end;
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
+  test('-q leaves only results and problems', async () => {
+    const directory = await tempDir();
+    await tinyTree(directory, { 'waf@1.0.0': 'a' });
+    const { stderr } = await cli(['export', '.', '-o', 'x.tar.gz', '-q'], { cwd: directory });
+    expect(stderr).toMatch(/^warning: .*\n$/);
+  });
+});
+
+test('every example of --help works', { timeout: 180_000 }, async () => {
+  const prepared = await tempDir();
+  await tinyTree(prepared, { 'key-auth@1.0.0': 'a', 'waf@1.0.0': 'b', 'key-auth@2.0.0': 'c' });
+  await mkdir(join(prepared, 'keys'));
+  await writeFile(join(prepared, 'qa.pass'), 'four other words of yours\n');
+  const env = { PLUGFERRY_KEY_PASSPHRASE: 'four words of yours' };
+  const run = (line: string) => {
+    const words = line.replaceAll('/srv/plugin-server', 'volume').match(/"[^"]*"|\S+/g) ?? [];
+    return cli(
+      words.map((word) => word.replace(/^"(.*)"$/, '$1')),
+      { cwd: prepared, env },
+    );
+  };
+  for (const { name, examples } of commands) {
+    for (const [line] of examples) {
+      if (name === 'serve') {
+        const [root = '', ...args] = line.replace('/srv/plugin-server', join(prepared, 'volume')).split(' ');
+        const server = await startServe(
+          root.startsWith('/') ? root : join(prepared, root),
+          args.filter((word) => !/^(--port|9000)$/.test(word)),
+        );
+        expect(await server.stop()).toMatchObject({ code: 0 });
+        continue;
+      }
+      const { code, stderr } = await run(`${name} ${line}`);
+      expect([name, line, code, code === 0 ? '' : stderr]).toEqual([name, line, 0, '']);
+    }
+  }
+  expect(await readFile(join(prepared, 'dev.pub'), 'utf8')).toContain('PUBLIC KEY');
+});
