@@ -44,6 +44,10 @@ export interface Origin {
    * True when the signature check was skipped.
    */
   unsigned?: boolean;
+  /**
+   * True when the bundle was older than one of its set seen before, and --allow-downgrade let it in.
+   */
+  downgrade?: boolean;
   warnings?: Text[];
 }
 export interface ReleasePlugin {

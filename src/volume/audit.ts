@@ -1,0 +1,137 @@
+import { constants } from 'node:fs';
+import { open, readFile, type FileHandle } from 'node:fs/promises';
+import type { Release } from '../schema/release.js';
+import type { HistoryEntry } from '../schema/state.js';
+import { orIfMissing, syncDirectory } from './disk.js';
+import type { VolumeLayout } from './layout.js';
+
+export type AuditAction = HistoryEntry['action'] | 'prune' | 'change';
+
+/** One line of audit.jsonl. */
+export interface AuditEntry {
+  /** Of the change itself, as in the history; for anything that changed nothing, that of the change before it. */
+  readonly serial: number;
+  /** UTC, to the second. */
+  readonly at: string;
+  readonly action: AuditAction;
+  /** `recovered`: the change was made, but its run ended before it could say so here. */
+  readonly result: 'done' | 'unchanged' | 'refused' | 'recovered';
+  readonly user?: string;
+  readonly host?: string;
+  readonly pid?: number;
+  readonly tool?: string;
+  /** For `recovered`, as the history has it: user@host. */
+  readonly by?: string;
+  readonly release?: string;
+  readonly previous?: string;
+  readonly manifestSha256?: string;
+  readonly set?: string;
+  readonly epoch?: number;
+  readonly sequence?: number;
+  /** Keys whose signatures verified. */
+  readonly keyIds?: readonly string[];
+  /** The signature check was skipped. */
+  readonly unsigned?: boolean;
+  readonly warnings?: readonly string[];
+  /** Releases that a prune removed. */
+  readonly removed?: readonly string[];
+  /** Error code and message of a refusal. */
+  readonly code?: string;
+  readonly message?: string;
+}
+
+/** Longest text in a line, in characters; a hostile message must not bury the log. */
+const maxText = 1024;
+const maxWarnings = 20;
+
+/** What a line says about the release that it made current. */
+export function releaseFields({ id, origin }: Release): Partial<AuditEntry> {
+  const { bundle, signers, unsigned, warnings } = origin;
+  return {
+    release: id,
+    ...(bundle === undefined
+      ? {}
+      : {
+          manifestSha256: bundle.manifestSha256,
+          set: bundle.set,
+          epoch: bundle.epoch,
+          sequence: bundle.sequence,
+        }),
+    ...(signers === undefined ? {} : { keyIds: signers.map(({ keyId }) => keyId) }),
+    ...(unsigned === true ? { unsigned } : {}),
+    ...(warnings === undefined ? {} : { warnings }),
+  };
+}
+
+/** Appends one line and makes it durable. */
+export async function appendAudit(layout: VolumeLayout, entry: AuditEntry): Promise<void> {
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
+  const handle = await open(layout.audit, flags, 0o644);
+  try {
+    const { size } = await handle.stat();
+    const line = `${(await endsOpen(handle, size)) ? '\n' : ''}${lineOf(entry)}\n`;
+    try {
+      await handle.writeFile(line);
+      await handle.sync();
+    } catch (error) {
+      // Half a line helps nobody; should this fail as well, the next line starts on a fresh one.
+      await handle.truncate(size).catch(() => undefined);
+      throw error;
+    }
+    if (size === 0) await syncDirectory(layout.control);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Whether the last line was cut short by a crash. */
+async function endsOpen(handle: FileHandle, size: number): Promise<boolean> {
+  if (size === 0) return false;
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
+  return buffer.toString() !== '\n';
+}
+
+/** ASCII only: JSON escapes control characters, and this the bidirectional and other marks that a terminal would obey. */
+function lineOf(entry: AuditEntry): string {
+  const short = JSON.stringify(entry, (key, value: unknown) => {
+    if (typeof value === 'string') return value.slice(0, maxText);
+    return key === 'warnings' && Array.isArray(value) ? value.slice(0, maxWarnings) : value;
+  });
+  return short.replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** All lines that can be read, oldest first; a line that was cut short by a crash is left out. */
+export async function readAudit(layout: VolumeLayout): Promise<AuditEntry[]> {
+  const text = await orIfMissing(readFile(layout.audit, 'utf8'), '');
+  return text.split('\n').flatMap((line) => parseLine(line) ?? []);
+}
+
+/** The serial of the newest line; 0 when there is none. Looks at the end of the file only. */
+export async function lastAuditedSerial(layout: VolumeLayout): Promise<number> {
+  const handle = await orIfMissing(open(layout.audit, constants.O_RDONLY | constants.O_NOFOLLOW), undefined);
+  if (handle === undefined) return 0;
+  try {
+    const { size } = await handle.stat();
+    const tail = Buffer.alloc(Math.min(size, 128 * 1024));
+    await handle.read(tail, 0, tail.length, size - tail.length);
+    const entries = tail
+      .toString('utf8')
+      .split('\n')
+      .flatMap((line) => parseLine(line) ?? []);
+    return entries.at(-1)?.serial ?? 0;
+  } finally {
+    await handle.close();
+  }
+}
+
+function parseLine(line: string): AuditEntry | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const entry = value as AuditEntry;
+  return Number.isSafeInteger(entry.serial) && typeof entry.action === 'string' ? entry : undefined;
+}

@@ -1,0 +1,85 @@
+import { isPlugferryError, type PlugferryError } from '../errors.js';
+import type { Release } from '../schema/release.js';
+import { currentId } from './activate.js';
+import { describeTree } from './adopt.js';
+import { appendAudit, type AuditAction } from './audit.js';
+import { volumeFailure } from './failure.js';
+import { damageIn } from './health.js';
+import { auditEntry, withVolume, type OpenOptions, type OpenVolume } from './open.js';
+import { publish } from './publish.js';
+import { filesOf } from './release.js';
+import { BlobStore } from './store.js';
+import type { VolumeChange } from './volume.js';
+import { currentRelease } from './current.js';
+
+/** {@link VolumeOptions} and what is attempted, for the audit line of a refusal. */
+export interface ChangeOptions extends OpenOptions {
+  /** @default 'import' */
+  readonly action?: AuditAction;
+}
+
+/**
+ * Takes the lock of a volume (which is made if it is not there), cleans up after earlier runs, and hands out one change.
+ * Whatever happens in `change`, staging is emptied and the lock given back; until {@link VolumeChange.publish} nothing that
+ * readers see is touched. A refusal is written to the audit log.
+ *
+ * @throws PlugferryError `E_LOCKED`, `E_FILESYSTEM`, `E_RELEASE` (damaged or foreign content), `E_NO_SPACE`, `E_IO`.
+ */
+export async function changeVolume<T>(
+  root: string,
+  options: ChangeOptions,
+  change: (volume: VolumeChange) => Promise<T>,
+): Promise<T> {
+  return withVolume(root, options, async (volume) =>
+    audited(volume, options.action ?? 'import', async () => change(await changeOf(volume))),
+  );
+}
+
+/** Runs a change; should it be refused or fail, that goes to the audit log. */
+export async function audited<T>(
+  volume: OpenVolume,
+  action: AuditAction,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const failure = volumeFailure(error, volume.layout.root);
+    if (isPlugferryError(failure)) await recordRefusal(volume, failure, action);
+    throw failure;
+  }
+}
+
+async function changeOf(volume: OpenVolume): Promise<VolumeChange> {
+  const adoptee = volume.tree.kind === 'plain' ? await describeTree(volume) : undefined;
+  const store = new BlobStore(volume, digestsOf(adoptee));
+  const current = adoptee ?? currentRelease(volume);
+  return {
+    current,
+    plain: adoptee !== undefined,
+    state: volume.state,
+    warnings: volume.warnings,
+    kept: (id) => volume.releases.complete.get(id),
+    intact: async () =>
+      current === undefined || adoptee !== undefined || (await damageIn(volume, current)).length === 0,
+    prepare: (files) => store.prepare(files),
+    receive: (expected, bytes) => store.receive(expected, bytes),
+    publish: (next) => publish(volume, { next, store, adoptee }),
+  };
+}
+
+const digestsOf = (release: Release | undefined): ReadonlySet<string> =>
+  new Set(release === undefined ? [] : [...filesOf(release.plugins)].map(({ file }) => file.sha256));
+
+/** Best effort: the refusal itself is what the caller must hear of. */
+async function recordRefusal(volume: OpenVolume, error: PlugferryError, action: AuditAction): Promise<void> {
+  const previous = currentId(volume);
+  const entry = auditEntry(volume, {
+    action,
+    result: 'refused',
+    ...(previous === undefined ? {} : { release: previous }),
+    code: error.code,
+    message: error.message,
+  });
+  await appendAudit(volume.layout, entry).catch(() => undefined);
+}

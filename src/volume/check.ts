@@ -1,0 +1,181 @@
+import { lstat, readdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { systemCode } from '../errors.js';
+import { compareText, formatPluginId } from '../plugin/plugin.js';
+import type { Release } from '../schema/release.js';
+import { exists, lstatIfThere, orIfMissing } from './disk.js';
+import { volumeFailure } from './failure.js';
+import { sha256OfFile } from './hash.js';
+import { blobPath, releaseDirectory, releaseFile, releasePlugins, type VolumeLayout } from './layout.js';
+import { readParts, type ReadVolume } from './read.js';
+import { filesOf } from './release.js';
+
+/** One thing that is not as it was made. */
+export interface Finding {
+  /**
+   * `changed`: other bytes. `missing`: not there, or not a regular file. `extra`: nobody listed it. `unreadable`: release.json
+   * or the link to the current release is damaged. `exposed`: others than the owner may write it.
+   */
+  readonly kind: 'changed' | 'missing' | 'extra' | 'unreadable' | 'exposed';
+  /** Below the volume. */
+  readonly path: string;
+  readonly release?: string;
+  /** name@version, when it is a file of a plugin. */
+  readonly plugin?: string;
+  readonly expected?: string;
+  readonly found?: string;
+}
+
+export interface VolumeCheck {
+  readonly root: string;
+  /** True for a plain tree: there is nothing to compare it with. */
+  readonly plain: boolean;
+  /** Id of the current release. */
+  readonly release: string | undefined;
+  readonly releases: number;
+  /** Distinct files that were read. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Ascending by path; empty when all is as it was made. */
+  readonly findings: readonly Finding[];
+}
+
+/** How to get rid of a finding. */
+export const checkHint =
+  'Import the bundle that brought a damaged file once more: it is put right in place. If that finds nothing to do, remove ' +
+  'the damaged file below .plugferry/blobs first.';
+
+/**
+ * Reads every byte of every release and compares it with what was recorded when it was proved. Writes nothing, takes no
+ * lock.
+ *
+ * @throws PlugferryError `E_NOT_FOUND`, `E_RELEASE` when the state is damaged, `E_IO`.
+ */
+export async function checkVolume(root: string, signal?: AbortSignal): Promise<VolumeCheck> {
+  const volume = await readParts(root);
+  try {
+    return await new Check(volume, signal).run();
+  } catch (error) {
+    throw volumeFailure(error, root);
+  }
+}
+
+class Check {
+  readonly #volume: ReadVolume;
+  readonly #layout: VolumeLayout;
+  readonly #signal: AbortSignal | undefined;
+  readonly #findings: Finding[] = [];
+  /** Hard links are read once. */
+  readonly #hashes = new Map<string, string>();
+  #bytes = 0;
+
+  constructor(volume: ReadVolume, signal: AbortSignal | undefined) {
+    this.#volume = volume;
+    this.#layout = volume.layout;
+    this.#signal = signal;
+  }
+
+  async run(): Promise<VolumeCheck> {
+    const { tree, releases } = this.#volume;
+    await this.#checkPermissions();
+    for (const release of releases.complete.values()) await this.#checkRelease(release);
+    for (const [id, { message }] of releases.damaged) {
+      this.#note({ kind: 'unreadable', path: releaseFile(this.#layout, id), release: id, found: message });
+    }
+    await this.#checkBlobs();
+    const current = tree.kind === 'release' ? tree.id : undefined;
+    if (current !== undefined && !releases.complete.has(current) && !releases.damaged.has(current)) {
+      this.#note({
+        kind: 'unreadable',
+        path: this.#layout.link,
+        release: current,
+        found: 'points to nothing',
+      });
+    }
+    return {
+      root: this.#layout.root,
+      plain: tree.kind === 'plain' || tree.kind === 'foreign',
+      release: current,
+      releases: releases.complete.size,
+      files: this.#hashes.size,
+      bytes: this.#bytes,
+      findings: this.#findings.toSorted((a, b) => compareText(a.path, b.path)),
+    };
+  }
+
+  #note(finding: Finding): void {
+    this.#findings.push({ ...finding, path: relative(this.#layout.root, finding.path) });
+  }
+
+  async #checkPermissions(): Promise<void> {
+    const { control, state, releases, blobs } = this.#layout;
+    for (const path of [control, state, releases, blobs]) {
+      const mode = (await lstatIfThere(path))?.mode ?? 0;
+      const found = `mode ${(mode & 0o777).toString(8)}`;
+      if ((mode & 0o022) !== 0) this.#note({ kind: 'exposed', path, found });
+    }
+  }
+
+  async #checkRelease(release: Release): Promise<void> {
+    const directory = releaseDirectory(this.#layout, release.id);
+    const before = this.#findings.length;
+    for (const { path, file, plugin } of filesOf(release.plugins)) {
+      const place = { path: join(directory, path), release: release.id, plugin: formatPluginId(plugin) };
+      await this.#checkFile(place, file.sha256);
+    }
+    await this.#checkEvidence(release);
+    if (release.origin.kind !== 'adopted') await this.#checkExtras(release);
+    // Pruned while we read: nothing of it is a finding.
+    if (!(await exists(directory))) this.#findings.length = before;
+  }
+
+  async #checkFile(place: Pick<Finding, 'path' | 'release' | 'plugin'>, expected: string): Promise<void> {
+    const found = await this.#hashOf(place.path);
+    if (found === undefined) this.#note({ kind: 'missing', ...place, expected });
+    else if (found !== expected) this.#note({ kind: 'changed', ...place, expected, found });
+  }
+
+  async #checkEvidence(release: Release): Promise<void> {
+    const directory = join(releaseDirectory(this.#layout, release.id), 'evidence');
+    for (const manifestSha256 of await orIfMissing(readdir(directory), [])) {
+      const path = join(directory, manifestSha256, 'manifest.json');
+      await this.#checkFile({ path, release: release.id }, manifestSha256);
+    }
+  }
+
+  async #checkExtras(release: Release): Promise<void> {
+    const top = releasePlugins(this.#layout, release.id);
+    const listed = new Set([...filesOf(release.plugins)].map(({ path }) => path));
+    const entries = await orIfMissing(readdir(top, { recursive: true, withFileTypes: true }), []);
+    for (const entry of entries) {
+      const path = join(entry.parentPath, entry.name);
+      if (entry.isDirectory() || listed.has(`plugins/${relative(top, path)}`)) continue;
+      this.#note({ kind: 'extra', path, release: release.id });
+    }
+  }
+
+  async #checkBlobs(): Promise<void> {
+    for (const name of await orIfMissing(readdir(this.#layout.blobs), [])) {
+      await this.#checkFile({ path: blobPath(this.#layout, name) }, name);
+    }
+  }
+
+  /** Undefined when there is no regular file. */
+  async #hashOf(path: string): Promise<string | undefined> {
+    this.#signal?.throwIfAborted();
+    try {
+      const stats = await lstat(path);
+      if (!stats.isFile()) return undefined;
+      const inode = `${stats.dev}:${stats.ino}`;
+      const known = this.#hashes.get(inode);
+      if (known !== undefined) return known;
+      const hash = await sha256OfFile(path, { signal: this.#signal });
+      this.#hashes.set(inode, hash);
+      this.#bytes += stats.size;
+      return hash;
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import { rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { documentBytes } from '../schema/parse.js';
+import type { Release } from '../schema/release.js';
+import { eachOf, makeDirectory, syncDirectory, writeNewFile } from './disk.js';
+import { bringEvidence, type EvidenceSources } from './evidence.js';
+import { releaseDirectory, releaseFile } from './layout.js';
+import type { OpenVolume } from './open.js';
+import { filesOf } from './release.js';
+import type { BlobStore } from './store.js';
+
+/** What a release directory is made of. */
+export interface Composition extends EvidenceSources {
+  readonly release: Release;
+  readonly store: BlobStore;
+}
+
+/** Builds a complete and durable release directory in staging and returns its path. */
+export async function composeRelease(volume: OpenVolume, composition: Composition): Promise<string> {
+  const { release, store } = composition;
+  const directory = join(volume.run, 'release');
+  const directories = directoriesOf(release, directory);
+  for (const path of directories) await makeDirectory(path);
+  await eachOf(filesOf(release.plugins), async ({ path, file }) => {
+    volume.options.signal?.throwIfAborted();
+    await store.place(file, join(directory, path));
+  });
+  await bringEvidence(volume, composition, directory);
+  await writeNewFile(join(directory, 'release.json'), [documentBytes(release)]);
+  // Children are all durable before the one rename that publishes their top.
+  await eachOf(directories, syncDirectory);
+  return directory;
+}
+
+/** The release directory and everything below it that holds plugins, parents first. */
+function directoriesOf(release: Release, directory: string): readonly string[] {
+  const found = new Set([directory, join(directory, 'plugins')]);
+  for (const { path } of filesOf(release.plugins)) {
+    found.add(join(directory, dirname(dirname(path))));
+    found.add(join(directory, dirname(path)));
+  }
+  return [...found].toSorted();
+}
+
+/**
+ * Makes a kept release with the same files say where they came from now: its manifest and signatures first, then
+ * release.json in one step. The files themselves stay as they are.
+ */
+export async function attestRelease(volume: OpenVolume, composition: Composition): Promise<void> {
+  const { release } = composition;
+  const directory = releaseDirectory(volume.layout, release.id);
+  await bringEvidence(volume, composition, directory);
+  const draft = join(volume.run, 'release.json');
+  await writeNewFile(draft, [documentBytes(release)]);
+  await volume.lock.assertHeld();
+  await rename(draft, releaseFile(volume.layout, release.id));
+  await syncDirectory(directory);
+}

@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto';
+import { readdir, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { sha256Of } from '../io/digest.js';
+import type { Release } from '../schema/release.js';
+import { copyDurably, ensureDirectory, exists, makeDirectory, syncDirectory, writeNewFile } from './disk.js';
+import { isReleaseId, releaseDirectory } from './layout.js';
+import type { OpenVolume } from './open.js';
+import type { Evidence } from './volume.js';
+
+/** Where the manifests that a release refers to can be had. */
+export interface EvidenceSources {
+  readonly release: Release;
+  /** What came with this change. */
+  readonly evidence: Evidence | undefined;
+  /** The release whose plugins are carried on, with their evidence. */
+  readonly previous: string | undefined;
+}
+
+/** `evidence/<sha256 of manifest.json>/` in a release directory. */
+export const evidenceDirectory = (release: string, manifestSha256: string): string =>
+  join(release, 'evidence', manifestSha256);
+
+/** Puts manifest and signatures of every bundle that `release` refers to into its directory. */
+export async function bringEvidence(
+  volume: OpenVolume,
+  { release, evidence, previous }: EvidenceSources,
+  directory: string,
+): Promise<void> {
+  const named = new Set(release.plugins.flatMap(({ manifestSha256 }) => manifestSha256 ?? []));
+  const brought = evidence === undefined ? undefined : sha256Of(evidence.manifest);
+  for (const manifestSha256 of named) {
+    const target = evidenceDirectory(directory, manifestSha256);
+    if (evidence !== undefined && brought === manifestSha256) {
+      if (await exists(target)) await addSignatures(volume, target, evidence);
+      else await install(volume, target, (draft) => writeEvidence(draft, evidence));
+    } else if (previous !== undefined && !(await exists(target))) {
+      const source = evidenceDirectory(releaseDirectory(volume.layout, previous), manifestSha256);
+      if (await exists(source)) await install(volume, target, (draft) => copyEvidence(source, draft));
+    }
+  }
+}
+
+/** One rename, so that a manifest is never there without its signatures. */
+async function install(
+  volume: OpenVolume,
+  target: string,
+  fill: (draft: string) => Promise<void>,
+): Promise<void> {
+  const draft = join(volume.run, randomUUID());
+  await makeDirectory(draft);
+  await makeDirectory(join(draft, 'signatures'));
+  await fill(draft);
+  await syncDirectory(join(draft, 'signatures'));
+  await syncDirectory(draft);
+  await ensureDirectory(dirname(target));
+  await rename(draft, target);
+  await syncDirectory(dirname(target));
+}
+
+/** The same manifest, countersigned since. */
+async function addSignatures(volume: OpenVolume, target: string, { signatures }: Evidence): Promise<void> {
+  for (const [keyId, signature] of signatures) {
+    const path = join(target, 'signatures', `${keyId}.sig`);
+    if (!isReleaseId(keyId) || (await exists(path))) continue;
+    const draft = join(volume.run, randomUUID());
+    await writeNewFile(draft, [signature]);
+    await rename(draft, path);
+  }
+  await syncDirectory(join(target, 'signatures'));
+}
+
+async function writeEvidence(draft: string, { manifest, signatures }: Evidence): Promise<void> {
+  await writeNewFile(join(draft, 'manifest.json'), [manifest]);
+  for (const [keyId, signature] of signatures) {
+    // A key id becomes a file name.
+    if (isReleaseId(keyId)) await writeNewFile(join(draft, 'signatures', `${keyId}.sig`), [signature]);
+  }
+}
+
+async function copyEvidence(source: string, draft: string): Promise<void> {
+  await copyDurably(join(source, 'manifest.json'), join(draft, 'manifest.json'));
+  for (const name of await readdir(join(source, 'signatures'))) {
+    await copyDurably(join(source, 'signatures', name), join(draft, 'signatures', name));
+  }
+}

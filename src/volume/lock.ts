@@ -1,0 +1,187 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PlugferryError, systemCode } from '../errors.js';
+import { orIfMissing } from './disk.js';
+import type { VolumeLayout } from './layout.js';
+import { describeOwner, isGone, parseOwner, type Owner } from './owner.js';
+import type { Actor } from './volume.js';
+
+/** Without a sign of life for this long (milliseconds) a lock may be taken over from anywhere (security page 5.3). */
+const lease = 10 * 60_000;
+/** Milliseconds between two signs of life. */
+const beat = 15_000;
+
+/** Locks of this very process: one that is not among them was abandoned, although its process is alive. */
+const heldHere = new Set<string>();
+
+export interface Lock {
+  /** The user id that the file system gives to what this process creates (on NFS with root_squash not its own). */
+  readonly uid: number;
+  /** @throws PlugferryError `E_LOCKED` when another run took the lock over. */
+  assertHeld(): Promise<void>;
+  /** Never fails: what cannot be removed is taken over by the next run. */
+  release(): Promise<void>;
+}
+
+interface Holder {
+  readonly owner: Owner | undefined;
+  /** Milliseconds since the last sign of life, by the clock of the file system. */
+  readonly silence: number;
+  readonly uid: number;
+}
+
+/**
+ * Takes the lock of a volume. The directory is made complete with its owner.json beside its place and renamed there:
+ * renaming onto a directory that is not empty fails on every file system, so there is one winner, as with mkdir, and no
+ * moment at which the lock exists without saying whose it is. flock does not exist in Node and is not reliable on NFS.
+ *
+ * @throws PlugferryError `E_LOCKED` naming the holder.
+ */
+export async function acquireLock(layout: VolumeLayout, actor: Actor, now: Date): Promise<Lock> {
+  const owner = await describeOwner(actor, randomBytes(16).toString('hex'), now);
+  const mine = `${layout.lock}.${owner.token}`;
+  // Known before it can be seen, or another call in this process would take it for abandoned.
+  heldHere.add(owner.token);
+  let lock: Lock | undefined;
+  try {
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      await fill(mine, owner);
+      if (await seized(mine, layout.lock)) return (lock = await hold(layout, owner));
+      const holder = await readHolder(layout.lock, mine);
+      if (holder === undefined) continue;
+      if (!(await isStale(holder, owner, mine))) throw locked(layout, holder);
+      await moveAside(layout.lock, `${mine}.stale`, holder);
+    }
+    throw locked(layout, undefined);
+  } finally {
+    if (lock === undefined) {
+      heldHere.delete(owner.token);
+      await rm(mine, { recursive: true, force: true });
+    }
+  }
+}
+
+/** Made anew each time: the holder sweeps strangers' drafts away with the other leftovers. */
+async function fill(directory: string, owner: Owner): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o755 });
+  await writeFile(join(directory, 'owner.json'), `${JSON.stringify(owner, null, 2)}\n`, { mode: 0o644 });
+  await writeFile(join(directory, 'heartbeat'), '', { mode: 0o644 });
+}
+
+async function seized(mine: string, lock: string): Promise<boolean> {
+  try {
+    await rename(mine, lock);
+    return true;
+  } catch (error) {
+    if (['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(systemCode(error) ?? '')) return false;
+    throw error;
+  }
+}
+
+async function hold(layout: VolumeLayout, owner: Owner): Promise<Lock> {
+  const { lock } = layout;
+  const { uid } = await stat(lock);
+  const isOurs = async (): Promise<boolean> => (await readOwner(lock))?.token === owner.token;
+  const sign = async (): Promise<void> => {
+    if (await isOurs()) await writeFile(join(lock, 'heartbeat'), owner.token);
+  };
+  // A sign of life that cannot be given is found out by assertHeld, where it matters.
+  const timer = setInterval(() => void sign().catch(() => undefined), beat).unref();
+  return {
+    uid,
+    async assertHeld() {
+      if (!(await isOurs())) throw lost(layout, await readOwner(lock));
+    },
+    async release() {
+      clearInterval(timer);
+      try {
+        if (await isOurs()) await discard(lock, `${lock}.${owner.token}`);
+      } catch {
+        // The next run finds a lock whose process is gone, or that this process no longer knows.
+      } finally {
+        heldHere.delete(owner.token);
+      }
+    },
+  };
+}
+
+/** In one step: a lock directory that loses its files one by one would be a lock that nobody owns. */
+async function discard(lock: string, aside: string): Promise<void> {
+  await rename(lock, aside);
+  await rm(aside, { recursive: true, force: true });
+}
+
+async function readOwner(lock: string): Promise<Owner | undefined> {
+  const text = await orIfMissing(readFile(join(lock, 'owner.json'), 'utf8'), undefined);
+  return text === undefined ? undefined : parseOwner(text);
+}
+
+/** `mine` was written a moment ago: its time tells what the file system thinks is now. */
+async function readHolder(lock: string, mine: string): Promise<Holder | undefined> {
+  const there = await orIfMissing(stat(lock), undefined);
+  const own = await orIfMissing(stat(join(mine, 'heartbeat')), undefined);
+  if (there === undefined || own === undefined) return undefined;
+  const sign = await orIfMissing(stat(join(lock, 'heartbeat')), there);
+  return { owner: await readOwner(lock), silence: own.mtimeMs - sign.mtimeMs, uid: there.uid };
+}
+
+async function isStale({ owner, silence, uid }: Holder, self: Owner, mine: string): Promise<boolean> {
+  if (silence > lease) return true;
+  if (owner === undefined) return false;
+  const sameProcess = owner.pid === self.pid && owner.processStart === self.processStart;
+  if (sameProcess && isSameMachine(owner, self)) return !heldHere.has(owner.token);
+  const own = (await stat(mine)).uid;
+  // Where /proc hides the processes of other users (hidepid), one that is not to be seen need not be gone.
+  return isSameMachine(owner, self) && (own === 0 || own === uid) && (await isGone(owner));
+}
+
+/** Containers of one machine share its boot id but number their processes anew: both must be equal. */
+const isSameMachine = (a: Owner, b: Owner): boolean =>
+  a.bootId !== '' && a.bootId === b.bootId && a.pidNamespace === b.pidNamespace;
+
+async function moveAside(lock: string, aside: string, judged: Holder): Promise<void> {
+  const moved = await orIfMissing(
+    rename(lock, aside).then(() => true),
+    false,
+  );
+  if (!moved) return;
+  const owner = await readOwner(aside);
+  if (owner?.token === judged.owner?.token) {
+    await rm(aside, { recursive: true, force: true });
+    return;
+  }
+  // Another run took over between our look and our move, and this is its lock: give it back. Should a third have come in
+  // between, the second one finds out before it publishes.
+  await rename(aside, lock);
+}
+
+const nameOf = ({ tool, user, host, pid, since }: Owner): string =>
+  `${tool} of ${user}@${host} (process ${pid}), since ${since}`;
+
+function locked({ root, lock }: VolumeLayout, holder: Holder | undefined): PlugferryError {
+  const who = holder?.owner === undefined ? 'another run' : nameOf(holder.owner);
+  const seconds = Math.max(0, Math.round((holder?.silence ?? 0) / 1000));
+  return new PlugferryError(
+    'E_LOCKED',
+    `${root}: locked by ${who}; last sign of life ${seconds} seconds ago`,
+    {
+      hint:
+        'Wait until it is done, then run again. Should its machine be gone: the lock counts for nothing 10 minutes after ' +
+        'its last sign of life.',
+      details: { file: lock, found: who, holder: holder?.owner },
+    },
+  );
+}
+
+function lost({ root, lock }: VolumeLayout, owner: Owner | undefined): PlugferryError {
+  const who = owner === undefined ? 'another run' : nameOf(owner);
+  return new PlugferryError(
+    'E_LOCKED',
+    `${root}: ${who} took the lock over, because this run gave no sign of life for 10 minutes`,
+    {
+      hint: 'See "plugferry history" for what is current now, then run again if it is still needed.',
+      details: { file: lock, found: who },
+    },
+  );
+}

@@ -1,0 +1,240 @@
+import { chmod, mkdir, realpath, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { PlugferryError } from '../errors.js';
+import type { State } from '../schema/state.js';
+import { appendAudit, lastAuditedSerial, releaseFields, type AuditEntry } from './audit.js';
+import { ensureDirectory, lstatIfThere, orIfMissing, syncDirectory } from './disk.js';
+import { noVolume, volumeFailure } from './failure.js';
+import { layoutOf, type VolumeLayout } from './layout.js';
+import { acquireLock, type Lock } from './lock.js';
+import { probeFileSystem, type Features } from './probe.js';
+import { readReleases, restoreLink, sweepReleases, sweepStaging, type Releases } from './recover.js';
+import { emptyState, readState, settledState, withReleases } from './state.js';
+import { formatTime } from './time.js';
+import { treeOf, type Tree } from './tree.js';
+import type { VolumeOptions } from './volume.js';
+
+/** A volume under our lock, with nothing left over from earlier runs. */
+export interface OpenVolume {
+  readonly layout: VolumeLayout;
+  readonly options: VolumeOptions;
+  readonly lock: Lock;
+  readonly features: Features;
+  /** Our own directory in staging. */
+  readonly run: string;
+  readonly warnings: string[];
+  readonly releases: Releases;
+  /** Lines that the audit log did not take yet, oldest first. */
+  readonly unaudited: AuditEntry[];
+  tree: Tree;
+  state: State;
+}
+
+export interface OpenOptions extends VolumeOptions {
+  /** What must be there already: a directory, or a volume that Plugferry wrote. @default nothing */
+  readonly demand?: Demand;
+}
+type Demand = 'directory' | 'volume';
+
+/**
+ * Locks a volume (made if it is not there), checks it, cleans up after earlier runs, does `work` and always unlocks.
+ * What a failed `work` left in staging is removed.
+ */
+export async function withVolume<T>(
+  root: string,
+  options: OpenOptions,
+  work: (volume: OpenVolume) => Promise<T>,
+): Promise<T> {
+  try {
+    options.signal?.throwIfAborted();
+    const layout = layoutOf(await rootOf(root, options.demand));
+    await prepareControl(layout, options.demand);
+    const lock = await acquireLock(layout, options.actor, nowOf(options));
+    try {
+      return await inside(layout, { options, lock }, work);
+    } catch (error) {
+      // Who took the lock over also swept our staging: what failed then is not the cause.
+      await lock.assertHeld();
+      throw error;
+    } finally {
+      await lock.release();
+    }
+  } catch (error) {
+    throw volumeFailure(error, root);
+  }
+}
+
+export const nowOf = (options: VolumeOptions): Date => options.clock?.() ?? new Date();
+
+async function inside<T>(
+  layout: VolumeLayout,
+  { options, lock }: { options: VolumeOptions; lock: Lock },
+  work: (volume: OpenVolume) => Promise<T>,
+): Promise<T> {
+  await refuseStrangers(layout, lock.uid);
+  for (const path of [layout.releases, dirname(layout.blobs), layout.blobs]) await ensureDirectory(path);
+  await mkdir(layout.staging, { recursive: true, mode: 0o700 });
+  await sweepStaging(layout);
+  const run = join(layout.staging, randomBytes(8).toString('hex'));
+  await mkdir(run, { mode: 0o700 });
+  try {
+    return await work(await recovered(layout, { options, lock, run }));
+  } finally {
+    // A leftover is not worth an error of its own: the next run sweeps.
+    await rm(run, { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+async function recovered(
+  layout: VolumeLayout,
+  { options, lock, run }: { options: VolumeOptions; lock: Lock; run: string },
+): Promise<OpenVolume> {
+  const features = await probeFileSystem(layout.root, join(run, 'probe'));
+  const warnings: string[] = [];
+  if (!features.directorySync) {
+    warnings.push('this file system cannot flush directories: a power cut may lose the last change');
+  }
+  const found = await treeOf(layout);
+  if (found.kind === 'foreign') throw foreign(layout, found.target);
+  const releases = await readReleases(layout);
+  for (const { message } of releases.damaged.values()) warnings.push(`damaged release: ${message}`);
+  const committed = await committedState(layout, { releases, warnings });
+  const tree =
+    found.kind === 'absent'
+      ? await restoreLink(layout, { state: committed, releases, draft: join(run, 'restored') })
+      : found;
+  await sweepReleases(layout, releases);
+  const state = effectiveState(committed, { tree, releases });
+  const volume = { layout, options, lock, features, run, warnings, releases, unaudited: [], tree, state };
+  await completeAudit(volume);
+  return volume;
+}
+
+/** A missing state next to releases is made again from them, and never silently: it held the anti-rollback floor. */
+async function committedState(
+  layout: VolumeLayout,
+  { releases, warnings }: { releases: Releases; warnings: string[] },
+): Promise<State> {
+  const state = await readState(layout);
+  const serial = await lastAuditedSerial(layout);
+  if (state !== undefined) return { ...state, serial: Math.max(state.serial, serial) };
+  if (releases.complete.size + releases.damaged.size > 0) {
+    warnings.push(
+      `${layout.state} is missing: the newest bundle seen of each set is taken from the kept releases, ` +
+        'so an older bundle may be accepted again. Set minSequence in the trust policy to rule that out',
+    );
+  }
+  return withReleases({ ...emptyState, serial }, releases.complete.values());
+}
+
+function effectiveState(state: State, { tree, releases }: { tree: Tree; releases: Releases }): State {
+  const current = tree.kind === 'release' ? tree.id : undefined;
+  if (state.history.at(-1)?.release === current) return state;
+  // Either a change was cut short, or a run without its lock wrote an older state over a newer one.
+  return withReleases(settledState(state, current), releases.complete.values());
+}
+
+/**
+ * A change whose run ended between the switch and its line in the audit log gets the line now. One run makes two changes at
+ * most: it adopts and publishes. Older ones are not looked for, because an audit log may be rotated.
+ */
+async function completeAudit(volume: OpenVolume): Promise<void> {
+  const { layout, options, state, releases } = volume;
+  const audited = await lastAuditedSerial(layout);
+  for (const entry of state.history.slice(-2).filter(({ serial }) => serial > audited)) {
+    const release = releases.complete.get(entry.release);
+    await append(volume, {
+      ...(release === undefined || entry.action === 'rollback' ? {} : releaseFields(release)),
+      ...entry,
+      at: formatTime(nowOf(options)),
+      result: 'recovered',
+    });
+  }
+}
+
+/** What a line of the audit log says besides when, by whom and after which change. */
+export type AuditNote = Omit<AuditEntry, 'serial' | 'at' | 'user' | 'host' | 'pid' | 'tool'>;
+
+export function auditEntry({ state, options }: OpenVolume, note: AuditNote): AuditEntry {
+  const { user, host, pid, tool } = options.actor;
+  return { serial: state.serial, at: formatTime(nowOf(options)), ...note, user, host, pid, tool };
+}
+
+/** Appends to the audit log. The change itself is done by then, so a failure is told and made up for by the next run. */
+export const audit = (volume: OpenVolume, note: AuditNote): Promise<void> =>
+  append(volume, auditEntry(volume, note));
+
+async function append({ layout, warnings, unaudited }: OpenVolume, entry: AuditEntry): Promise<void> {
+  unaudited.push(entry);
+  try {
+    for (let next = unaudited.at(0); next !== undefined; next = unaudited.at(0)) {
+      await appendAudit(layout, next);
+      unaudited.shift();
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    warnings.push(`${layout.audit}: the line about this change could not be written yet (${reason})`);
+  }
+}
+
+async function rootOf(root: string, demand: Demand | undefined): Promise<string> {
+  if (demand === undefined) return makeRoot(root);
+  const path = await orIfMissing(realpath(root), undefined);
+  if (path === undefined) throw noVolume(root);
+  return path;
+}
+
+async function makeRoot(root: string): Promise<string> {
+  const first = await mkdir(root, { recursive: true });
+  const path = await realpath(root);
+  if (first !== undefined) {
+    for (let made = path; made.length >= first.length && made !== dirname(made); made = dirname(made)) {
+      await syncDirectory(dirname(made));
+    }
+  }
+  return path;
+}
+
+async function prepareControl(layout: VolumeLayout, demand: Demand | undefined): Promise<void> {
+  const stats = await lstatIfThere(layout.control);
+  if (stats === undefined) {
+    if (demand === 'volume') throw noVolume(layout.root);
+    await mkdir(layout.control, { recursive: true, mode: 0o755 });
+    await chmod(layout.control, 0o755);
+    await syncDirectory(layout.root);
+  } else if (!stats.isDirectory()) {
+    throw unsafe(layout.control, 'is not a directory');
+  }
+}
+
+/** Who can write here can replace what was verified, and lower the anti-rollback floor (security page 1.5). */
+async function refuseStrangers(layout: VolumeLayout, self: number): Promise<void> {
+  for (const path of [layout.control, layout.state, layout.releases, layout.blobs]) {
+    const stats = await lstatIfThere(path);
+    if (stats === undefined) continue;
+    if (stats.isSymbolicLink()) throw unsafe(path, 'is a symbolic link');
+    if ((stats.mode & 0o022) !== 0) throw unsafe(path, 'may be written by its group or by everyone');
+    if (stats.uid !== 0 && stats.uid !== self) throw unsafe(path, `belongs to user ${stats.uid}`);
+  }
+}
+
+function unsafe(path: string, reason: string): PlugferryError {
+  return new PlugferryError('E_RELEASE', `${path} ${reason}`, {
+    hint:
+      'Run as its owner, with nobody else able to write it (chmod -R go-w). In Kubernetes, fsGroup makes volumes ' +
+      'group-writable at every mount: set fsGroupChangePolicy: OnRootMismatch.',
+    details: { file: path, found: reason },
+  });
+}
+
+function foreign({ link }: VolumeLayout, target: string): PlugferryError {
+  return new PlugferryError(
+    'E_RELEASE',
+    `${link} is a symbolic link to ${target}, which Plugferry did not make`,
+    {
+      hint: 'Put the directory itself in the place of the link, and it is adopted; or name another volume.',
+      details: { file: link, found: target },
+    },
+  );
+}

@@ -1,0 +1,68 @@
+import { readFile, readlink } from 'node:fs/promises';
+import { systemCode } from '../errors.js';
+import { formatTime } from './time.js';
+import type { Actor } from './volume.js';
+
+/** owner.json of a lock: who holds it, and how another run can tell that it does no longer. */
+export interface Owner extends Actor {
+  readonly token: string;
+  /** Changes with every start of the machine; empty where the system does not tell. */
+  readonly bootId: string;
+  readonly pidNamespace: string;
+  /** In clock ticks after boot: tells a process from a later one with the same id. */
+  readonly processStart: string;
+  readonly since: string;
+}
+
+export async function describeOwner(actor: Actor, token: string, now: Date): Promise<Owner> {
+  const { user, host, pid, tool } = actor;
+  return {
+    token,
+    user,
+    host,
+    pid,
+    tool,
+    since: formatTime(now),
+    bootId: (await told(readFile('/proc/sys/kernel/random/boot_id', 'utf8'))).trim(),
+    pidNamespace: await told(readlink('/proc/self/ns/pid')),
+    processStart: startIn(await told(readFile(`/proc/${pid}/stat`, 'utf8'))),
+  };
+}
+
+/** Undefined for anything that is not an owner: such a lock is respected until its lease is over. */
+export function parseOwner(text: string): Owner | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  return isOwner(value) ? value : undefined;
+}
+
+function isOwner(value: unknown): value is Owner {
+  if (typeof value !== 'object' || value === null) return false;
+  const fields = value as Readonly<Record<string, unknown>>;
+  const texts = ['token', 'user', 'host', 'tool', 'since', 'bootId', 'pidNamespace', 'processStart'];
+  return texts.every((name) => typeof fields[name] === 'string') && Number.isSafeInteger(fields['pid']);
+}
+
+/** Whether the process is no longer there. The caller makes sure that it would be visible. */
+export async function isGone({ pid, processStart }: Owner): Promise<boolean> {
+  try {
+    return startIn(await readFile(`/proc/${pid}/stat`, 'utf8')) !== processStart;
+  } catch (error) {
+    return systemCode(error) === 'ENOENT' || systemCode(error) === 'ESRCH';
+  }
+}
+
+/** Field 22 of proc(5) `stat`; the second field, the program's name, may itself hold spaces and brackets. */
+const startIn = (text: string): string => text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+
+async function told(text: Promise<string>): Promise<string> {
+  try {
+    return await text;
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,91 @@
+import { realpath } from 'node:fs/promises';
+import { systemCode } from '../errors.js';
+import type { Release } from '../schema/release.js';
+import type { State } from '../schema/state.js';
+import { currentRelease } from './current.js';
+import { noVolume, volumeFailure } from './failure.js';
+import { layoutOf, releasePlugins, type VolumeLayout } from './layout.js';
+import { readReleases, type Releases } from './recover.js';
+import { emptyState, readState, settledState } from './state.js';
+import { treeOf, type Tree } from './tree.js';
+
+/** What a volume holds, read without a lock and without writing. */
+export interface Volume {
+  /** All links resolved. */
+  readonly root: string;
+  /** True for a tree that Plugferry did not write: `plugins` is a directory or somebody else's link. */
+  readonly plain: boolean;
+  /** Undefined in a plain tree, and in a volume that nothing was imported into. */
+  readonly current: Release | undefined;
+  /** Where the plugins of this very reading lie: the release itself and not the link, so a switch does not mix two. */
+  readonly plugins: string | undefined;
+  /** Every complete release, the newest first by its last activation. */
+  readonly releases: readonly Release[];
+  readonly state: State;
+  /** Releases that are damaged, in words. */
+  readonly warnings: readonly string[];
+}
+
+/** {@link Volume} for the rest of this folder. */
+export interface ReadVolume {
+  readonly layout: VolumeLayout;
+  readonly tree: Tree;
+  readonly releases: Releases;
+  readonly state: State;
+}
+
+/**
+ * Reads a volume or a plain plugin-server tree.
+ *
+ * @throws PlugferryError `E_NOT_FOUND` when there is no such directory, `E_RELEASE` when the current release or the state is
+ * damaged, `E_IO`.
+ */
+export async function readVolume(root: string): Promise<Volume> {
+  const read = await readParts(root);
+  const { layout, tree, releases, state } = read;
+  const current = currentRelease(read);
+  return {
+    root: layout.root,
+    plain: tree.kind === 'plain' || tree.kind === 'foreign',
+    current,
+    plugins: current === undefined ? undefined : releasePlugins(layout, current.id),
+    releases: newestFirst(state, releases.complete.values()),
+    state,
+    warnings: [...releases.damaged.values()].map(({ message }) => message),
+  };
+}
+
+/** As {@link readVolume}, but a damaged current release is no error: for the commands that lead out of that. */
+export async function readParts(root: string): Promise<ReadVolume> {
+  try {
+    return await read(layoutOf(await realpath(root)));
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw noVolume(root, error);
+    throw volumeFailure(error, root);
+  }
+}
+
+async function read(layout: VolumeLayout): Promise<ReadVolume> {
+  const tree = await treeOf(layout);
+  const releases = await readReleases(layout);
+  const state = (await readState(layout)) ?? emptyState;
+  const after = await treeOf(layout);
+  // A switch in between: the lists above may be from before it. Switches are rare, so this ends.
+  if (JSON.stringify(after) !== JSON.stringify(tree)) return read(layout);
+  return {
+    layout,
+    tree,
+    releases,
+    state: settledState(state, tree.kind === 'release' ? tree.id : undefined),
+  };
+}
+
+/** By last activation; releases that the history does not name come last, by creation. */
+export function newestFirst(state: State, releases: Iterable<Release>): Release[] {
+  const last = new Map(state.history.map(({ release, serial }) => [release, serial]));
+  const rank = ({ id }: Release): number => last.get(id) ?? 0;
+  return [...releases].toSorted(
+    (a, b) => rank(b) - rank(a) || Date.parse(b.createdAt) - Date.parse(a.createdAt),
+  );
+}

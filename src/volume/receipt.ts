@@ -1,0 +1,87 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PlugferryError } from '../errors.js';
+import { compareText } from '../plugin/plugin.js';
+import type { Release } from '../schema/release.js';
+import type { HistoryEntry } from '../schema/state.js';
+import { readAudit, type AuditEntry } from './audit.js';
+import { currentRelease } from './current.js';
+import { orIfMissing } from './disk.js';
+import { releaseDirectory, type VolumeLayout } from './layout.js';
+import { readParts, type ReadVolume } from './read.js';
+import { releaseByPrefix } from './select.js';
+import { formatTime } from './time.js';
+
+/** What a volume took in, as a document that can be signed and carried back to where the bundle came from. */
+export interface Receipt {
+  readonly type: 'plugferry.receipt/v1';
+  readonly issuedAt: string;
+  readonly volume: string;
+  readonly release: Release;
+  /** Whether the release is what the volume serves now. */
+  readonly current: boolean;
+  /** When it became current, oldest first. */
+  readonly activations: readonly HistoryEntry[];
+  /** Manifests and signatures kept with it, ascending. */
+  readonly evidence: readonly { readonly manifestSha256: string; readonly keyIds: readonly string[] }[];
+  /** Lines of the audit log about it, oldest first. */
+  readonly audit: readonly AuditEntry[];
+}
+
+export interface ReceiptOptions {
+  /** Beginning of a release id. @default the current release */
+  readonly release?: string;
+  /** @default now */
+  readonly issuedAt?: Date;
+}
+
+/** @throws PlugferryError `E_NOT_FOUND` when there is no such release, and as {@link readVolume}. */
+export async function receipt(root: string, options: ReceiptOptions = {}): Promise<Receipt> {
+  const volume = await readParts(root);
+  const { layout, tree, state } = volume;
+  const release = wanted(volume, options.release);
+  return {
+    type: 'plugferry.receipt/v1',
+    issuedAt: formatTime(options.issuedAt ?? new Date()),
+    volume: layout.root,
+    release,
+    current: tree.kind === 'release' && tree.id === release.id,
+    activations: state.history.filter((entry) => entry.release === release.id),
+    evidence: await evidenceOf(layout, release.id),
+    audit: (await readAudit(layout)).filter((entry) => entry.release === release.id),
+  };
+}
+
+function wanted(volume: ReadVolume, prefix: string | undefined): Release {
+  const { complete, damaged } = volume.releases;
+  if (prefix !== undefined) {
+    const id = releaseByPrefix(prefix, [...complete.keys(), ...damaged.keys()]);
+    const found = complete.get(id);
+    if (found !== undefined) return found;
+    throw damaged.get(id) ?? nothingHere(volume);
+  }
+  const current = currentRelease(volume);
+  if (current === undefined) throw nothingHere(volume);
+  return current;
+}
+
+async function evidenceOf(layout: VolumeLayout, id: string): Promise<Receipt['evidence']> {
+  const directory = join(releaseDirectory(layout, id), 'evidence');
+  const manifests = (await orIfMissing(readdir(directory), [])).toSorted(compareText);
+  return Promise.all(
+    manifests.map(async (manifestSha256) => {
+      const files = await orIfMissing(readdir(join(directory, manifestSha256, 'signatures')), []);
+      return {
+        manifestSha256,
+        keyIds: files.map((file) => file.replace(/\.sig$/, '')).toSorted(compareText),
+      };
+    }),
+  );
+}
+
+function nothingHere({ layout }: ReadVolume): PlugferryError {
+  return new PlugferryError('E_NOT_FOUND', `${layout.root}: nothing was imported here yet`, {
+    hint: '"plugferry import BUNDLE --to DIRECTORY" makes a release; a plain tree has no receipt.',
+    details: { file: layout.root },
+  });
+}

@@ -1,0 +1,85 @@
+import { readdir, rm, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isPlugferryError, PlugferryError } from '../errors.js';
+import type { Release } from '../schema/release.js';
+import { exists, orIfMissing, syncDirectory } from './disk.js';
+import { blobPath, isReleaseId, releaseDirectory, releasePlugins, type VolumeLayout } from './layout.js';
+import { filesOf, readRelease } from './release.js';
+import type { State } from '../schema/state.js';
+import { switchDurably, type Tree } from './tree.js';
+
+/** The releases of a volume. */
+export interface Releases {
+  readonly complete: Map<string, Release>;
+  /** Directories whose release.json cannot be trusted, with the reason. */
+  readonly damaged: Map<string, PlugferryError>;
+}
+
+/** Everything in `releases/`. A directory without `plugins` is a leftover of an adoption and is in neither list. */
+export async function readReleases(layout: VolumeLayout): Promise<Releases> {
+  const complete = new Map<string, Release>();
+  const damaged = new Map<string, PlugferryError>();
+  const names = await orIfMissing(readdir(layout.releases), []);
+  for (const id of names.filter(isReleaseId).toSorted()) {
+    if (!(await exists(releasePlugins(layout, id)))) continue;
+    try {
+      complete.set(id, await readRelease(layout, id));
+    } catch (error) {
+      damaged.set(id, damageOf(error, releaseDirectory(layout, id)));
+    }
+  }
+  return { complete, damaged };
+}
+
+function damageOf(error: unknown, directory: string): PlugferryError {
+  if (isPlugferryError(error)) return error;
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+    return new PlugferryError('E_RELEASE', `${directory}: release.json is missing`, {
+      details: { file: directory },
+    });
+  }
+  throw error;
+}
+
+/** Removes what earlier runs left in the working space. Only under the lock. */
+export async function sweepStaging(layout: VolumeLayout): Promise<void> {
+  for (const name of await readdir(layout.staging)) {
+    await rm(join(layout.staging, name), { recursive: true, force: true });
+  }
+  const drafts = (await readdir(layout.control)).filter((name) => name.startsWith('lock.'));
+  for (const name of drafts) await rm(join(layout.control, name), { recursive: true, force: true });
+}
+
+/** Removes releases that an adoption began, and blobs that no release uses. */
+export async function sweepReleases(layout: VolumeLayout, { complete, damaged }: Releases): Promise<void> {
+  for (const id of (await readdir(layout.releases)).filter(isReleaseId)) {
+    if (complete.has(id) || damaged.has(id)) continue;
+    await rm(releaseDirectory(layout, id), { recursive: true, force: true });
+  }
+  // Nobody knows what a damaged release uses.
+  if (damaged.size === 0) await sweepBlobs(layout, complete.values());
+}
+
+/** Removes blobs that none of `releases` uses and says how many. */
+export async function sweepBlobs(layout: VolumeLayout, releases: Iterable<Release>): Promise<number> {
+  const used = new Set<string>();
+  for (const release of releases) for (const { file } of filesOf(release.plugins)) used.add(file.sha256);
+  const unused = (await readdir(layout.blobs)).filter((sha256) => !used.has(sha256));
+  for (const sha256 of unused) await unlink(blobPath(layout, sha256));
+  if (unused.length > 0) await syncDirectory(layout.blobs);
+  return unused.length;
+}
+
+/**
+ * Puts the link back when `plugins` is gone: the gap of an adoption (a directory cannot be exchanged with a link in one
+ * step), or a link that somebody deleted. The state says which release was meant.
+ */
+export async function restoreLink(
+  layout: VolumeLayout,
+  { state, releases, draft }: { state: State; releases: Releases; draft: string },
+): Promise<Tree> {
+  const meant = state.history.findLast(({ release }) => releases.complete.has(release));
+  if (meant === undefined) return { kind: 'absent' };
+  await switchDurably(layout, meant.release, draft);
+  return { kind: 'release', id: meant.release };
+}

@@ -1,0 +1,73 @@
+import { readFile } from 'node:fs/promises';
+import { compareText } from '../plugin/plugin.js';
+import { parseDocument } from '../schema/parse.js';
+import type { Release } from '../schema/release.js';
+import type { HistoryEntry, SeenBundle, State } from '../schema/state.js';
+import { orIfMissing } from './disk.js';
+import type { VolumeLayout } from './layout.js';
+
+/** As many as `schemas/state.schema.json` allows; audit.jsonl keeps all. */
+const maxHistory = 500;
+
+export const emptyState: State = { type: 'plugferry.state/v1', serial: 0, sets: [], history: [] };
+
+/**
+ * The committed state, or undefined when there is none.
+ *
+ * @throws PlugferryError `E_RELEASE` when it is damaged: it holds the anti-rollback floor, so it is never just ignored.
+ */
+export async function readState(layout: VolumeLayout): Promise<State | undefined> {
+  const bytes = await orIfMissing(readFile(layout.state), undefined);
+  if (bytes === undefined) return undefined;
+  return parseDocument('state', bytes, {
+    file: layout.state,
+    code: 'E_RELEASE',
+    hint:
+      'It remembers the newest bundle of each set. Put it back from a backup; or move it away: it is then made again from ' +
+      'the releases that are kept, which forgets newer bundles whose releases are gone.',
+  });
+}
+
+/** `state` with the floor raised by a verified bundle. A floor is never lowered (security page 1.5). */
+export function withSeen(state: State, seen: SeenBundle): State {
+  const known = state.sets.find(({ set }) => set === seen.set);
+  const latest = state.lastSeenCreatedAt;
+  return {
+    ...state,
+    lastSeenCreatedAt: latest !== undefined && latest >= seen.createdAt ? latest : seen.createdAt,
+    sets:
+      known !== undefined && !isNewer(seen, known)
+        ? state.sets
+        : [...state.sets.filter(({ set }) => set !== seen.set), seen].toSorted((a, b) =>
+            compareText(a.set, b.set),
+          ),
+  };
+}
+
+const isNewer = (a: SeenBundle, b: SeenBundle): boolean =>
+  a.epoch > b.epoch || (a.epoch === b.epoch && a.sequence > b.sequence);
+
+/** `state` with one more entry and its serial. */
+export function withEntry(state: State, entry: Omit<HistoryEntry, 'serial'>): State {
+  const serial = state.serial + 1;
+  return { ...state, serial, history: [...state.history, { serial, ...entry }].slice(-maxHistory) };
+}
+
+/**
+ * `state` without a change that was committed but never switched to: readers go by the link, so the link decides. `current`
+ * is the release that `plugins` points to.
+ */
+export function settledState(state: State, current: string | undefined): State {
+  const last = state.history.at(-1);
+  const wasCutShort = last !== undefined && last.release !== current && last.previous === current;
+  return wasCutShort ? { ...state, history: state.history.slice(0, -1) } : state;
+}
+
+/** The floor that the kept releases prove: for a volume whose state is missing or was written by a run that lost its lock. */
+export function withReleases(state: State, releases: Iterable<Release>): State {
+  let next = state;
+  for (const { origin } of releases) {
+    if (origin.bundle !== undefined && origin.unsigned !== true) next = withSeen(next, origin.bundle);
+  }
+  return next;
+}
