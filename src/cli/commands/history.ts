@@ -1,0 +1,32 @@
+import { volumeHistory, type HistoryLine } from '../../index.js';
+import { command } from '../command.js';
+import { table } from '../table.js';
+
+export default command({
+  name: 'history',
+  describe: 'Show which release of a volume was current when',
+  positionals: { volume: { type: 'string', demandOption: true, describe: 'Directory of the volume' } },
+  options: {},
+  examples: [['/srv/plugin-server', 'Newest first; * marks what is served now']],
+  async run({ volume }, { terminal }) {
+    const history = await volumeHistory(volume);
+    for (const warning of history.warnings) terminal.warn(warning);
+    for (const id of history.unlisted) terminal.say(`note: release ${id} is kept, but no change names it`);
+    return {
+      json: history,
+      text: table(['', 'AT', 'RELEASE', 'PLUGINS', 'BY', 'WHAT'], history.lines.map(row)),
+    };
+  },
+});
+
+function row(line: HistoryLine): string[] {
+  const bundle = line.origin?.bundle;
+  const what = [
+    line.action,
+    ...(bundle === undefined || line.action === 'rollback' ? [] : [`${bundle.set} ${bundle.sequence}`]),
+    ...(line.origin?.unsigned === true ? ['UNSIGNED'] : []),
+    ...(line.kept ? [] : ['(removed)']),
+  ];
+  const plugins = line.plugins === undefined ? '-' : String(line.plugins);
+  return [line.current ? '*' : '', line.at, line.release.slice(0, 12), plugins, line.by, what.join(' ')];
+}
