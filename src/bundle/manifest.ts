@@ -13,11 +13,17 @@ const hint = 'The bundle was made by a faulty or foreign program. Export it agai
 /**
  * Raw manifest bytes, whose signature was checked, to a manifest that keeps every rule of `schemas/README.md`.
  *
- * @throws PlugferryError `E_MANIFEST`, or `E_FORMAT_VERSION` for a bundle of another format version.
+ * @throws PlugferryError `E_MANIFEST`, `E_LIMIT` for a count or size beyond the format's, `E_FORMAT_VERSION` for a bundle
+ *   of another format version.
  */
 export function parseManifest(bytes: Uint8Array): Manifest {
   refuseOtherVersion(bytes);
-  const manifest = parseDocument('manifest', bytes, { file: manifestName, code: 'E_MANIFEST', hint });
+  const manifest = parseDocument('manifest', bytes, {
+    file: manifestName,
+    code: 'E_MANIFEST',
+    limitCode: 'E_LIMIT',
+    hint,
+  });
   checkPlugins(manifest);
   checkFiles(manifest);
   return manifest;
@@ -50,8 +56,14 @@ function checkPlugins({ plugins, createdAt, expiresAt }: Manifest): void {
     }
   }
   for (const time of [createdAt, expiresAt]) {
-    if (time !== undefined && Number.isNaN(Date.parse(time))) throw refused(`"${time}" is not a date`);
+    if (time !== undefined && !isMoment(time)) throw refused(`"${time}" is not a date`);
   }
+}
+
+/** Whether a time of the right pattern exists: `Date.parse` takes 30 February, and 24:00, for the day after. */
+function isMoment(time: string): boolean {
+  const moment = new Date(time);
+  return !Number.isNaN(moment.getTime()) && moment.toISOString() === time.replace('Z', '.000Z');
 }
 
 /** The paths that a manifest must list, in this order. */

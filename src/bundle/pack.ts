@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { PassThrough, pipeline as connect, type Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { TarArchive, type EntryData } from 'archiver';
+import { TarArchive, ZipArchive, type Archiver, type EntryData } from 'archiver';
 import { Metering, Verifying, type Digest } from '../io/digest.js';
 import type { ManifestFile } from '../schema/manifest.js';
 import { manifestName, signatureName } from './bundle.js';
-import { gzip } from './gzip.js';
+import { deflateOptions, gzip } from './gzip.js';
+import { withinZip } from './zip-size.js';
 
 /** Everything that goes into a bundle, with its manifest already written and signed. */
 export interface BundleContent {
@@ -14,47 +15,75 @@ export interface BundleContent {
   readonly signatures: ReadonlyMap<string, Buffer>;
   /** The files of the manifest, in its order. */
   readonly files: readonly ManifestFile[];
-  /** Opens the bytes of a file that is stored in its own right. They are checked against the manifest on their way. */
+  /**
+   * Opens the bytes of a file; they are checked against the manifest on their way. A tar asks only for files that are stored
+   * in their own right, a zip for all.
+   */
   open(file: ManifestFile): Promise<Readable>;
   /** Stamped on every entry, so that the archive says nothing about when it was packed. */
   readonly date: Date;
 }
 
 /** What archiver hands on to tar, of which its type declarations know only a part. */
-type TarEntryData = Omit<EntryData, 'type' | 'stats'> & {
+type ItemData = Omit<EntryData, 'type' | 'stats'> & {
   readonly type?: 'link';
   readonly linkname?: string;
   readonly stats?: { readonly size: number };
 };
 
 /**
- * Writes a `.tar.gz` bundle to `out`: the same content gives the same bytes. One source file is open at a time, and
- * nothing but manifest and signatures is held whole in memory.
+ * Writes a bundle to `out`: the same content gives the same bytes. One source file is open at a time, and nothing but
+ * manifest and signatures is held whole in memory.
  *
  * @returns size and digest of what was written.
- * @throws what `open` throws, `E_DIGEST` when a source is not what the manifest says, and errors of `out`.
+ * @throws what `open` throws, `E_DIGEST` when a source is not what the manifest says, `E_LIMIT` when the container cannot
+ *   hold it, and errors of `out`.
  */
-export async function packTarGz(
-  content: BundleContent,
-  out: Writable,
-  signal?: AbortSignal,
+export type Pack = (content: BundleContent, out: Writable, signal?: AbortSignal) => Promise<Digest>;
+
+/** Writes a `.tar.gz`; a file with the bytes of an earlier one becomes a hard link to it. */
+export const packTarGz: Pack = (content, out, signal) => {
+  const container = { archive: new TarArchive({}), finish: gzip, items: entriesOf(content, { links: true }) };
+  return pack(container, content.date, { out, signal });
+};
+
+/** Writes a `.zip`; dates before 1980 and after 2043, which zip cannot express, become the nearest that it can. */
+export const packZip: Pack = (content, out, signal) => {
+  const archive = new ZipArchive({ zlib: deflateOptions });
+  const container = { archive, finish: withinZip, items: entriesOf(content, { links: false }) };
+  return pack(container, content.date, { out, signal });
+};
+
+interface Container {
+  readonly archive: Archiver;
+  /** From what the archive writes to the bytes of the file. */
+  readonly finish: (archived: Readable) => Readable;
+  readonly items: Iterable<() => Promise<Item>>;
+}
+
+interface Destination {
+  readonly out: Writable;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function pack(
+  { archive, finish, items }: Container,
+  date: Date,
+  { out, signal }: Destination,
 ): Promise<Digest> {
-  const archive = new TarArchive({});
-  const tar = detachable(archive);
+  const archived = detachable(archive);
   const meter = new Metering();
-  const written = pipeline(gzip(tar), meter, out, signal === undefined ? {} : { signal });
+  const written = pipeline(finish(archived), meter, out, signal === undefined ? {} : { signal });
   // It is awaited at the end; until then its rejection is not unhandled.
   written.catch(() => undefined);
   try {
-    for (const entry of entriesOf(content)) {
-      await append(archive, await entry(), { date: content.date, tar, written });
-    }
+    for (const item of items) await append(archive, await item(), { date, archived, written });
     // finalize() may never settle after an error; `written` always does.
     archive.finalize().catch(() => undefined);
     await written;
     return meter.digest();
   } catch (error) {
-    tar.destroy(error instanceof Error ? error : new Error(String(error)));
+    archived.destroy(error instanceof Error ? error : new Error(String(error)));
     await written.catch(() => undefined);
     throw error;
   }
@@ -64,57 +93,60 @@ export async function packTarGz(
  * What an archive writes, in a stream that may be destroyed. The archive itself may not: tar-stream below it answers with
  * exceptions that nobody can catch. Cut off from its output it stands still and is collected.
  */
-function detachable(archive: TarArchive): PassThrough {
-  const tar = new PassThrough({ highWaterMark: 1024 * 1024 });
+function detachable(archive: Archiver): PassThrough {
+  const archived = new PassThrough({ highWaterMark: 1024 * 1024 });
   const fail = (error: Error): void => {
-    tar.destroy(error);
+    archived.destroy(error);
   };
   archive.on('error', fail);
   // A warning means that archiver leaves something out and goes on.
   archive.on('warning', fail);
-  archive.pipe(tar);
-  return tar;
+  archive.pipe(archived);
+  return archived;
 }
 
-interface TarItem {
+interface Item {
   readonly source: Readable | Buffer;
-  readonly data: TarEntryData;
+  readonly data: ItemData;
   /** What a stream must turn out to be. */
   readonly expected?: ManifestFile;
 }
 
-function* entriesOf(content: BundleContent): Generator<() => Promise<TarItem>> {
+function* entriesOf(
+  content: BundleContent,
+  { links }: { readonly links: boolean },
+): Generator<() => Promise<Item>> {
   yield async () => ({ source: content.manifestBytes, data: { name: manifestName } });
   for (const [keyId, signature] of [...content.signatures].sort(([a], [b]) => (a < b ? -1 : 1))) {
     yield async () => ({ source: signature, data: { name: signatureName(keyId) } });
   }
-  for (const file of content.files) yield () => payloadItem(file, content);
+  for (const file of content.files) yield () => payloadItem(file, content, links);
 }
 
-async function payloadItem(file: ManifestFile, content: BundleContent): Promise<TarItem> {
-  const name = file.path;
-  if (file.sameAs !== undefined)
-    return { source: Buffer.alloc(0), data: { name, type: 'link', linkname: file.sameAs } };
-  return { source: await content.open(file), data: { name, stats: { size: file.size } }, expected: file };
+async function payloadItem(file: ManifestFile, content: BundleContent, links: boolean): Promise<Item> {
+  const { path: name, size, sameAs } = file;
+  if (links && sameAs !== undefined)
+    return { source: Buffer.alloc(0), data: { name, type: 'link', linkname: sameAs } };
+  return { source: await content.open(file), data: { name, stats: { size } }, expected: file };
 }
 
 interface AppendOptions {
   readonly date: Date;
   /** What the archive writes; destroyed to make everything fail. */
-  readonly tar: PassThrough;
+  readonly archived: PassThrough;
   /** Rejects when the archive can no longer be written. */
   readonly written: Promise<void>;
 }
 
 /** Adds one entry and waits until it is through, so that at most one source is open. */
 async function append(
-  archive: TarArchive,
-  item: TarItem,
-  { date, tar, written }: AppendOptions,
+  archive: Archiver,
+  item: Item,
+  { date, archived, written }: AppendOptions,
 ): Promise<void> {
   const added = once(archive, 'entry');
   added.catch(() => undefined);
-  const source = proven(item, tar);
+  const source = proven(item, archived);
   try {
     // The declarations lack hard links; tar-stream below archiver writes them.
     archive.append(source, { ...item.data, date, mode: 0o644 } as unknown as EntryData);
@@ -129,11 +161,11 @@ async function append(
  * The source behind a check of its promised size and digest. archiver does not see a source fail, and a wrong length would
  * be an exception that nobody can catch, so a failed check ends the whole archive instead of the entry.
  */
-function proven({ source, expected }: TarItem, tar: PassThrough): Readable | Buffer {
+function proven({ source, expected }: Item, archived: PassThrough): Readable | Buffer {
   if (expected === undefined || Buffer.isBuffer(source)) return source;
   const verifying = new Verifying(expected);
   connect(source, verifying, (error) => {
-    if (error) tar.destroy(error);
+    if (error) archived.destroy(error);
   });
   return verifying;
 }

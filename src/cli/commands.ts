@@ -1,21 +1,35 @@
 import type { Command } from './command.js';
+import alias from './commands/alias.js';
 import convert from './commands/convert.js';
 import exportCommand from './commands/export.js';
+import history from './commands/history.js';
 import importCommand from './commands/import.js';
 import inspect from './commands/inspect.js';
 import keygen from './commands/keygen.js';
 import list from './commands/list.js';
+import prune from './commands/prune.js';
+import receipt from './commands/receipt.js';
+import rollback from './commands/rollback.js';
 import serve from './commands/serve.js';
+import sign from './commands/sign.js';
+import trust from './commands/trust.js';
 import verify from './commands/verify.js';
 
 /** Every command, in the order of a plugin's journey, which is also the order of `--help`. */
 export const commands: readonly Command[] = [
   keygen,
   exportCommand,
+  sign,
   inspect,
   verify,
   convert,
+  trust,
   importCommand,
   list,
+  history,
+  rollback,
+  alias,
+  prune,
+  receipt,
   serve,
 ];

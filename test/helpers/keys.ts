@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { makeKeyPair, type KeyPair } from '../../src/trust/keypair.js';
 import { parsePublicKey, type KeyAlgorithm, type SigningKey, type TrustedKey } from '../../src/trust/key.js';
 import { sign } from '../../src/trust/signature.js';
-import type { Signer } from '../../src/keys.js';
+import type { KeySigner } from '../../src/keys.js';
 
 /** A key pair for tests, in every shape that a test may want. */
-export interface TestKey extends KeyPair, Signer {
+export interface TestKey extends KeyPair, KeySigner {
   readonly trusted: TrustedKey;
   readonly signing: SigningKey;
   /** Writes `<name>.key` (not encrypted) and `<name>.pub` into a directory and returns their paths. */

@@ -1,0 +1,89 @@
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { exitCodes } from '../../src/cli/exit-codes.js';
+import { put } from '../helpers/bundle.js';
+import { cli, errorCode, type CliRun } from '../helpers/cli.js';
+import { codeOf, CorpusLab, type CorpusCase } from '../helpers/corpus.js';
+import { treeOf } from '../helpers/temp.js';
+import { cases as gzipCases } from './gzip-cases.js';
+import { cases as manifestCases } from './manifest-cases.js';
+import { cases as tarCases } from './tar-cases.js';
+
+/** One row of each code, and those that go for memory or for the terminal. */
+const representatives = [
+  'T16 absolute',
+  'T13 reordered; signature behind the first file',
+  'G04 truncated',
+  'G06 gzip bomb in the manifest slot',
+  'G06 gzip bomb where the manifest announces something small',
+  'M19 nesting: 10^6 levels, and as deep as pays',
+  'M19 another version of the format',
+  'M22 10 001 files, total 1 PiB',
+  'M24 sha256 right, md5 wrong',
+  'M27 plugin.wasm that is gzip, tar, empty, of another version',
+  'M28 ESC and CR LF in a key',
+  'M28 ESC and CR LF in metadata.txt',
+  'M28 ESC and CR LF in the name of an entry',
+];
+
+const rows: readonly CorpusCase[] = [...tarCases, ...gzipCases, ...manifestCases];
+const rowOf = (name: string): CorpusCase => {
+  const row = rows.find(({ id, title }) => `${id} ${title}` === name);
+  if (row === undefined) throw new Error(`no row ${name}`);
+  return row;
+};
+
+/** Most bytes of memory of one run. */
+const memoryBudget = 256 * 1024 * 1024;
+
+/** Says at the end, on a line of its own, how much memory the process ever used, in KiB. */
+const telling = [
+  '--import',
+  'data:text/javascript,process.on("exit",()=>process.stderr.write(`memory ${process.resourceUsage().maxRSS}\\n`))',
+];
+const memoryOf = ({ stderr }: CliRun): number => Number(/^memory (\d+)$/m.exec(stderr)?.[1]) * 1024;
+
+/** Nothing but what UTF-8 text may hold: line feeds, and characters that are seen. */
+const isPlainText = (text: string): boolean => /^[\n\x20-\x7e]*$/.test(text);
+
+describe('the program, in a process of its own', () => {
+  const corpus = new CorpusLab();
+
+  test.each(representatives)('%s', async (name) => {
+    const row = rowOf(name);
+    const code = codeOf(row);
+    const { lab, publicKey } = corpus;
+    const bundle = await put(lab.inbox, 'hostile.tar.gz', row.build(lab).at(-1)!);
+    // Relative names in an archive would land in the working directory.
+    const cwd = await mkdtemp(join(tmpdir(), 'plugferry-corpus-cwd-'));
+    const options = { cwd, node: telling, env: { TMPDIR: cwd } };
+    const runs = await Promise.all([
+      cli(['verify', bundle, '--public-key', publicKey], options),
+      cli(['import', bundle, '--to', lab.volume, '--public-key', publicKey, '--json'], options),
+    ]);
+    for (const run of runs) {
+      expect([run.code, run.signal]).toEqual([exitCodes[code], null]);
+      expect([isPlainText(run.stdout), isPlainText(run.stderr)]).toEqual([true, true]);
+      expect(memoryOf(run)).toBeLessThan(memoryBudget);
+    }
+    expect(errorCode(runs[1])).toBe(code);
+    expect(await readdir(cwd)).toEqual([]);
+    await rm(cwd, { recursive: true });
+    await corpus.expectUntouched();
+  });
+
+  test('a refused bundle does not become the first release of a new volume either', async () => {
+    const { lab, publicKey } = corpus;
+    const bundle = await put(lab.inbox, 'hostile.tar.gz', rowOf('T10 extra entry').build(lab).at(-1)!);
+    const volume = join(lab.inbox, 'new');
+    await mkdir(volume);
+    const run = await cli(['import', bundle, '--to', volume, '--public-key', publicKey]);
+    expect(run.code).toBe(exitCodes.E_CONTAINER);
+    const tree = await treeOf(volume);
+    expect([...tree.keys()].filter((path) => !path.startsWith('.plugferry'))).toEqual([]);
+    expect(await readdir(join(volume, '.plugferry/staging'))).toEqual([]);
+    await rm(volume, { recursive: true });
+  });
+});
