@@ -15,3 +15,6 @@ function userName(): string {
     return `uid ${process.getuid?.() ?? 'unknown'}`;
   }
 }
+
+/** Whose files decide something here besides root's; undefined where the system has no user ids. */
+export const effectiveUser = (): number | undefined => process.geteuid?.();

@@ -2,7 +2,8 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { resolve } from 'node:path';
 import { layOut, type Contents } from './bundle/contents.js';
-import { packTarGz, type BundleContent } from './bundle/pack.js';
+import { containerFor } from './bundle/container.js';
+import type { BundleContent, Pack } from './bundle/pack.js';
 import { parseManifest } from './bundle/manifest.js';
 import { isPlugferryError, PlugferryError } from './errors.js';
 import { committedFile } from './io/commit.js';
@@ -22,7 +23,7 @@ import { tool } from './version.js';
 export interface ExportOptions {
   /** Where the plugins come from: a plugin-server tree. */
   readonly source: string;
-  /** The bundle file to write. */
+  /** The bundle file to write; its name says what kind: `.tar.gz`, `.tgz` or `.zip`. */
   readonly output: string;
   /** Replace an existing output. @default false */
   readonly force?: boolean;
@@ -40,6 +41,8 @@ export interface ExportOptions {
   readonly audience?: readonly string[];
   /** Time of creation, to the second. @default now */
   readonly createdAt?: Date;
+  /** Last second in which it may be imported; must come after `createdAt`. */
+  readonly expiresAt?: Date;
   /** Signs the manifest; without it the bundle is unsigned, and importers refuse it. */
   readonly signer?: Signer;
   readonly signal?: AbortSignal;
@@ -73,10 +76,11 @@ export interface ExportResult {
 /**
  * Packs plugins of a source into one bundle. The output name only ever stands for a complete bundle.
  *
- * @throws PlugferryError `E_SELECTION`, `E_SOURCE`, `E_WASM`, `E_METADATA`, `E_EXISTS`, `E_SOURCE_CHANGED` and others.
+ * @throws PlugferryError `E_USAGE`, `E_SELECTION`, `E_SOURCE`, `E_WASM`, `E_METADATA`, `E_EXISTS`, `E_SOURCE_CHANGED` and others.
  */
 export async function exportBundle(options: ExportOptions): Promise<ExportResult> {
   const { signal, notify } = options;
+  const { pack } = containerFor(options.output);
   const source = await sourceFor(options.source);
   const { offers, notes } = await source.list(signal);
   const chosen = select(offers, { include: options.include ?? [], exclude: options.exclude ?? [] });
@@ -87,7 +91,8 @@ export async function exportBundle(options: ExportOptions): Promise<ExportResult
   // What the reader would refuse must not leave the house.
   parseManifest(manifestBytes);
   const signatures = new Map<string, Buffer>();
-  if (options.signer !== undefined) signatures.set(options.signer.keyId, options.signer.sign(manifestBytes));
+  if (options.signer !== undefined)
+    signatures.set(options.signer.keyId, await options.signer.sign(manifestBytes));
   const content: BundleContent = {
     manifestBytes,
     signatures,
@@ -96,7 +101,7 @@ export async function exportBundle(options: ExportOptions): Promise<ExportResult
     date: new Date(contents.manifest.createdAt),
   };
   notify?.(`writing ${options.output}`);
-  const written = await writeBundle(content, options);
+  const written = await writeBundle(content, pack, options);
   const { set, sequence } = contents.manifest;
   return {
     file: options.output,
@@ -120,16 +125,25 @@ async function take(offer: Offer, { signal, notify }: ExportOptions): Promise<Su
 const toSeconds = (date: Date): string => `${date.toISOString().slice(0, 19)}Z`;
 
 function labelOf(options: ExportOptions): Parameters<typeof layOut>[1] {
-  const createdAt = options.createdAt ?? new Date();
+  const { createdAt = new Date(), expiresAt } = options;
+  if (expiresAt !== undefined && expiresAt <= createdAt) throw bornExpired(createdAt, expiresAt);
   return {
     set: options.set ?? 'default',
     epoch: options.epoch ?? 1,
     sequence: options.sequence ?? Math.floor(createdAt.getTime() / 1000),
     audience: [...(options.audience ?? [])],
     createdAt: toSeconds(createdAt),
+    ...(expiresAt === undefined ? {} : { expiresAt: toSeconds(expiresAt) }),
     tool,
   };
 }
+
+const bornExpired = (createdAt: Date, expiresAt: Date): PlugferryError =>
+  new PlugferryError(
+    'E_USAGE',
+    `the bundle would expire at ${toSeconds(expiresAt)}, before it is created at ${toSeconds(createdAt)}`,
+    { hint: 'Name a later time of expiry.', details: { found: toSeconds(expiresAt) } },
+  );
 
 function opener({ texts }: Contents, plugins: readonly SurveyedPlugin[]): BundleContent['open'] {
   const modules = new Map(plugins.map((plugin) => [pluginPath(plugin, 'plugin.wasm'), plugin.wasmFile]));
@@ -144,13 +158,14 @@ function opener({ texts }: Contents, plugins: readonly SurveyedPlugin[]): Bundle
 
 async function writeBundle(
   content: BundleContent,
+  pack: Pack,
   options: ExportOptions,
 ): Promise<{ size: number; sha256: string }> {
   const { output, signal } = options;
   const commit = { force: options.force ?? false, ...(signal === undefined ? {} : { signal }) };
   try {
     const { size, sha256 } = await committedFile(resolve(output), commit, (file) =>
-      packTarGz(content, fileWriter(file), signal),
+      pack(content, fileWriter(file), signal),
     );
     return { size, sha256 };
   } catch (error) {

@@ -1,6 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import { thisActor } from './actor.js';
-import { authenticator, type Authentication, type Trust } from './authenticate.js';
+import { authenticator, judge, type Authentication, type Judgement, type Trust } from './authenticate.js';
 import type { OpenBundle, SealedBundle } from './bundle/bundle.js';
 import { openBundleFile } from './bundle/open-file.js';
 import { sha256Of } from './io/digest.js';
@@ -10,7 +10,10 @@ import { parsePluginPath, pluginFileNames, pluginPath } from './plugin/layout.js
 import { formatPluginId } from './plugin/plugin.js';
 import type { Manifest } from './schema/manifest.js';
 import type { Origin, ReleasePlugin } from './schema/release.js';
+import { nowAt } from './trust/dates.js';
+import type { Check } from './trust/ruling.js';
 import { changeVolume } from './volume/change.js';
+import { layoutOf } from './volume/layout.js';
 import { mergePlugins, type Merged } from './volume/merge.js';
 import type { VolumeChange } from './volume/volume.js';
 
@@ -24,8 +27,15 @@ export interface ImportOptions {
   readonly mode?: 'merge' | 'replace';
   /** Let the bytes behind an existing name and version change. @default false */
   readonly allowOverwrite?: boolean;
+  /**
+   * Take a bundle that is older than one of its set that was seen here. With a trust store, only where the policy of the
+   * set permits it. Logged, and marks the release. @default false
+   */
+  readonly allowDowngrade?: boolean;
   readonly signal?: AbortSignal;
   readonly notify?: (message: string) => void;
+  /** @default the clock of this machine */
+  readonly clock?: () => Date;
 }
 
 export interface ImportResult {
@@ -40,23 +50,30 @@ export interface ImportResult {
   readonly set: string;
   readonly sequence: number;
   readonly authentication: Authentication;
+  /** Every rule of trust that was applied, in order, with what was found. */
+  readonly checks: readonly Check[];
   readonly changes: Omit<Merged, 'plugins'>;
   readonly warnings: readonly string[];
 }
 
 /**
- * Verifies a bundle and makes it the current release of a volume, all or nothing: the signature is checked before the
- * volume is touched, every byte before anything of it can be seen by a reader.
+ * Verifies a bundle and makes it the current release of a volume, all or nothing: signatures and policy are checked before
+ * the volume is touched, once more with what the volume has seen, and every byte before anything of it can be seen by a
+ * reader.
  *
- * @throws PlugferryError of the trust and integrity kinds, `E_CONFLICT`, `E_LOCKED`, `E_NO_SPACE`, `E_IO`.
+ * @throws PlugferryError of the trust and integrity kinds, `E_ROLLBACK`, `E_CONFLICT`, `E_LOCKED`, `E_NO_SPACE`, `E_IO`.
  */
 export async function importBundle(options: ImportOptions): Promise<ImportResult> {
-  const sealed = await openBundleFile(options.bundle, options.signal);
+  const { signal, trust, clock = () => new Date() } = options;
+  const sealed = await openBundleFile(options.bundle, signal, layoutOf(options.to).staging);
   try {
-    const opened = sealed.open(authenticator(options.trust));
-    const actor = thisActor();
-    const volume = { actor, ...(options.signal === undefined ? {} : { signal: options.signal }) };
-    return await changeVolume(options.to, volume, (change) => apply(change, { sealed, opened, options }));
+    const moment = { clock: clock() };
+    const opened = sealed.open(authenticator(trust, moment.clock));
+    const manifestSha256 = sha256Of(sealed.manifestBytes);
+    judge(trust, { manifest: opened.manifest, manifestSha256, authentication: opened.signer, moment });
+    const volume = { actor: thisActor(), clock, ...(signal === undefined ? {} : { signal }) };
+    const incoming = { sealed, opened, manifestSha256, options };
+    return await changeVolume(options.to, volume, (change) => apply(change, incoming, clock()));
   } finally {
     await sealed.close();
   }
@@ -65,15 +82,17 @@ export async function importBundle(options: ImportOptions): Promise<ImportResult
 interface Incoming {
   readonly sealed: SealedBundle;
   readonly opened: OpenBundle<Authentication>;
+  readonly manifestSha256: string;
   readonly options: ImportOptions;
 }
 
-async function apply(change: VolumeChange, { sealed, opened, options }: Incoming): Promise<ImportResult> {
-  const { manifest, signer } = opened;
-  const manifestSha256 = sha256Of(sealed.manifestBytes);
+async function apply(change: VolumeChange, incoming: Incoming, clock: Date): Promise<ImportResult> {
+  const { sealed, opened, manifestSha256, options } = incoming;
+  const { manifest } = opened;
+  const { authentication, checks, downgrade } = judgeHere(change, incoming, clock);
   const { plugins, ...changes } = mergePlugins(
     change.current?.plugins ?? [],
-    releasePlugins(manifest, manifestSha256, signer),
+    releasePlugins(manifest, manifestSha256, authentication),
     options,
   );
   const nothingNew =
@@ -81,11 +100,12 @@ async function apply(change: VolumeChange, { sealed, opened, options }: Incoming
   // The signed manifest says that all of this is here already, and it is: the payload need not be read.
   if (!nothingNew || !(await change.intact())) await receive(change, opened, options);
   const bundle = bundleFacts(manifest, manifestSha256);
+  const warnings = [...change.warnings, ...(downgrade === undefined ? [] : [downgrade])];
   const published = await change.publish({
     plugins,
-    origin: originOf({ bundle, signer, mode: options.mode ?? 'merge', warnings: change.warnings }),
+    origin: originOf({ bundle, authentication, options, warnings, downgrade }),
     evidence: { manifest: sealed.manifestBytes, signatures: sealed.signatures },
-    ...(signer.skipped ? {} : { seen: bundle }),
+    ...(authentication.skipped ? {} : { seen: bundle }),
   });
   return {
     volume: options.to,
@@ -95,10 +115,26 @@ async function apply(change: VolumeChange, { sealed, opened, options }: Incoming
     manifestSha256,
     set: manifest.set,
     sequence: manifest.sequence,
-    authentication: signer,
+    authentication,
+    checks,
     changes,
-    warnings: change.warnings,
+    warnings,
   };
+}
+
+/** The same questions as before the lock, with the memory of the volume: its newest bundles, and its latest known time. */
+function judgeHere(
+  { state }: VolumeChange,
+  { sealed, opened, manifestSha256, options }: Incoming,
+  clock: Date,
+): Judgement & { readonly authentication: Authentication } {
+  const { trust, allowDowngrade = false } = options;
+  const { manifest } = opened;
+  const moment = { clock, lastSeen: state.lastSeenCreatedAt };
+  const authentication = authenticator(trust, nowAt(moment))(sealed.manifestBytes, sealed.signatures);
+  const seen = state.sets.find(({ set }) => set === manifest.set);
+  const subject = { manifest, manifestSha256, authentication, moment };
+  return { ...judge(trust, subject, { seen, allowDowngrade }), authentication };
 }
 
 type OriginBundle = NonNullable<Origin['bundle']>;
@@ -153,18 +189,24 @@ const bundleFacts = (manifest: Manifest, manifestSha256: string): OriginBundle =
 
 interface OriginParts {
   readonly bundle: OriginBundle;
-  readonly signer: Authentication;
-  readonly mode: 'merge' | 'replace';
+  readonly authentication: Authentication;
+  readonly options: ImportOptions;
   readonly warnings: readonly string[];
+  readonly downgrade: string | undefined;
 }
 
-function originOf({ bundle, signer, mode, warnings }: OriginParts): Origin {
+function originOf({ bundle, authentication, options, warnings, downgrade }: OriginParts): Origin {
   return {
     kind: 'import',
-    mode,
+    mode: options.mode ?? 'merge',
     bundle,
-    signers: signer.signers.map(({ keyId, name }) => ({ keyId, name: escapeText(name) })),
-    ...(signer.skipped ? { unsigned: true } : {}),
+    signers: authentication.signers.map(({ keyId, name, role }) => ({
+      keyId,
+      name: escapeText(name),
+      ...(role === undefined ? {} : { role }),
+    })),
+    ...(authentication.skipped ? { unsigned: true } : {}),
+    ...(downgrade === undefined ? {} : { downgrade: true }),
     ...(warnings.length === 0 ? {} : { warnings: warnings.map(escapeText) }),
   };
 }

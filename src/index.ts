@@ -1,8 +1,14 @@
 export { exportBundle, type ExportedPlugin, type ExportOptions, type ExportResult } from './export.js';
+export { convertBundle, type ConvertOptions, type ConvertResult } from './convert.js';
 export { importBundle, type ImportOptions, type ImportResult } from './import.js';
 export { verifyBundle, type Verification, type VerifyOptions } from './verify.js';
+export { signFile, type SignedSubject, type SignOptions, type SignResult } from './sign.js';
 export { inspectBundle, type InspectOptions, type Inspection } from './inspect.js';
 export { listPlugins, type ListedPlugin, type Listing, type ListOptions } from './list.js';
+export { aliasPlugin, pruneVolume, rollbackVolume, type Switched } from './releases.js';
+export { history as volumeHistory, type History, type HistoryLine } from './volume/history.js';
+export { receipt as volumeReceipt, type Receipt, type ReceiptOptions } from './volume/receipt.js';
+export { type Pruned, type PruneOptions } from './volume/prune.js';
 export { servePlugins, type Readiness, type RunningServer, type ServeOptions } from './serve.js';
 export { type RequestRecord } from './server/exchange.js';
 export {
@@ -14,7 +20,26 @@ export {
   type ReadSignerOptions,
   type Signer,
 } from './keys.js';
+export { signerWithCommand, signerWithFile } from './signers.js';
 export { type Authentication, type Trust } from './authenticate.js';
+export {
+  addTrustedKey,
+  dismissTrustedKey,
+  initTrust,
+  listTrust,
+  openTrustStore,
+  revokeBundle,
+  setTrustPolicy,
+  updateTrust,
+  type AddKeyOptions,
+  type ListedKey,
+  type TrustListing,
+  type TrustUpdate,
+} from './trust-store.js';
+export { type Check } from './trust/ruling.js';
+export { type TrustStore } from './trust/store.js';
+export { type SigningCommand } from './trust/command.js';
+export { type SetPolicy, type TrustDocument } from './schema/trust.js';
 export { isPlugferryError, PlugferryError, type ErrorCode, type ErrorDetails } from './errors.js';
 export { type TrustedKey } from './trust/key.js';
 export {

@@ -52,9 +52,15 @@ export async function generateKeys(options: KeygenOptions): Promise<KeygenResult
   };
 }
 
-/** Signs manifests. Obtained from {@link readSigner}. */
+/** Signs exact bytes. Obtained from {@link readSigner}, {@link signerWithFile} or {@link signerWithCommand}. */
 export interface Signer {
   readonly keyId: string;
+  /** A raw signature: ECDSA in DER, or 64 bytes of Ed25519. May take its time, where a device or a person signs. */
+  sign(bytes: Uint8Array): Buffer | Promise<Buffer>;
+}
+
+/** Signs with a private key in memory, and so at once. */
+export interface KeySigner extends Signer {
   sign(bytes: Uint8Array): Buffer;
 }
 
@@ -70,7 +76,7 @@ export interface ReadSignerOptions {
  *
  * @throws PlugferryError `E_KEY`, `E_PASSPHRASE`, `E_NOT_FOUND`.
  */
-export async function readSigner(file: string, options: ReadSignerOptions): Promise<Signer> {
+export async function readSigner(file: string, options: ReadSignerOptions): Promise<KeySigner> {
   const pem = await readSmallFile(file, 'signing key', maxKeyFileBytes);
   const key: SigningKey = await parsePrivateKey(pem, {
     file,
@@ -81,6 +87,15 @@ export async function readSigner(file: string, options: ReadSignerOptions): Prom
 }
 
 /**
+ * Reads a public key file.
+ *
+ * @throws PlugferryError `E_KEY`, `E_NOT_FOUND`.
+ */
+export async function readPublicKey(file: string): Promise<TrustedKey> {
+  return parsePublicKey(await readSmallFile(file, 'public key', maxKeyFileBytes), file);
+}
+
+/**
  * Reads public key files; the same key twice counts once.
  *
  * @throws PlugferryError `E_KEY`, `E_NOT_FOUND`.
@@ -88,7 +103,7 @@ export async function readSigner(file: string, options: ReadSignerOptions): Prom
 export async function readPublicKeys(files: readonly string[]): Promise<readonly TrustedKey[]> {
   const keys = new Map<string, TrustedKey>();
   for (const file of files) {
-    const key = parsePublicKey(await readSmallFile(file, 'public key', maxKeyFileBytes), file);
+    const key = await readPublicKey(file);
     if (!keys.has(key.keyId)) keys.set(key.keyId, key);
   }
   return [...keys.values()];

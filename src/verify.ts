@@ -1,15 +1,20 @@
 import { pipeline } from 'node:stream/promises';
-import { authenticator, type Authentication, type Trust } from './authenticate.js';
+import { authenticator, judge, withChecks, type Authentication, type Trust } from './authenticate.js';
+import type { OpenBundle } from './bundle/bundle.js';
 import { openBundleFile } from './bundle/open-file.js';
+import { isPlugferryError } from './errors.js';
 import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
 import type { Manifest } from './schema/manifest.js';
+import type { Check } from './trust/ruling.js';
 
 export interface VerifyOptions {
   /** Path of a bundle file. */
   readonly bundle: string;
   readonly trust: Trust;
   readonly signal?: AbortSignal;
+  /** @default the clock of this machine */
+  readonly clock?: () => Date;
 }
 
 /** A bundle of which every byte was checked. */
@@ -17,24 +22,40 @@ export interface Verification {
   readonly manifestSha256: string;
   readonly authentication: Authentication;
   readonly manifest: Manifest;
+  /** Every rule that was applied, in order, with what was found. */
+  readonly checks: readonly Check[];
 }
 
 /**
  * Reads every byte of a bundle and writes nothing.
  *
- * @throws PlugferryError of the trust or integrity kinds for the first thing that is not right.
+ * @throws PlugferryError of the trust or integrity kinds for the first thing that is not right; once the signatures have
+ *   passed, with all checks so far in `details.checks`.
  */
-export async function verifyBundle({ bundle, trust, signal }: VerifyOptions): Promise<Verification> {
+export async function verifyBundle(options: VerifyOptions): Promise<Verification> {
+  const { bundle, trust, signal, clock = () => new Date() } = options;
   const sealed = await openBundleFile(bundle, signal);
   try {
-    const opened = sealed.open(authenticator(trust));
-    await opened.payload((_file, body) => pipeline(body, new Discard()));
-    return {
-      manifestSha256: sha256Of(sealed.manifestBytes),
-      authentication: opened.signer,
-      manifest: opened.manifest,
-    };
+    const moment = { clock: clock() };
+    const opened = sealed.open(authenticator(trust, moment.clock));
+    const { manifest, signer: authentication } = opened;
+    const manifestSha256 = sha256Of(sealed.manifestBytes);
+    const { checks } = judge(trust, { manifest, manifestSha256, authentication, moment });
+    const payload = await checkPayload(opened, checks);
+    return { manifestSha256, authentication, manifest, checks: [...checks, payload] };
   } finally {
     await sealed.close();
   }
+}
+
+async function checkPayload(opened: OpenBundle<unknown>, before: readonly Check[]): Promise<Check> {
+  const { files, plugins } = opened.manifest;
+  try {
+    await opened.payload((_file, body) => pipeline(body, new Discard()));
+  } catch (error) {
+    if (!isPlugferryError(error)) throw error;
+    throw withChecks(error, [...before, { check: 'payload', result: 'failed', detail: error.message }]);
+  }
+  const detail = `${files.length} files of ${plugins.length} plugins: size, sha256, md5`;
+  return { check: 'payload', result: 'passed', detail };
 }

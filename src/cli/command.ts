@@ -19,6 +19,7 @@ export interface Context {
 }
 
 interface Definition<Positionals extends OptionTable, Flags extends OptionTable> {
+  /** One word, or two for a command of a group. */
   readonly name: string;
   readonly describe: string;
   /** In the order of the command line. */
@@ -51,7 +52,7 @@ export function command<const Positionals extends OptionTable, const Flags exten
     examples,
     register(yargs, ready) {
       yargs.command(
-        [name, ...words].join(' '),
+        [name.split(' ').at(-1), ...words].join(' '),
         describe,
         (builder) => {
           for (const [key, option] of Object.entries(positionals))

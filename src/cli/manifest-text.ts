@@ -4,7 +4,7 @@ import { facts, table } from './table.js';
 
 /** What a manifest says, for people. */
 export function manifestFacts(manifest: Manifest, manifestSha256: string): string {
-  const audience = manifest.audience.length === 0 ? 'any' : manifest.audience.join(', ');
+  const audience = manifest.audience.length === 0 ? 'none named' : manifest.audience.join(', ');
   return facts([
     ['set', `${manifest.set}, epoch ${manifest.epoch}, sequence ${manifest.sequence}`],
     ['audience', audience],

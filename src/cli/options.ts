@@ -1,16 +1,33 @@
-import { readPublicKeys, readSigner, type Signer, type Trust } from '../index.js';
+import {
+  openTrustStore,
+  readPublicKeys,
+  readSigner,
+  signerWithCommand,
+  signerWithFile,
+  type Signer,
+  type Trust,
+} from '../index.js';
 import { PlugferryError } from '../errors.js';
 import type { OptionTable } from './command.js';
 import { passphraseOptions, readPassphrase } from './passphrase.js';
 import type { Terminal } from './terminal.js';
 
-/** Options of every command that checks a bundle. */
-export const trustOptions = {
+/** Options of every command that can check signatures. */
+export const signerOptions = {
   'public-key': {
     type: 'string',
     array: true,
     describe: 'Public key file of a trusted signer; one valid signature is enough (repeatable)',
   },
+  trust: {
+    type: 'string',
+    describe: 'Directory of a trust store: it says who must sign which set, and what else is asked',
+  },
+} as const satisfies OptionTable;
+
+/** Options of every command that refuses a bundle nobody vouches for. */
+export const trustOptions = {
+  ...signerOptions,
   'insecure-skip-signature': {
     type: 'boolean',
     default: false,
@@ -18,23 +35,39 @@ export const trustOptions = {
   },
 } as const satisfies OptionTable;
 
-interface TrustFlags {
+interface SignerFlags {
   readonly 'public-key': readonly (string | number)[] | undefined;
+  readonly trust: string | undefined;
+}
+
+interface TrustFlags extends SignerFlags {
   readonly 'insecure-skip-signature': boolean;
 }
 
 /** What the trust options ask for. Skipping the check is said aloud every time. */
 export async function readTrust(flags: TrustFlags, terminal: Terminal): Promise<Trust> {
-  const files = (flags['public-key'] ?? []).map(String);
-  if (!flags['insecure-skip-signature']) return { publicKeys: await readPublicKeys(files) };
-  if (files.length > 0) {
-    throw new PlugferryError('E_USAGE', '--public-key and --insecure-skip-signature contradict each other', {
-      hint: 'Leave out --insecure-skip-signature to have the signature checked.',
-    });
+  if (!flags['insecure-skip-signature']) return (await readSigners(flags)) ?? { publicKeys: [] };
+  for (const other of ['public-key', 'trust'] as const) {
+    if (flags[other] !== undefined) throw contradiction(other, 'insecure-skip-signature');
   }
   terminal.warn('the signature is not checked: anybody may have made or changed this bundle');
   return { insecureSkipSignature: true };
 }
+
+/** Whom the options name as signers, or undefined when they name nobody. */
+export async function readSigners(flags: SignerFlags): Promise<Trust | undefined> {
+  const { trust, 'public-key': publicKeys } = flags;
+  if (trust !== undefined && publicKeys !== undefined) throw contradiction('public-key', 'trust');
+  if (trust !== undefined) return { store: await openTrustStore(trust) };
+  return publicKeys === undefined ? undefined : { publicKeys: await readPublicKeys(publicKeys.map(String)) };
+}
+
+const contradiction = (one: string, other: string): PlugferryError =>
+  new PlugferryError('E_USAGE', `--${one} and --${other} contradict each other`, {
+    hint: `Give one of them. A variable of the environment (${[one, other].map(variable).join(', ')}) counts as given.`,
+  });
+
+const variable = (option: string): string => `PLUGFERRY_${option.toUpperCase().replaceAll('-', '_')}`;
 
 /** Options of every command that signs. */
 export const signingOptions = {
@@ -45,21 +78,57 @@ export const signingOptions = {
     default: false,
     describe: 'Accept a private key that is not encrypted',
   },
+  'sign-command': {
+    type: 'string',
+    describe:
+      'Program that signs in place of a key file, run by /bin/sh: the bytes come on stdin, their SHA-256 in ' +
+      '$PLUGFERRY_DIGEST_SHA256, and it prints a signature (DER or base64)',
+  },
+  'signed-by': {
+    type: 'string',
+    describe: 'Public key file of whoever signs elsewhere; what does not fit it is not stored',
+  },
 } as const satisfies OptionTable;
 
 interface SigningFlags {
   readonly 'signing-key': string | undefined;
+  readonly 'sign-command': string | undefined;
+  readonly 'signed-by': string | undefined;
   readonly 'passphrase-file': string | undefined;
   readonly 'passphrase-fd': number | undefined;
   readonly 'allow-plain-key': boolean;
+  /** A file with a signature that was made elsewhere; of `sign` only. */
+  readonly signature?: string | undefined;
 }
 
 /** The signer that the signing options name, if any. */
-export async function signerFrom(flags: SigningFlags): Promise<Signer | undefined> {
-  const file = flags['signing-key'];
-  if (file === undefined) return undefined;
-  return readSigner(file, {
-    passphrase: () => readPassphrase(flags, { twice: false }),
-    allowPlainKey: flags['allow-plain-key'],
+export async function signerFrom(flags: SigningFlags, signal: AbortSignal): Promise<Signer | undefined> {
+  const ways = (['signing-key', 'sign-command', 'signature'] as const).filter(
+    (way) => flags[way] !== undefined,
+  );
+  const [way, other] = ways;
+  if (way !== undefined && other !== undefined) throw contradiction(way, other);
+  const { 'signing-key': keyFile, 'sign-command': command, signature } = flags;
+  if (keyFile !== undefined) {
+    return readSigner(keyFile, {
+      passphrase: () => readPassphrase(flags, { twice: false }),
+      allowPlainKey: flags['allow-plain-key'],
+    });
+  }
+  if (signature !== undefined) return signerWithFile(signature, publicKeyOf('signature', flags));
+  if (command === undefined) return undefined;
+  const environment = withoutPassphrase(process.env);
+  return signerWithCommand({ command, environment, signal }, publicKeyOf('sign-command', flags));
+}
+
+function publicKeyOf(way: string, flags: SigningFlags): string {
+  const file = flags['signed-by'];
+  if (file !== undefined) return file;
+  throw new PlugferryError('E_USAGE', `--${way} needs --signed-by`, {
+    hint: 'Give --signed-by FILE with the public key of whoever signs there, so that the signature can be checked.',
   });
 }
+
+/** What another program has no business with. */
+const withoutPassphrase = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(environment).filter(([name]) => name !== 'PLUGFERRY_KEY_PASSPHRASE'));

@@ -30,7 +30,7 @@ export interface Manifest {
    */
   sequence: number;
   /**
-   * Environments the bundle is meant for; empty means any.
+   * Environments the bundle is meant for. A receiver whose policy names an audience takes only bundles that name it.
    */
   audience: SetName[];
   createdAt: Time;

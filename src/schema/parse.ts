@@ -2,9 +2,11 @@ import { PlugferryError, type ErrorCode } from '../errors.js';
 import type { Manifest } from './manifest.js';
 import type { Release } from './release.js';
 import type { State } from './state.js';
+import type { TrustDocument } from './trust.js';
 import * as generated from './validators.js';
 
 interface SchemaError {
+  readonly keyword: string;
   readonly instancePath: string;
   readonly message?: string;
   readonly params?: Readonly<Record<string, unknown>>;
@@ -15,6 +17,7 @@ interface Documents {
   readonly manifest: Manifest;
   readonly release: Release;
   readonly state: State;
+  readonly trust: TrustDocument;
 }
 
 const validators = generated as unknown as Readonly<Record<keyof Documents, Validator>>;
@@ -23,6 +26,8 @@ const validators = generated as unknown as Readonly<Record<keyof Documents, Vali
 export interface DocumentContext {
   readonly file: string;
   readonly code: ErrorCode;
+  /** The code for a number or a list that is larger than the schema allows. @default `code` */
+  readonly limitCode?: ErrorCode;
   readonly hint: string;
 }
 
@@ -57,11 +62,22 @@ function parseJson(bytes: Uint8Array, context: DocumentContext): unknown {
 }
 
 /** The bytes that {@link parseDocument} accepts for a document. */
-export const documentBytes = (document: Manifest | Release | State): Buffer =>
+export const documentBytes = (document: Documents[keyof Documents]): Buffer =>
   Buffer.from(`${JSON.stringify(document, null, 2)}\n`);
 
+function unfit(context: DocumentContext, error: SchemaError | undefined): PlugferryError {
+  const beyond = error?.keyword === 'maxItems' || error?.keyword === 'maximum';
+  const code = beyond ? (context.limitCode ?? context.code) : context.code;
+  return refused({ ...context, code }, `${error?.instancePath ?? ''} ${explain(error)}`.trim());
+}
+
+/** Longest name out of a document that an error repeats: the name of an unknown key may fill the whole file. */
+const quoteLength = 80;
+
 function explain(error: SchemaError | undefined): string {
-  const names = Object.values(error?.params ?? {}).filter((value) => typeof value === 'string');
+  const names = Object.values(error?.params ?? {})
+    .filter((value) => typeof value === 'string')
+    .map((name) => name.slice(0, quoteLength));
   return `${error?.message ?? 'does not fit the schema'}${names.length > 0 ? ` (${names.join(', ')})` : ''}`;
 }
 

@@ -476,7 +476,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
 }
 validate20.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
 var manifest = validate25;
-var schema39 = { "$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://plugferry.dev/schemas/manifest.schema.json", "title": "Manifest", "description": "manifest.json of a bundle: its exact bytes are what is signed. Every string is printable ASCII, so no field can carry a control character to a terminal or a log.", "type": "object", "additionalProperties": false, "required": ["type", "set", "epoch", "sequence", "audience", "createdAt", "tool", "totalSize", "plugins", "files"], "properties": { "type": { "const": "plugferry.bundle/v1", "description": "Binds the signature to this format." }, "set": { "$ref": "#/$defs/setName", "description": "Name of the plugin set; the receiver keeps a policy and a sequence per set." }, "epoch": { "type": "integer", "minimum": 0, "maximum": 9007199254740991, "description": "Raised by the receiver's root keys to recover from a leaked key." }, "sequence": { "type": "integer", "minimum": 0, "maximum": 9007199254740991, "description": "Grows with every bundle of the set; by default the second of creation." }, "audience": { "type": "array", "maxItems": 32, "uniqueItems": true, "items": { "$ref": "#/$defs/setName" }, "description": "Environments the bundle is meant for; empty means any." }, "createdAt": { "$ref": "#/$defs/time" }, "expiresAt": { "$ref": "#/$defs/time" }, "tool": { "$ref": "#/$defs/text", "description": "Name and version of the program that wrote the bundle." }, "totalSize": { "type": "integer", "minimum": 0, "maximum": 1099511627776, "description": "Sum of files[].size in bytes; at most 1 TiB." }, "plugins": { "type": "array", "minItems": 1, "maxItems": 5e3, "items": { "$ref": "#/$defs/manifestPlugin" }, "description": "Ascending by name, then version." }, "files": { "type": "array", "minItems": 3, "maxItems": 1e4, "items": { "$ref": "#/$defs/manifestFile" }, "description": "Every entry of the container but manifest.json and signatures/, in container order." } }, "$defs": { "text": { "type": "string", "pattern": "^[\\x20-\\x7e]*$", "maxLength": 1024 }, "setName": { "type": "string", "pattern": "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, "time": { "type": "string", "pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$", "description": "UTC, to the second." }, "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" }, "md5": { "type": "string", "pattern": "^[0-9a-f]{32}$" }, "manifestPlugin": { "type": "object", "additionalProperties": false, "required": ["name", "version", "source", "wasm"], "properties": { "name": { "$ref": "#/$defs/text", "description": "Lower-case letters, digits, '.', '_', '-'; at most 63 characters." }, "version": { "$ref": "#/$defs/text", "description": "Safe as a path segment; at most 64 characters; semver is not demanded." }, "source": { "type": "object", "additionalProperties": false, "required": ["kind", "reference", "digest"], "description": "Where the plugin came from.", "properties": { "kind": { "$ref": "#/$defs/text" }, "reference": { "$ref": "#/$defs/text" }, "digest": { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "Immutable digest of what the reference named." } } }, "wasm": { "$ref": "#/$defs/moduleFacts" } } }, "moduleFacts": { "type": "object", "additionalProperties": false, "required": ["abi", "start", "imports", "exports"], "description": "What the module asks of a gateway, read from its sections without running it.", "properties": { "abi": { "type": "array", "maxItems": 16, "items": { "$ref": "#/$defs/text" }, "description": "Exports named proxy_abi_version_*." }, "start": { "type": "array", "maxItems": 2, "items": { "enum": ["_initialize", "_start"] }, "description": "Start functions that the module exports." }, "toolchain": { "$ref": "#/$defs/text", "description": "From the producers section, when it names one." }, "imports": { "type": "array", "maxItems": 256, "items": { "type": "object", "additionalProperties": false, "required": ["module", "names"], "properties": { "module": { "$ref": "#/$defs/text" }, "names": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } } }, "exports": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } }, "manifestFile": { "type": "object", "additionalProperties": false, "required": ["path", "size", "sha256", "md5"], "properties": { "path": { "$ref": "#/$defs/text", "description": "checksums.md5, checksums.sha256, or plugins/<name>/<version>/<file>." }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456 }, "sha256": { "$ref": "#/$defs/sha256" }, "md5": { "$ref": "#/$defs/md5" }, "sameAs": { "$ref": "#/$defs/text", "description": "An earlier path with the same bytes. In a tar the entry is a hard link to it; in a zip the bytes stand again." } } } } };
+var schema39 = { "$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://plugferry.dev/schemas/manifest.schema.json", "title": "Manifest", "description": "manifest.json of a bundle: its exact bytes are what is signed. Every string is printable ASCII, so no field can carry a control character to a terminal or a log.", "type": "object", "additionalProperties": false, "required": ["type", "set", "epoch", "sequence", "audience", "createdAt", "tool", "totalSize", "plugins", "files"], "properties": { "type": { "const": "plugferry.bundle/v1", "description": "Binds the signature to this format." }, "set": { "$ref": "#/$defs/setName", "description": "Name of the plugin set; the receiver keeps a policy and a sequence per set." }, "epoch": { "type": "integer", "minimum": 0, "maximum": 9007199254740991, "description": "Raised by the receiver's root keys to recover from a leaked key." }, "sequence": { "type": "integer", "minimum": 0, "maximum": 9007199254740991, "description": "Grows with every bundle of the set; by default the second of creation." }, "audience": { "type": "array", "maxItems": 32, "uniqueItems": true, "items": { "$ref": "#/$defs/setName" }, "description": "Environments the bundle is meant for. A receiver whose policy names an audience takes only bundles that name it." }, "createdAt": { "$ref": "#/$defs/time" }, "expiresAt": { "$ref": "#/$defs/time" }, "tool": { "$ref": "#/$defs/text", "description": "Name and version of the program that wrote the bundle." }, "totalSize": { "type": "integer", "minimum": 0, "maximum": 1099511627776, "description": "Sum of files[].size in bytes; at most 1 TiB." }, "plugins": { "type": "array", "minItems": 1, "maxItems": 5e3, "items": { "$ref": "#/$defs/manifestPlugin" }, "description": "Ascending by name, then version." }, "files": { "type": "array", "minItems": 3, "maxItems": 1e4, "items": { "$ref": "#/$defs/manifestFile" }, "description": "Every entry of the container but manifest.json and signatures/, in container order." } }, "$defs": { "text": { "type": "string", "pattern": "^[\\x20-\\x7e]*$", "maxLength": 1024 }, "setName": { "type": "string", "pattern": "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, "time": { "type": "string", "pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$", "description": "UTC, to the second." }, "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" }, "md5": { "type": "string", "pattern": "^[0-9a-f]{32}$" }, "manifestPlugin": { "type": "object", "additionalProperties": false, "required": ["name", "version", "source", "wasm"], "properties": { "name": { "$ref": "#/$defs/text", "description": "Lower-case letters, digits, '.', '_', '-'; at most 63 characters." }, "version": { "$ref": "#/$defs/text", "description": "Safe as a path segment; at most 64 characters; semver is not demanded." }, "source": { "type": "object", "additionalProperties": false, "required": ["kind", "reference", "digest"], "description": "Where the plugin came from.", "properties": { "kind": { "$ref": "#/$defs/text" }, "reference": { "$ref": "#/$defs/text" }, "digest": { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "Immutable digest of what the reference named." } } }, "wasm": { "$ref": "#/$defs/moduleFacts" } } }, "moduleFacts": { "type": "object", "additionalProperties": false, "required": ["abi", "start", "imports", "exports"], "description": "What the module asks of a gateway, read from its sections without running it.", "properties": { "abi": { "type": "array", "maxItems": 16, "items": { "$ref": "#/$defs/text" }, "description": "Exports named proxy_abi_version_*." }, "start": { "type": "array", "maxItems": 2, "items": { "enum": ["_initialize", "_start"] }, "description": "Start functions that the module exports." }, "toolchain": { "$ref": "#/$defs/text", "description": "From the producers section, when it names one." }, "imports": { "type": "array", "maxItems": 256, "items": { "type": "object", "additionalProperties": false, "required": ["module", "names"], "properties": { "module": { "$ref": "#/$defs/text" }, "names": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } } }, "exports": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } }, "manifestFile": { "type": "object", "additionalProperties": false, "required": ["path", "size", "sha256", "md5"], "properties": { "path": { "$ref": "#/$defs/text", "description": "checksums.md5, checksums.sha256, or plugins/<name>/<version>/<file>." }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456 }, "sha256": { "$ref": "#/$defs/sha256" }, "md5": { "$ref": "#/$defs/md5" }, "sameAs": { "$ref": "#/$defs/text", "description": "An earlier path with the same bytes. In a tar the entry is a hard link to it; in a zip the bytes stand again." } } } } };
 var func4 = Object.prototype.hasOwnProperty;
 var func0 = require_equal().default;
 var pattern11 = new RegExp("^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$", "u");
@@ -1509,7 +1509,7 @@ function validate25(data, { instancePath = "", parentData, parentDataProperty, r
 }
 validate25.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
 var release = validate32;
-var schema65 = { "description": "How the release came to be.", "type": "object", "additionalProperties": false, "required": ["kind"], "properties": { "kind": { "enum": ["import", "adopted", "alias"] }, "mode": { "enum": ["merge", "replace"] }, "bundle": { "type": "object", "additionalProperties": false, "required": ["manifestSha256", "set", "epoch", "sequence", "createdAt"], "properties": { "manifestSha256": { "$ref": "#/$defs/sha256" }, "set": { "$ref": "#/$defs/text" }, "epoch": { "type": "integer", "minimum": 0 }, "sequence": { "type": "integer", "minimum": 0 }, "createdAt": { "$ref": "#/$defs/time" } } }, "signers": { "description": "Keys whose signatures verified; empty for a bundle taken with --insecure-skip-signature.", "type": "array", "maxItems": 16, "items": { "type": "object", "additionalProperties": false, "required": ["keyId"], "properties": { "keyId": { "$ref": "#/$defs/sha256" }, "name": { "$ref": "#/$defs/text" }, "role": { "$ref": "#/$defs/text" } } } }, "unsigned": { "type": "boolean", "description": "True when the signature check was skipped." }, "warnings": { "type": "array", "maxItems": 1e3, "items": { "$ref": "#/$defs/text" } } } };
+var schema65 = { "description": "How the release came to be.", "type": "object", "additionalProperties": false, "required": ["kind"], "properties": { "kind": { "enum": ["import", "adopted", "alias"] }, "mode": { "enum": ["merge", "replace"] }, "bundle": { "type": "object", "additionalProperties": false, "required": ["manifestSha256", "set", "epoch", "sequence", "createdAt"], "properties": { "manifestSha256": { "$ref": "#/$defs/sha256" }, "set": { "$ref": "#/$defs/text" }, "epoch": { "type": "integer", "minimum": 0 }, "sequence": { "type": "integer", "minimum": 0 }, "createdAt": { "$ref": "#/$defs/time" } } }, "signers": { "description": "Keys whose signatures verified; empty for a bundle taken with --insecure-skip-signature.", "type": "array", "maxItems": 16, "items": { "type": "object", "additionalProperties": false, "required": ["keyId"], "properties": { "keyId": { "$ref": "#/$defs/sha256" }, "name": { "$ref": "#/$defs/text" }, "role": { "$ref": "#/$defs/text" } } } }, "unsigned": { "type": "boolean", "description": "True when the signature check was skipped." }, "downgrade": { "type": "boolean", "description": "True when the bundle was older than one of its set seen before, and --allow-downgrade let it in." }, "warnings": { "type": "array", "maxItems": 1e3, "items": { "$ref": "#/$defs/text" } } } };
 function validate33(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
@@ -1529,7 +1529,7 @@ function validate33(data, { instancePath = "", parentData, parentDataProperty, r
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
-          if (!(key0 === "kind" || key0 === "mode" || key0 === "bundle" || key0 === "signers" || key0 === "unsigned" || key0 === "warnings")) {
+          if (!(key0 === "kind" || key0 === "mode" || key0 === "bundle" || key0 === "signers" || key0 === "unsigned" || key0 === "downgrade" || key0 === "warnings")) {
             validate33.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
@@ -1834,51 +1834,63 @@ function validate33(data, { instancePath = "", parentData, parentDataProperty, r
                     var valid0 = true;
                   }
                   if (valid0) {
-                    if (data.warnings !== void 0) {
-                      let data14 = data.warnings;
+                    if (data.downgrade !== void 0) {
                       const _errs36 = errors;
-                      if (errors === _errs36) {
-                        if (Array.isArray(data14)) {
-                          if (data14.length > 1e3) {
-                            validate33.errors = [{ instancePath: instancePath + "/warnings", schemaPath: "#/properties/warnings/maxItems", keyword: "maxItems", params: { limit: 1e3 }, message: "must NOT have more than 1000 items" }];
-                            return false;
-                          } else {
-                            var valid10 = true;
-                            const len1 = data14.length;
-                            for (let i1 = 0; i1 < len1; i1++) {
-                              let data15 = data14[i1];
-                              const _errs38 = errors;
-                              const _errs39 = errors;
-                              if (errors === _errs39) {
-                                if (typeof data15 === "string") {
-                                  if (func1(data15) > 1024) {
-                                    validate33.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
-                                    return false;
-                                  } else {
-                                    if (!pattern5.test(data15)) {
-                                      validate33.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
-                                      return false;
-                                    }
-                                  }
-                                } else {
-                                  validate33.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                                  return false;
-                                }
-                              }
-                              var valid10 = _errs38 === errors;
-                              if (!valid10) {
-                                break;
-                              }
-                            }
-                          }
-                        } else {
-                          validate33.errors = [{ instancePath: instancePath + "/warnings", schemaPath: "#/properties/warnings/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
-                          return false;
-                        }
+                      if (typeof data.downgrade !== "boolean") {
+                        validate33.errors = [{ instancePath: instancePath + "/downgrade", schemaPath: "#/properties/downgrade/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
+                        return false;
                       }
                       var valid0 = _errs36 === errors;
                     } else {
                       var valid0 = true;
+                    }
+                    if (valid0) {
+                      if (data.warnings !== void 0) {
+                        let data15 = data.warnings;
+                        const _errs38 = errors;
+                        if (errors === _errs38) {
+                          if (Array.isArray(data15)) {
+                            if (data15.length > 1e3) {
+                              validate33.errors = [{ instancePath: instancePath + "/warnings", schemaPath: "#/properties/warnings/maxItems", keyword: "maxItems", params: { limit: 1e3 }, message: "must NOT have more than 1000 items" }];
+                              return false;
+                            } else {
+                              var valid10 = true;
+                              const len1 = data15.length;
+                              for (let i1 = 0; i1 < len1; i1++) {
+                                let data16 = data15[i1];
+                                const _errs40 = errors;
+                                const _errs41 = errors;
+                                if (errors === _errs41) {
+                                  if (typeof data16 === "string") {
+                                    if (func1(data16) > 1024) {
+                                      validate33.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                      return false;
+                                    } else {
+                                      if (!pattern5.test(data16)) {
+                                        validate33.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                        return false;
+                                      }
+                                    }
+                                  } else {
+                                    validate33.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                    return false;
+                                  }
+                                }
+                                var valid10 = _errs40 === errors;
+                                if (!valid10) {
+                                  break;
+                                }
+                              }
+                            }
+                          } else {
+                            validate33.errors = [{ instancePath: instancePath + "/warnings", schemaPath: "#/properties/warnings/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                            return false;
+                          }
+                        }
+                        var valid0 = _errs38 === errors;
+                      } else {
+                        var valid0 = true;
+                      }
                     }
                   }
                 }
@@ -2847,9 +2859,642 @@ function validate39(data, { instancePath = "", parentData, parentDataProperty, r
   return errors === 0;
 }
 validate39.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+var trust = validate44;
+var schema97 = { "type": "object", "additionalProperties": false, "required": ["name", "role", "status"], "properties": { "name": { "type": "string", "pattern": "^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$", "description": "What people call the key." }, "role": { "$ref": "#/$defs/label", "description": "The one rule that the key can help to satisfy: dev, qa, ...; root keys sign updates of the store." }, "status": { "enum": ["active", "retired", "revoked"], "description": "Only active keys count. Retired: no longer used. Revoked: no longer to be believed." }, "notBefore": { "$ref": "#/$defs/time" }, "notAfter": { "$ref": "#/$defs/time" } } };
+var pattern56 = new RegExp("^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$", "u");
+function validate45(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate45.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.name === void 0 && (missing0 = "name") || data.role === void 0 && (missing0 = "role") || data.status === void 0 && (missing0 = "status")) {
+        validate45.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "name" || key0 === "role" || key0 === "status" || key0 === "notBefore" || key0 === "notAfter")) {
+            validate45.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.name !== void 0) {
+            let data0 = data.name;
+            const _errs2 = errors;
+            if (errors === _errs2) {
+              if (typeof data0 === "string") {
+                if (!pattern56.test(data0)) {
+                  validate45.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/pattern", keyword: "pattern", params: { pattern: "^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$" }, message: 'must match pattern "^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$"' }];
+                  return false;
+                }
+              } else {
+                validate45.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                return false;
+              }
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.role !== void 0) {
+              let data1 = data.role;
+              const _errs4 = errors;
+              const _errs5 = errors;
+              if (errors === _errs5) {
+                if (typeof data1 === "string") {
+                  if (!pattern11.test(data1)) {
+                    validate45.errors = [{ instancePath: instancePath + "/role", schemaPath: "#/$defs/label/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
+                    return false;
+                  }
+                } else {
+                  validate45.errors = [{ instancePath: instancePath + "/role", schemaPath: "#/$defs/label/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  return false;
+                }
+              }
+              var valid0 = _errs4 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.status !== void 0) {
+                let data2 = data.status;
+                const _errs7 = errors;
+                if (!(data2 === "active" || data2 === "retired" || data2 === "revoked")) {
+                  validate45.errors = [{ instancePath: instancePath + "/status", schemaPath: "#/properties/status/enum", keyword: "enum", params: { allowedValues: schema97.properties.status.enum }, message: "must be equal to one of the allowed values" }];
+                  return false;
+                }
+                var valid0 = _errs7 === errors;
+              } else {
+                var valid0 = true;
+              }
+              if (valid0) {
+                if (data.notBefore !== void 0) {
+                  let data3 = data.notBefore;
+                  const _errs8 = errors;
+                  const _errs9 = errors;
+                  if (errors === _errs9) {
+                    if (typeof data3 === "string") {
+                      if (!pattern13.test(data3)) {
+                        validate45.errors = [{ instancePath: instancePath + "/notBefore", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                        return false;
+                      }
+                    } else {
+                      validate45.errors = [{ instancePath: instancePath + "/notBefore", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      return false;
+                    }
+                  }
+                  var valid0 = _errs8 === errors;
+                } else {
+                  var valid0 = true;
+                }
+                if (valid0) {
+                  if (data.notAfter !== void 0) {
+                    let data4 = data.notAfter;
+                    const _errs11 = errors;
+                    const _errs12 = errors;
+                    if (errors === _errs12) {
+                      if (typeof data4 === "string") {
+                        if (!pattern13.test(data4)) {
+                          validate45.errors = [{ instancePath: instancePath + "/notAfter", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                          return false;
+                        }
+                      } else {
+                        validate45.errors = [{ instancePath: instancePath + "/notAfter", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                        return false;
+                      }
+                    }
+                    var valid0 = _errs11 === errors;
+                  } else {
+                    var valid0 = true;
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate45.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate45.errors = vErrors;
+  return errors === 0;
+}
+validate45.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate47(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate47.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.require === void 0 && (missing0 = "require")) {
+        validate47.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "require" || key0 === "audience" || key0 === "maxAgeDays" || key0 === "minSequence" || key0 === "epoch" || key0 === "allowDowngrade")) {
+            validate47.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.require !== void 0) {
+            let data0 = data.require;
+            const _errs2 = errors;
+            if (errors === _errs2) {
+              if (Array.isArray(data0)) {
+                if (data0.length > 16) {
+                  validate47.errors = [{ instancePath: instancePath + "/require", schemaPath: "#/properties/require/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
+                  return false;
+                } else {
+                  if (data0.length < 1) {
+                    validate47.errors = [{ instancePath: instancePath + "/require", schemaPath: "#/properties/require/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                    return false;
+                  } else {
+                    var valid1 = true;
+                    const len0 = data0.length;
+                    for (let i0 = 0; i0 < len0; i0++) {
+                      let data1 = data0[i0];
+                      const _errs4 = errors;
+                      if (errors === _errs4) {
+                        if (data1 && typeof data1 == "object" && !Array.isArray(data1)) {
+                          let missing1;
+                          if (data1.role === void 0 && (missing1 = "role") || data1.threshold === void 0 && (missing1 = "threshold")) {
+                            validate47.errors = [{ instancePath: instancePath + "/require/" + i0, schemaPath: "#/properties/require/items/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
+                            return false;
+                          } else {
+                            const _errs6 = errors;
+                            for (const key1 in data1) {
+                              if (!(key1 === "role" || key1 === "threshold")) {
+                                validate47.errors = [{ instancePath: instancePath + "/require/" + i0, schemaPath: "#/properties/require/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
+                                return false;
+                                break;
+                              }
+                            }
+                            if (_errs6 === errors) {
+                              if (data1.role !== void 0) {
+                                let data2 = data1.role;
+                                const _errs7 = errors;
+                                const _errs8 = errors;
+                                if (errors === _errs8) {
+                                  if (typeof data2 === "string") {
+                                    if (!pattern11.test(data2)) {
+                                      validate47.errors = [{ instancePath: instancePath + "/require/" + i0 + "/role", schemaPath: "#/$defs/label/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
+                                      return false;
+                                    }
+                                  } else {
+                                    validate47.errors = [{ instancePath: instancePath + "/require/" + i0 + "/role", schemaPath: "#/$defs/label/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                    return false;
+                                  }
+                                }
+                                var valid2 = _errs7 === errors;
+                              } else {
+                                var valid2 = true;
+                              }
+                              if (valid2) {
+                                if (data1.threshold !== void 0) {
+                                  let data3 = data1.threshold;
+                                  const _errs10 = errors;
+                                  if (!(typeof data3 == "number" && (!(data3 % 1) && !isNaN(data3)) && isFinite(data3))) {
+                                    validate47.errors = [{ instancePath: instancePath + "/require/" + i0 + "/threshold", schemaPath: "#/properties/require/items/properties/threshold/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                    return false;
+                                  }
+                                  if (errors === _errs10) {
+                                    if (typeof data3 == "number" && isFinite(data3)) {
+                                      if (data3 > 16 || isNaN(data3)) {
+                                        validate47.errors = [{ instancePath: instancePath + "/require/" + i0 + "/threshold", schemaPath: "#/properties/require/items/properties/threshold/maximum", keyword: "maximum", params: { comparison: "<=", limit: 16 }, message: "must be <= 16" }];
+                                        return false;
+                                      } else {
+                                        if (data3 < 1 || isNaN(data3)) {
+                                          validate47.errors = [{ instancePath: instancePath + "/require/" + i0 + "/threshold", schemaPath: "#/properties/require/items/properties/threshold/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                                          return false;
+                                        }
+                                      }
+                                    }
+                                  }
+                                  var valid2 = _errs10 === errors;
+                                } else {
+                                  var valid2 = true;
+                                }
+                              }
+                            }
+                          }
+                        } else {
+                          validate47.errors = [{ instancePath: instancePath + "/require/" + i0, schemaPath: "#/properties/require/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                          return false;
+                        }
+                      }
+                      var valid1 = _errs4 === errors;
+                      if (!valid1) {
+                        break;
+                      }
+                    }
+                  }
+                }
+              } else {
+                validate47.errors = [{ instancePath: instancePath + "/require", schemaPath: "#/properties/require/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                return false;
+              }
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.audience !== void 0) {
+              let data4 = data.audience;
+              const _errs12 = errors;
+              const _errs13 = errors;
+              if (errors === _errs13) {
+                if (typeof data4 === "string") {
+                  if (!pattern11.test(data4)) {
+                    validate47.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/$defs/label/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
+                    return false;
+                  }
+                } else {
+                  validate47.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/$defs/label/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  return false;
+                }
+              }
+              var valid0 = _errs12 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.maxAgeDays !== void 0) {
+                let data5 = data.maxAgeDays;
+                const _errs15 = errors;
+                if (!(typeof data5 == "number" && (!(data5 % 1) && !isNaN(data5)) && isFinite(data5))) {
+                  validate47.errors = [{ instancePath: instancePath + "/maxAgeDays", schemaPath: "#/properties/maxAgeDays/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                  return false;
+                }
+                if (errors === _errs15) {
+                  if (typeof data5 == "number" && isFinite(data5)) {
+                    if (data5 > 36500 || isNaN(data5)) {
+                      validate47.errors = [{ instancePath: instancePath + "/maxAgeDays", schemaPath: "#/properties/maxAgeDays/maximum", keyword: "maximum", params: { comparison: "<=", limit: 36500 }, message: "must be <= 36500" }];
+                      return false;
+                    } else {
+                      if (data5 < 1 || isNaN(data5)) {
+                        validate47.errors = [{ instancePath: instancePath + "/maxAgeDays", schemaPath: "#/properties/maxAgeDays/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                        return false;
+                      }
+                    }
+                  }
+                }
+                var valid0 = _errs15 === errors;
+              } else {
+                var valid0 = true;
+              }
+              if (valid0) {
+                if (data.minSequence !== void 0) {
+                  let data6 = data.minSequence;
+                  const _errs17 = errors;
+                  if (!(typeof data6 == "number" && (!(data6 % 1) && !isNaN(data6)) && isFinite(data6))) {
+                    validate47.errors = [{ instancePath: instancePath + "/minSequence", schemaPath: "#/properties/minSequence/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                    return false;
+                  }
+                  if (errors === _errs17) {
+                    if (typeof data6 == "number" && isFinite(data6)) {
+                      if (data6 > 9007199254740991 || isNaN(data6)) {
+                        validate47.errors = [{ instancePath: instancePath + "/minSequence", schemaPath: "#/properties/minSequence/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                        return false;
+                      } else {
+                        if (data6 < 0 || isNaN(data6)) {
+                          validate47.errors = [{ instancePath: instancePath + "/minSequence", schemaPath: "#/properties/minSequence/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                          return false;
+                        }
+                      }
+                    }
+                  }
+                  var valid0 = _errs17 === errors;
+                } else {
+                  var valid0 = true;
+                }
+                if (valid0) {
+                  if (data.epoch !== void 0) {
+                    let data7 = data.epoch;
+                    const _errs19 = errors;
+                    if (!(typeof data7 == "number" && (!(data7 % 1) && !isNaN(data7)) && isFinite(data7))) {
+                      validate47.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                      return false;
+                    }
+                    if (errors === _errs19) {
+                      if (typeof data7 == "number" && isFinite(data7)) {
+                        if (data7 > 9007199254740991 || isNaN(data7)) {
+                          validate47.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                          return false;
+                        } else {
+                          if (data7 < 0 || isNaN(data7)) {
+                            validate47.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                            return false;
+                          }
+                        }
+                      }
+                    }
+                    var valid0 = _errs19 === errors;
+                  } else {
+                    var valid0 = true;
+                  }
+                  if (valid0) {
+                    if (data.allowDowngrade !== void 0) {
+                      const _errs21 = errors;
+                      if (typeof data.allowDowngrade !== "boolean") {
+                        validate47.errors = [{ instancePath: instancePath + "/allowDowngrade", schemaPath: "#/properties/allowDowngrade/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
+                        return false;
+                      }
+                      var valid0 = _errs21 === errors;
+                    } else {
+                      var valid0 = true;
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate47.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate47.errors = vErrors;
+  return errors === 0;
+}
+validate47.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate44(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  ;
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate44.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.type === void 0 && (missing0 = "type") || data.version === void 0 && (missing0 = "version") || data.rootThreshold === void 0 && (missing0 = "rootThreshold") || data.keys === void 0 && (missing0 = "keys") || data.sets === void 0 && (missing0 = "sets") || data.revokedManifests === void 0 && (missing0 = "revokedManifests")) {
+        validate44.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "type" || key0 === "version" || key0 === "rootThreshold" || key0 === "keys" || key0 === "sets" || key0 === "revokedManifests")) {
+            validate44.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.type !== void 0) {
+            const _errs2 = errors;
+            if ("plugferry.trust/v1" !== data.type) {
+              validate44.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.trust/v1" }, message: "must be equal to constant" }];
+              return false;
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.version !== void 0) {
+              let data1 = data.version;
+              const _errs3 = errors;
+              if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
+                validate44.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/properties/version/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                return false;
+              }
+              if (errors === _errs3) {
+                if (typeof data1 == "number" && isFinite(data1)) {
+                  if (data1 > 9007199254740991 || isNaN(data1)) {
+                    validate44.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/properties/version/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                    return false;
+                  } else {
+                    if (data1 < 1 || isNaN(data1)) {
+                      validate44.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/properties/version/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                      return false;
+                    }
+                  }
+                }
+              }
+              var valid0 = _errs3 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.rootThreshold !== void 0) {
+                let data2 = data.rootThreshold;
+                const _errs5 = errors;
+                if (!(typeof data2 == "number" && (!(data2 % 1) && !isNaN(data2)) && isFinite(data2))) {
+                  validate44.errors = [{ instancePath: instancePath + "/rootThreshold", schemaPath: "#/properties/rootThreshold/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                  return false;
+                }
+                if (errors === _errs5) {
+                  if (typeof data2 == "number" && isFinite(data2)) {
+                    if (data2 > 16 || isNaN(data2)) {
+                      validate44.errors = [{ instancePath: instancePath + "/rootThreshold", schemaPath: "#/properties/rootThreshold/maximum", keyword: "maximum", params: { comparison: "<=", limit: 16 }, message: "must be <= 16" }];
+                      return false;
+                    } else {
+                      if (data2 < 1 || isNaN(data2)) {
+                        validate44.errors = [{ instancePath: instancePath + "/rootThreshold", schemaPath: "#/properties/rootThreshold/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                        return false;
+                      }
+                    }
+                  }
+                }
+                var valid0 = _errs5 === errors;
+              } else {
+                var valid0 = true;
+              }
+              if (valid0) {
+                if (data.keys !== void 0) {
+                  let data3 = data.keys;
+                  const _errs7 = errors;
+                  if (errors === _errs7) {
+                    if (data3 && typeof data3 == "object" && !Array.isArray(data3)) {
+                      if (Object.keys(data3).length > 1e3) {
+                        validate44.errors = [{ instancePath: instancePath + "/keys", schemaPath: "#/properties/keys/maxProperties", keyword: "maxProperties", params: { limit: 1e3 }, message: "must NOT have more than 1000 properties" }];
+                        return false;
+                      } else {
+                        const _errs9 = errors;
+                        for (const key1 in data3) {
+                          if (!pattern4.test(key1)) {
+                            validate44.errors = [{ instancePath: instancePath + "/keys", schemaPath: "#/properties/keys/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
+                            return false;
+                            break;
+                          }
+                        }
+                        if (_errs9 === errors) {
+                          var valid1 = true;
+                          for (const key2 in data3) {
+                            if (pattern4.test(key2)) {
+                              const _errs10 = errors;
+                              if (!validate45(data3[key2], { instancePath: instancePath + "/keys/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"), parentData: data3, parentDataProperty: key2, rootData, dynamicAnchors })) {
+                                vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+                                errors = vErrors.length;
+                              }
+                              var valid1 = _errs10 === errors;
+                              if (!valid1) {
+                                break;
+                              }
+                            }
+                          }
+                        }
+                      }
+                    } else {
+                      validate44.errors = [{ instancePath: instancePath + "/keys", schemaPath: "#/properties/keys/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                      return false;
+                    }
+                  }
+                  var valid0 = _errs7 === errors;
+                } else {
+                  var valid0 = true;
+                }
+                if (valid0) {
+                  if (data.sets !== void 0) {
+                    let data5 = data.sets;
+                    const _errs11 = errors;
+                    if (errors === _errs11) {
+                      if (data5 && typeof data5 == "object" && !Array.isArray(data5)) {
+                        if (Object.keys(data5).length > 1e3) {
+                          validate44.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/maxProperties", keyword: "maxProperties", params: { limit: 1e3 }, message: "must NOT have more than 1000 properties" }];
+                          return false;
+                        } else {
+                          const _errs13 = errors;
+                          for (const key3 in data5) {
+                            if (!pattern11.test(key3)) {
+                              validate44.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key3 }, message: "must NOT have additional properties" }];
+                              return false;
+                              break;
+                            }
+                          }
+                          if (_errs13 === errors) {
+                            var valid2 = true;
+                            for (const key4 in data5) {
+                              if (pattern11.test(key4)) {
+                                const _errs14 = errors;
+                                if (!validate47(data5[key4], { instancePath: instancePath + "/sets/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"), parentData: data5, parentDataProperty: key4, rootData, dynamicAnchors })) {
+                                  vErrors = vErrors === null ? validate47.errors : vErrors.concat(validate47.errors);
+                                  errors = vErrors.length;
+                                }
+                                var valid2 = _errs14 === errors;
+                                if (!valid2) {
+                                  break;
+                                }
+                              }
+                            }
+                          }
+                        }
+                      } else {
+                        validate44.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                        return false;
+                      }
+                    }
+                    var valid0 = _errs11 === errors;
+                  } else {
+                    var valid0 = true;
+                  }
+                  if (valid0) {
+                    if (data.revokedManifests !== void 0) {
+                      let data7 = data.revokedManifests;
+                      const _errs15 = errors;
+                      if (errors === _errs15) {
+                        if (Array.isArray(data7)) {
+                          if (data7.length > 1e4) {
+                            validate44.errors = [{ instancePath: instancePath + "/revokedManifests", schemaPath: "#/properties/revokedManifests/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
+                            return false;
+                          } else {
+                            var valid3 = true;
+                            const len0 = data7.length;
+                            for (let i0 = 0; i0 < len0; i0++) {
+                              let data8 = data7[i0];
+                              const _errs17 = errors;
+                              const _errs18 = errors;
+                              if (errors === _errs18) {
+                                if (typeof data8 === "string") {
+                                  if (!pattern4.test(data8)) {
+                                    validate44.errors = [{ instancePath: instancePath + "/revokedManifests/" + i0, schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                                    return false;
+                                  }
+                                } else {
+                                  validate44.errors = [{ instancePath: instancePath + "/revokedManifests/" + i0, schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                  return false;
+                                }
+                              }
+                              var valid3 = _errs17 === errors;
+                              if (!valid3) {
+                                break;
+                              }
+                            }
+                            if (valid3) {
+                              let i1 = data7.length;
+                              let j0;
+                              if (i1 > 1) {
+                                outer0: for (; i1--; ) {
+                                  for (j0 = i1; j0--; ) {
+                                    if (func0(data7[i1], data7[j0])) {
+                                      validate44.errors = [{ instancePath: instancePath + "/revokedManifests", schemaPath: "#/properties/revokedManifests/uniqueItems", keyword: "uniqueItems", params: { i: i1, j: j0 }, message: "must NOT have duplicate items (items ## " + j0 + " and " + i1 + " are identical)" }];
+                                      return false;
+                                      break outer0;
+                                    }
+                                  }
+                                }
+                              }
+                            }
+                          }
+                        } else {
+                          validate44.errors = [{ instancePath: instancePath + "/revokedManifests", schemaPath: "#/properties/revokedManifests/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                          return false;
+                        }
+                      }
+                      var valid0 = _errs15 === errors;
+                    } else {
+                      var valid0 = true;
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate44.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate44.errors = vErrors;
+  return errors === 0;
+}
+validate44.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
 export {
   index,
   manifest,
   release,
-  state
+  state,
+  trust
 };

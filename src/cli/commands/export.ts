@@ -4,6 +4,7 @@ import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
 import { signerFrom, signingOptions } from '../options.js';
 import { facts, table } from '../table.js';
+import { pointInTime, timeAfter } from '../time-options.js';
 
 export default command({
   name: 'export',
@@ -33,7 +34,16 @@ export default command({
       type: 'number',
       describe: 'Number that grows with every bundle of the set (default: the second of now)',
     },
+    epoch: {
+      type: 'number',
+      describe: 'Number that is raised when the receiver has shut out all that came before (default: 1)',
+    },
     audience: { type: 'string', array: true, describe: 'Environment the bundle is meant for (repeatable)' },
+    'expires-in': { type: 'string', describe: 'How long the bundle may be imported: 12h, 90d, 8w' },
+    'expires-at': {
+      type: 'string',
+      describe: 'Last day or time (UTC) on which it may be imported, YYYY-MM-DD[THH:MM:SSZ]',
+    },
     ...signingOptions,
     force: { type: 'boolean', default: false, describe: 'Replace an existing output file' },
   },
@@ -46,7 +56,8 @@ export default command({
   ],
   async run(flags, { terminal, signal }) {
     const createdAt = sourceDate(process.env['SOURCE_DATE_EPOCH']);
-    const signer = await signerFrom(flags);
+    const signer = await signerFrom(flags, signal);
+    const expiresAt = expiry(flags, createdAt ?? new Date());
     if (signer === undefined)
       terminal.warn('no --signing-key: the bundle will be unsigned, and import refuses it');
     const result = await exportBundle({
@@ -58,7 +69,9 @@ export default command({
       set: flags.set,
       audience: (flags.audience ?? []).map(String),
       ...(flags.sequence === undefined ? {} : { sequence: flags.sequence }),
+      ...(flags.epoch === undefined ? {} : { epoch: flags.epoch }),
       ...(createdAt === undefined ? {} : { createdAt }),
+      ...(expiresAt === undefined ? {} : { expiresAt }),
       ...(signer === undefined ? {} : { signer }),
       signal,
       notify: terminal.say,
@@ -67,6 +80,25 @@ export default command({
     return { json: result, text: describe(result) };
   },
 });
+
+interface ExpiryFlags {
+  readonly 'expires-in': string | undefined;
+  readonly 'expires-at': string | undefined;
+}
+
+function expiry(
+  { 'expires-in': span, 'expires-at': moment }: ExpiryFlags,
+  createdAt: Date,
+): Date | undefined {
+  if (span !== undefined && moment !== undefined) {
+    throw new PlugferryError('E_USAGE', '--expires-in and --expires-at contradict each other', {
+      hint: 'Give one of them.',
+    });
+  }
+  if (span !== undefined) return timeAfter('expires-in', span, createdAt);
+  const time = pointInTime('expires-at', moment, 'end');
+  return time === undefined ? undefined : new Date(time);
+}
 
 /** SOURCE_DATE_EPOCH as reproducible-builds.org defines it: whole seconds since 1970. */
 function sourceDate(value: string | undefined): Date | undefined {

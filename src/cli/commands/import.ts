@@ -25,10 +25,18 @@ export default command({
       default: false,
       describe: 'Let the bytes behind an existing name and version change (gateways cache by URL)',
     },
+    'allow-downgrade': {
+      type: 'boolean',
+      default: false,
+      describe:
+        'Take a bundle older than one seen here; with --trust only where the policy of the set permits it, with ' +
+        '--public-key on your word; logged, and marks the release',
+    },
     ...trustOptions,
   },
   examples: [
     ['edge.tar.gz --to /srv/plugin-server --public-key dev.pub', 'Add the bundle to what is served'],
+    ['edge.tar.gz --to /srv/plugin-server --trust ./trust', 'Let the policy of the set decide'],
     ['edge.tar.gz --to /srv/plugin-server --public-key dev.pub --mode replace', 'Serve exactly the bundle'],
   ],
   async run({ bundle, to, mode, ...flags }, { terminal, signal }) {
@@ -38,6 +46,7 @@ export default command({
       trust: await readTrust(flags, terminal),
       mode: mode === 'replace' ? 'replace' : 'merge',
       allowOverwrite: flags['allow-overwrite'],
+      allowDowngrade: flags['allow-downgrade'],
       signal,
       notify: terminal.say,
     });
@@ -57,7 +66,10 @@ function describe({ outcome, release, previous, changes, authentication, volume 
       ...lists.map(
         ([what, ids]) => [what, ids.map(({ name, version }) => `${name}@${version}`).join(', ')] as const,
       ),
-      ...authentication.signers.map(({ keyId, name }) => ['signed by', `${keyId} (${name})`] as const),
+      ...authentication.signers.map(
+        ({ keyId, name, role }) =>
+          ['signed by', `${keyId} (${role === undefined ? name : `${name}, ${role}`})`] as const,
+      ),
       ...(authentication.skipped ? [['signed by', 'NOT CHECKED'] as const] : []),
       ['release', release],
       ['before', previous ?? 'none'],

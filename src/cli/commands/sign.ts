@@ -1,0 +1,101 @@
+import { signFile, type Signer, type SignResult } from '../../index.js';
+import { PlugferryError } from '../../errors.js';
+import { command } from '../command.js';
+import { manifestFacts, pluginTable } from '../manifest-text.js';
+import { readSigners, signerFrom, signerOptions, signingOptions } from '../options.js';
+import { facts } from '../table.js';
+import { policyTable, storeFacts } from '../trust-text.js';
+
+export default command({
+  name: 'sign',
+  describe: 'Add a signature to a bundle, its plugins untouched; or sign the trust.json of a trust store',
+  positionals: {
+    file: { type: 'string', demandOption: true, describe: 'Bundle file, or trust.json of a trust store' },
+  },
+  options: {
+    output: {
+      alias: 'o',
+      type: 'string',
+      describe: 'File to write (default: the bundle itself; detached: BUNDLE.sig)',
+    },
+    ...signingOptions,
+    signature: {
+      type: 'string',
+      describe: 'File with a signature made elsewhere: DER, base64 or a Sigstore bundle; needs --signed-by',
+    },
+    detached: {
+      type: 'boolean',
+      default: false,
+      describe: 'Write the raw signature of the manifest to a file and leave the bundle alone',
+    },
+    sigstore: { type: 'string', describe: 'Write the signature also as a Sigstore bundle, for cosign' },
+    ...signerOptions,
+    force: { type: 'boolean', default: false, describe: 'Replace existing output files' },
+  },
+  examples: [
+    ['edge.tar.gz --signing-key qa.key --public-key dev.pub', 'Countersign what dev signed'],
+    ['edge.tar.gz --signature qa.sig --signed-by qa.pub', 'Add a signature that was made on another machine'],
+    [
+      'edge.tar.gz --sign-command "openssl dgst -sha256 -sign hsm.key" --signed-by hsm.pub',
+      'Have another program sign',
+    ],
+    ['new/trust.json --signing-key root.key', 'Sign an update of a trust store, for "trust update"'],
+  ],
+  async run({ file, output, detached, sigstore, force, ...flags }, { terminal, signal }) {
+    const trust = await readSigners(flags);
+    const result = await signFile({
+      file,
+      signer: needed(await signerFrom(flags, signal)),
+      detached,
+      force,
+      ...(output === undefined ? {} : { output }),
+      ...(sigstore === undefined ? {} : { sigstoreFile: sigstore }),
+      ...(trust === undefined ? {} : { trust }),
+      signal,
+      notify: terminal.say,
+    });
+    return { json: result, text: describe(result) };
+  },
+});
+
+function needed(signer: Signer | undefined): Signer {
+  if (signer !== undefined) return signer;
+  throw new PlugferryError('E_USAGE', 'nothing to sign with', {
+    hint: 'Give --signing-key FILE; or --signature FILE or --sign-command COMMAND, each with --signed-by FILE.',
+  });
+}
+
+function describe(result: SignResult): string {
+  const { subject, file, sigstoreFile, keyId, signedSha256 } = result;
+  const written = facts([
+    ['signed by', keyId],
+    ['written', [file, ...(sigstoreFile === undefined ? [] : [sigstoreFile])].join(', ')],
+  ]);
+  if (subject.kind === 'trust store') {
+    const { document } = subject;
+    return [`SIGNED: this trust store.`, '', written, storeFacts(document), '', policyTable(document)].join(
+      '\n',
+    );
+  }
+  return [
+    'SIGNED: every byte is what the manifest says.',
+    '',
+    written,
+    facts(earlierSigners(result)),
+    manifestFacts(subject.manifest, signedSha256),
+    '',
+    pluginTable(subject.manifest),
+  ].join('\n');
+}
+
+/** Whose the signatures are that were there before. */
+function earlierSigners({ subject, signatures, keyId }: SignResult): (readonly [string, string])[] {
+  if (subject.kind !== 'bundle') return [];
+  if (subject.authentication !== undefined) {
+    return subject.authentication.signers.map((key) => ['before by', `${key.keyId} (${key.name})`] as const);
+  }
+  const others = signatures.filter((id) => id !== keyId);
+  return others.length === 0
+    ? [['before by', 'nobody, or nobody that was looked at']]
+    : others.map((id) => ['claims', `${id} (not checked: no --trust, no --public-key)`] as const);
+}

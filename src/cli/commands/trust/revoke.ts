@@ -1,0 +1,14 @@
+import { dismissTrustedKey } from '../../../index.js';
+import { command } from '../../command.js';
+import { dismissedKey, storeOutcome } from '../../trust-options.js';
+
+export default command({
+  name: 'trust revoke',
+  describe: 'Let a key never count again, because it was lost or stolen',
+  positionals: dismissedKey,
+  options: {},
+  examples: [['./trust qa-2026', 'After its owner left the laptop in a train']],
+  async run({ dir, key }, { terminal }) {
+    return storeOutcome(await dismissTrustedKey(dir, key, 'revoked'), terminal);
+  },
+});

@@ -1,0 +1,45 @@
+import { setTrustPolicy } from '../../../index.js';
+import { command } from '../../command.js';
+import { requiredRoles, storeDirectory, storeOutcome } from '../../trust-options.js';
+
+export default command({
+  name: 'trust set',
+  describe: 'Make or change the policy of a plugin set; what you do not name stays',
+  positionals: {
+    ...storeDirectory,
+    set: { type: 'string', demandOption: true, describe: 'Name of the plugin set' },
+  },
+  options: {
+    require: {
+      type: 'string',
+      describe: 'Who must sign: role=number of distinct keys, comma separated, for example dev=1,qa=1',
+    },
+    audience: { type: 'string', describe: 'Take only bundles that were exported for this environment' },
+    'max-age-days': { type: 'number', describe: 'Refuse bundles that were created longer ago' },
+    'min-sequence': { type: 'number', describe: 'Refuse lower sequences, also on a volume that is new' },
+    epoch: { type: 'number', describe: 'Take only this epoch; raise it to shut out all that came before' },
+    'allow-downgrade': {
+      type: 'boolean',
+      describe: 'Permit "import --allow-downgrade"; --no-allow-downgrade forbids it again',
+    },
+  },
+  examples: [
+    ['./trust edge --require dev=1,qa=1 --audience prod --max-age-days 180', 'Two pairs of eyes for prod'],
+  ],
+  async run({ dir, set, require, audience, epoch, ...flags }, { terminal }) {
+    const {
+      'max-age-days': maxAgeDays,
+      'min-sequence': minSequence,
+      'allow-downgrade': allowDowngrade,
+    } = flags;
+    const listing = await setTrustPolicy(dir, set, {
+      ...(require === undefined ? {} : { require: requiredRoles(require) }),
+      ...(audience === undefined ? {} : { audience }),
+      ...(maxAgeDays === undefined ? {} : { maxAgeDays }),
+      ...(minSequence === undefined ? {} : { minSequence }),
+      ...(epoch === undefined ? {} : { epoch }),
+      ...(allowDowngrade === undefined ? {} : { allowDowngrade }),
+    });
+    return storeOutcome(listing, terminal);
+  },
+});
