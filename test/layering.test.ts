@@ -19,7 +19,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   cli: ['io'],
 };
 /** Files at the root of src that every folder may import. */
-const everywhere = ['errors.ts', 'unreachable.ts', 'version.ts'];
+const everywhere = ['errors.ts', 'version.ts'];
 
 /** Each third-party package is known to exactly one file, so that it can be replaced there. */
 const onlyIn: Readonly<Record<string, string>> = {

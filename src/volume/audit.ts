@@ -69,6 +69,7 @@ export async function appendAudit(layout: VolumeLayout, entry: AuditEntry): Prom
   const handle = await open(layout.audit, flags, 0o644);
   try {
     const { size } = await handle.stat();
+    if (size === 0) await syncDirectory(layout.control);
     const line = `${(await endsOpen(handle, size)) ? '\n' : ''}${lineOf(entry)}\n`;
     try {
       await handle.writeFile(line);
@@ -78,9 +79,9 @@ export async function appendAudit(layout: VolumeLayout, entry: AuditEntry): Prom
       await handle.truncate(size).catch(() => undefined);
       throw error;
     }
-    if (size === 0) await syncDirectory(layout.control);
   } finally {
-    await handle.close();
+    // The line is flushed or taken back: nothing hangs on the close, and a line reported as missing would come twice.
+    await handle.close().catch(() => undefined);
   }
 }
 

@@ -74,12 +74,11 @@ const digestsOf = (release: Release | undefined): ReadonlySet<string> =>
 /** Best effort: the refusal itself is what the caller must hear of. */
 async function recordRefusal(volume: OpenVolume, error: PlugferryError, action: AuditAction): Promise<void> {
   const previous = currentId(volume);
-  const entry = auditEntry(volume, {
-    action,
-    result: 'refused',
-    ...(previous === undefined ? {} : { release: previous }),
-    code: error.code,
-    message: error.message,
-  });
+  const note = { action, result: 'refused', code: error.code, message: error.message } as const;
+  const entry = {
+    ...auditEntry(volume, previous === undefined ? note : { ...note, release: previous }),
+    // A change that got as far as the state may yet turn out to have happened: its own line is still to come.
+    serial: volume.audited,
+  };
   await appendAudit(volume.layout, entry).catch(() => undefined);
 }

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlugferryError, systemCode } from '../errors.js';
-import { orIfMissing } from './disk.js';
+import { orIfMissing, writeNewFile } from './disk.js';
 import type { VolumeLayout } from './layout.js';
-import { describeOwner, isGone, parseOwner, type Owner } from './owner.js';
+import { describeOwner, isBeforeReboot, isGone, parseOwner, sharesProcesses, type Owner } from './owner.js';
 import type { Actor } from './volume.js';
 
 /** Without a sign of life for this long (milliseconds) a lock may be taken over from anywhere (security page 5.3). */
@@ -64,8 +64,10 @@ export async function acquireLock(layout: VolumeLayout, actor: Actor, now: Date)
 
 /** Made anew each time: the holder sweeps strangers' drafts away with the other leftovers. */
 async function fill(directory: string, owner: Owner): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o755 });
-  await writeFile(join(directory, 'owner.json'), `${JSON.stringify(owner, null, 2)}\n`, { mode: 0o644 });
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { mode: 0o755 });
+  // Flushed, so that after a power cut the next run can tell that its holder is gone.
+  await writeNewFile(join(directory, 'owner.json'), [Buffer.from(`${JSON.stringify(owner, null, 2)}\n`)]);
   await writeFile(join(directory, 'heartbeat'), '', { mode: 0o644 });
 }
 
@@ -129,16 +131,13 @@ async function readHolder(lock: string, mine: string): Promise<Holder | undefine
 async function isStale({ owner, silence, uid }: Holder, self: Owner, mine: string): Promise<boolean> {
   if (silence > lease) return true;
   if (owner === undefined) return false;
-  const sameProcess = owner.pid === self.pid && owner.processStart === self.processStart;
-  if (sameProcess && isSameMachine(owner, self)) return !heldHere.has(owner.token);
+  if (isBeforeReboot(owner, self)) return true;
+  if (!sharesProcesses(owner, self)) return false;
+  if (owner.pid === self.pid && owner.processStart === self.processStart) return !heldHere.has(owner.token);
   const own = (await stat(mine)).uid;
   // Where /proc hides the processes of other users (hidepid), one that is not to be seen need not be gone.
-  return isSameMachine(owner, self) && (own === 0 || own === uid) && (await isGone(owner));
+  return (own === 0 || own === uid) && (await isGone(owner));
 }
-
-/** Containers of one machine share its boot id but number their processes anew: both must be equal. */
-const isSameMachine = (a: Owner, b: Owner): boolean =>
-  a.bootId !== '' && a.bootId === b.bootId && a.pidNamespace === b.pidNamespace;
 
 async function moveAside(lock: string, aside: string, judged: Holder): Promise<void> {
   const moved = await orIfMissing(

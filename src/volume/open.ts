@@ -27,6 +27,8 @@ export interface OpenVolume {
   readonly releases: Releases;
   /** Lines that the audit log did not take yet, oldest first. */
   readonly unaudited: AuditEntry[];
+  /** Serial of the newest change whose line the audit log has. */
+  audited: number;
   tree: Tree;
   state: State;
 }
@@ -99,14 +101,16 @@ async function recovered(
   if (found.kind === 'foreign') throw foreign(layout, found.target);
   const releases = await readReleases(layout);
   for (const { message } of releases.damaged.values()) warnings.push(`damaged release: ${message}`);
-  const committed = await committedState(layout, { releases, warnings });
+  const audited = await lastAuditedSerial(layout);
+  const committed = await committedState(layout, { releases, warnings, serial: audited });
   const tree =
     found.kind === 'absent'
       ? await restoreLink(layout, { state: committed, releases, draft: join(run, 'restored') })
       : found;
   await sweepReleases(layout, releases);
   const state = effectiveState(committed, { tree, releases });
-  const volume = { layout, options, lock, features, run, warnings, releases, unaudited: [], tree, state };
+  const parts = { layout, options, lock, features, run, warnings, releases, tree, state };
+  const volume: OpenVolume = { ...parts, unaudited: [], audited };
   await completeAudit(volume);
   return volume;
 }
@@ -114,10 +118,9 @@ async function recovered(
 /** A missing state next to releases is made again from them, and never silently: it held the anti-rollback floor. */
 async function committedState(
   layout: VolumeLayout,
-  { releases, warnings }: { releases: Releases; warnings: string[] },
+  { releases, warnings, serial }: { releases: Releases; warnings: string[]; serial: number },
 ): Promise<State> {
   const state = await readState(layout);
-  const serial = await lastAuditedSerial(layout);
   if (state !== undefined) return { ...state, serial: Math.max(state.serial, serial) };
   if (releases.complete.size + releases.damaged.size > 0) {
     warnings.push(
@@ -140,8 +143,7 @@ function effectiveState(state: State, { tree, releases }: { tree: Tree; releases
  * most: it adopts and publishes. Older ones are not looked for, because an audit log may be rotated.
  */
 async function completeAudit(volume: OpenVolume): Promise<void> {
-  const { layout, options, state, releases } = volume;
-  const audited = await lastAuditedSerial(layout);
+  const { options, state, releases, audited } = volume;
   for (const entry of state.history.slice(-2).filter(({ serial }) => serial > audited)) {
     const release = releases.complete.get(entry.release);
     await append(volume, {
@@ -165,11 +167,13 @@ export function auditEntry({ state, options }: OpenVolume, note: AuditNote): Aud
 export const audit = (volume: OpenVolume, note: AuditNote): Promise<void> =>
   append(volume, auditEntry(volume, note));
 
-async function append({ layout, warnings, unaudited }: OpenVolume, entry: AuditEntry): Promise<void> {
+async function append(volume: OpenVolume, entry: AuditEntry): Promise<void> {
+  const { layout, warnings, unaudited } = volume;
   unaudited.push(entry);
   try {
     for (let next = unaudited.at(0); next !== undefined; next = unaudited.at(0)) {
-      await appendAudit(layout, next);
+      await appendAudit(volume.layout, next);
+      volume.audited = next.serial;
       unaudited.shift();
     }
   } catch (error) {

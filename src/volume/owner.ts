@@ -6,6 +6,8 @@ import type { Actor } from './volume.js';
 /** owner.json of a lock: who holds it, and how another run can tell that it does no longer. */
 export interface Owner extends Actor {
   readonly token: string;
+  /** Of the machine, or of a container that has one; empty where the system does not tell. */
+  readonly machineId: string;
   /** Changes with every start of the machine; empty where the system does not tell. */
   readonly bootId: string;
   readonly pidNamespace: string;
@@ -23,6 +25,7 @@ export async function describeOwner(actor: Actor, token: string, now: Date): Pro
     pid,
     tool,
     since: formatTime(now),
+    machineId: (await told(readFile('/etc/machine-id', 'utf8'))).trim(),
     bootId: (await told(readFile('/proc/sys/kernel/random/boot_id', 'utf8'))).trim(),
     pidNamespace: await told(readlink('/proc/self/ns/pid')),
     processStart: startIn(await told(readFile(`/proc/${pid}/stat`, 'utf8'))),
@@ -43,9 +46,34 @@ export function parseOwner(text: string): Owner | undefined {
 function isOwner(value: unknown): value is Owner {
   if (typeof value !== 'object' || value === null) return false;
   const fields = value as Readonly<Record<string, unknown>>;
-  const texts = ['token', 'user', 'host', 'tool', 'since', 'bootId', 'pidNamespace', 'processStart'];
+  const texts = [
+    'token',
+    'user',
+    'host',
+    'tool',
+    'since',
+    'machineId',
+    'bootId',
+    'pidNamespace',
+    'processStart',
+  ];
   return texts.every((name) => typeof fields[name] === 'string') && Number.isSafeInteger(fields['pid']);
 }
+
+/** Containers of one machine share its boot id but number their processes anew: both must be equal. */
+export const sharesProcesses = (a: Owner, b: Owner): boolean =>
+  a.bootId !== '' && a.bootId === b.bootId && a.pidNamespace === b.pidNamespace;
+
+/**
+ * Whether `owner` ran on this machine before it was started anew. Cloned machines may share their id, and containers of one
+ * set their name, so both must be equal.
+ */
+export const isBeforeReboot = (owner: Owner, self: Owner): boolean =>
+  self.machineId !== '' &&
+  owner.machineId === self.machineId &&
+  owner.host === self.host &&
+  owner.bootId !== '' &&
+  owner.bootId !== self.bootId;
 
 /** Whether the process is no longer there. The caller makes sure that it would be visible. */
 export async function isGone({ pid, processStart }: Owner): Promise<boolean> {

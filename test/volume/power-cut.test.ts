@@ -1,0 +1,149 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { prune } from '../../src/volume/prune.js';
+import { rollback } from '../../src/volume/rollback.js';
+import { expectClean, servedBy } from './invariants.js';
+import { fingerprint, restoreImage, ShadowDisk, type Image, type PowerCut } from './power-cut.js';
+import { actor, importInto, plainTree, type Plugins } from './scene.js';
+import { scratchDir } from './scratch.js';
+
+const old: Plugins = { 'waf@1.0.0': 'one', 'cors@1.0.0': 'two' };
+const next: Plugins = { ...old, 'key-auth@1.0.0': 'three' };
+const added = { plugins: { 'key-auth@1.0.0': 'three' }, sequence: 2 };
+const later = { actor, clock: () => new Date(Date.now() + 2 * 3_600_000) };
+
+interface Scene {
+  readonly prepare: (root: string) => Promise<unknown>;
+  readonly act: (root: string) => Promise<unknown>;
+  /** What readers may find after the power cut. */
+  readonly allowed: readonly (Plugins | undefined)[];
+  /** The run after it. */
+  readonly again: (root: string) => Promise<unknown>;
+  readonly finally: Plugins;
+}
+
+const scenes: Record<string, Scene> = {
+  import: {
+    prepare: (root) => importInto(root, { plugins: old }),
+    act: (root) => importInto(root, added),
+    allowed: [old, next],
+    again: (root) => importInto(root, added),
+    finally: next,
+  },
+  'the first import': {
+    prepare: async () => undefined,
+    act: (root) => importInto(root, { plugins: old }),
+    allowed: [undefined, old],
+    again: (root) => importInto(root, { plugins: old }),
+    finally: old,
+  },
+  rollback: {
+    prepare: async (root) => {
+      await importInto(root, { plugins: old });
+      await importInto(root, added);
+    },
+    act: (root) => rollback(root, {}, { actor }),
+    allowed: [old, next],
+    again: (root) => importInto(root, added),
+    finally: next,
+  },
+  prune: {
+    prepare: async (root) => {
+      await importInto(root, { plugins: { 'gone@1.0.0': 'gone' } });
+      await importInto(root, { plugins: old, mode: 'replace', sequence: 2 });
+    },
+    act: (root) => prune(root, { keep: 1 }, later),
+    allowed: [old],
+    again: (root) => prune(root, { keep: 1 }, later),
+    finally: old,
+  },
+};
+
+async function sweep(
+  { prepare, act, allowed, again, finally: end }: Scene,
+  cuts: readonly PowerCut[],
+): Promise<number> {
+  const top = await scratchDir();
+  const root = join(top, 'real');
+  await mkdir(root);
+  await prepare(root);
+  const disk = await ShadowDisk.of(root);
+  const images = new Map<string, Image>();
+  const take = (): void => {
+    for (const cut of cuts) {
+      const image = disk.image(cut);
+      images.set(fingerprint(image), image);
+    }
+  };
+  await disk.follow(() => act(root), take);
+  let number = 0;
+  for (const image of images.values()) {
+    const restarted = join(top, String(number));
+    number += 1;
+    await mkdir(restarted);
+    await restoreImage(image, restarted);
+    expect(allowed).toContainEqual(await servedBy(restarted));
+    await again(restarted);
+    expect(await servedBy(restarted)).toEqual(end);
+    await expectClean(restarted);
+  }
+  return number;
+}
+
+test.each(Object.keys(scenes))(
+  'a power cut at any moment of %s: old or new, and running again is all it takes',
+  async (name) => {
+    expect(await sweep(scenes[name]!, ['lost', 'unwritten'])).toBeGreaterThan(15);
+  },
+);
+
+test('a power cut at any moment of an adoption loses nothing', async () => {
+  const plain: Scene = {
+    prepare: (root) => plainTree(root, old),
+    act: (root) => importInto(root, added),
+    // `plugins` is gone between the two renames.
+    allowed: [undefined, old, next],
+    again: (root) => importInto(root, added),
+    finally: next,
+  };
+  // A file system that flushes the two directories of a rename at different times would have the tree in both.
+  expect(await sweep(plain, ['unwritten'])).toBeGreaterThan(50);
+});
+
+test('whatever a rename publishes is flushed before it, and the directory after it', async () => {
+  const root = await scratchDir();
+  await importInto(root, { plugins: old });
+  const disk = await ShadowDisk.of(root);
+  const published: string[] = [];
+  let pending: string | undefined;
+  const isPublic = (path: string): boolean =>
+    /^\/(plugins|\.plugferry\/(state\.json|releases\/[0-9a-f]{64}|blobs\/sha256\/[0-9a-f]{64}))$/.test(path);
+  await disk.follow(
+    () => importInto(root, added),
+    ({ name, args }) => {
+      if (name === 'rename') {
+        const target = String(args[1]).slice(root.length);
+        if (!isPublic(target)) return;
+        published.push(target);
+        pending ??= target;
+        const below = (image: Image) =>
+          JSON.stringify(
+            [...image]
+              .filter(([path]) => `/${path}`.startsWith(target))
+              .map(([path, { content }]) => [path, content]),
+          );
+        // Entries as they are, contents as flushed: the same as what a reader sees.
+        for (const [path, { node }] of disk.image('unwritten')) {
+          if (!`/${path}`.startsWith(target)) continue;
+          if (node.kind === 'file') expect(node.flushed.equals(node.content), path).toBe(true);
+          if (node.kind === 'directory') expect(node.flushed, path).toEqual(node.entries);
+        }
+        expect(below(disk.image('unwritten'))).not.toBe('[]');
+      }
+    },
+  );
+  expect(published.map((path) => dirname(path)).filter((path) => path.endsWith('sha256'))).toHaveLength(1);
+  expect(published.slice(-2)).toEqual(['/.plugferry/state.json', '/plugins']);
+  for (const path of published) expect(disk.image('lost').has(path.slice(1)), path).toBe(true);
+});
