@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { PassThrough, pipeline as connect, type Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { TarArchive, ZipArchive, type Archiver, type EntryData } from 'archiver';
+import type { Archiver, EntryData } from 'archiver';
 import { Metering, Verifying, type Digest } from '../io/digest.js';
 import type { ManifestFile } from '../schema/manifest.js';
 import { manifestName, signatureName } from './bundle.js';
@@ -42,17 +42,22 @@ type ItemData = Omit<EntryData, 'type' | 'stats'> & {
 export type Pack = (content: BundleContent, out: Writable, signal?: AbortSignal) => Promise<Digest>;
 
 /** Writes a `.tar.gz`; a file with the bytes of an earlier one becomes a hard link to it. */
-export const packTarGz: Pack = (content, out, signal) => {
+export const packTarGz: Pack = async (content, out, signal) => {
+  const { TarArchive } = await loadArchiver();
   const container = { archive: new TarArchive({}), finish: gzip, items: entriesOf(content, { links: true }) };
   return pack(container, content.date, { out, signal });
 };
 
 /** Writes a `.zip`; dates before 1980 and after 2043, which zip cannot express, become the nearest that it can. */
-export const packZip: Pack = (content, out, signal) => {
+export const packZip: Pack = async (content, out, signal) => {
+  const { ZipArchive } = await loadArchiver();
   const archive = new ZipArchive({ zlib: deflateOptions });
   const container = { archive, finish: withinZip, items: entriesOf(content, { links: false }) };
   return pack(container, content.date, { out, signal });
 };
+
+/** Loading it takes longer than most commands that write no bundle. */
+const loadArchiver = () => import('archiver');
 
 interface Container {
   readonly archive: Archiver;
