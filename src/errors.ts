@@ -50,6 +50,8 @@ export type ErrorCode =
   | 'E_NO_SPACE'
   | 'E_FILESYSTEM'
   | 'E_LISTEN'
+  // network
+  | 'E_NETWORK'
   // stopped
   | 'E_INTERRUPTED'
   | 'E_TERMINATED'

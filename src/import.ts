@@ -8,6 +8,7 @@ import { Discard } from './io/discard.js';
 import { escapeText } from './io/text.js';
 import { parsePluginPath, pluginFileNames, pluginPath } from './plugin/layout.js';
 import { formatPluginId } from './plugin/plugin.js';
+import { select } from './plugin/selection.js';
 import type { Manifest } from './schema/manifest.js';
 import type { Origin, ReleasePlugin } from './schema/release.js';
 import { nowAt } from './trust/dates.js';
@@ -25,6 +26,8 @@ export interface ImportOptions {
   readonly trust: Trust;
   /** `merge` adds to what is current, `replace` makes the volume hold exactly the bundle. @default merge */
   readonly mode?: 'merge' | 'replace';
+  /** Patterns `name[@version]` with `*` and `?` of what to take of the bundle; none means everything. */
+  readonly include?: readonly string[];
   /** Let the bytes behind an existing name and version change. @default false */
   readonly allowOverwrite?: boolean;
   /**
@@ -90,15 +93,13 @@ async function apply(change: VolumeChange, incoming: Incoming, clock: Date): Pro
   const { sealed, opened, manifestSha256, options } = incoming;
   const { manifest } = opened;
   const { authentication, checks, downgrade } = judgeHere(change, incoming, clock);
-  const { plugins, ...changes } = mergePlugins(
-    change.current?.plugins ?? [],
-    releasePlugins(manifest, manifestSha256, authentication),
-    options,
-  );
+  const offered = releasePlugins(manifest, manifestSha256, authentication);
+  const taken = select(offered, { include: options.include ?? [], exclude: [] });
+  const { plugins, ...changes } = mergePlugins(change.current?.plugins ?? [], taken, options);
   const nothingNew =
     changes.added.length + changes.replaced.length + changes.updated.length + changes.removed.length === 0;
   // The signed manifest says that all of this is here already, and it is: the payload need not be read.
-  if (!nothingNew || !(await change.intact())) await receive(change, opened, options);
+  if (!nothingNew || !(await change.intact())) await receive(change, taken, incoming);
   const bundle = bundleFacts(manifest, manifestSha256);
   const warnings = [...change.warnings, ...(downgrade === undefined ? [] : [downgrade])];
   const published = await change.publish({
@@ -160,14 +161,13 @@ function releasePlugins(
   }));
 }
 
-/** Reads the whole payload, which proves it, and keeps what the volume does not have yet. */
+/** Reads the whole payload, which proves it, and keeps what is taken and the volume does not have yet. */
 async function receive(
   change: VolumeChange,
-  opened: OpenBundle<unknown>,
-  options: ImportOptions,
+  taken: readonly ReleasePlugin[],
+  { opened, options }: Incoming,
 ): Promise<void> {
-  const stored = opened.manifest.files.filter(({ path }) => parsePluginPath(path) !== undefined);
-  const needed = new Set(await change.prepare(stored));
+  const needed = new Set(await change.prepare(taken.flatMap(({ files }) => files)));
   await opened.payload(async (file, body) => {
     const parsed = parsePluginPath(file.path);
     if (parsed === undefined || !needed.delete(file.sha256)) {

@@ -7,6 +7,12 @@ export { inspectBundle, type InspectOptions, type Inspection } from './inspect.j
 export { listPlugins, type ListedPlugin, type Listing, type ListOptions } from './list.js';
 export { aliasPlugin, pruneVolume, rollbackVolume, type Switched } from './releases.js';
 export { history as volumeHistory, type History, type HistoryLine } from './volume/history.js';
+export {
+  checkHint as volumeCheckHint,
+  checkVolume as verifyVolume,
+  type Finding,
+  type VolumeCheck,
+} from './volume/check.js';
 export { receipt as volumeReceipt, type Receipt, type ReceiptOptions } from './volume/receipt.js';
 export { type Pruned, type PruneOptions } from './volume/prune.js';
 export { servePlugins, type Readiness, type RunningServer, type ServeOptions } from './serve.js';
@@ -29,6 +35,7 @@ export {
   listTrust,
   openTrustStore,
   revokeBundle,
+  setRootThreshold,
   setTrustPolicy,
   updateTrust,
   type AddKeyOptions,

@@ -7,7 +7,15 @@ import { readPublicKey } from './keys.js';
 import { documentBytes } from './schema/parse.js';
 import type { SetPolicy, StoredKey, TrustDocument } from './schema/trust.js';
 import type { NamedKey } from './trust/check.js';
-import { emptyTrust, keyNamed, withKey, withoutBundle, withPolicy, withStatus } from './trust/edit.js';
+import {
+  emptyTrust,
+  keyNamed,
+  withKey,
+  withoutBundle,
+  withPolicy,
+  withRootThreshold,
+  withStatus,
+} from './trust/edit.js';
 import type { KeyAlgorithm, TrustedKey } from './trust/key.js';
 import { saveStore } from './trust/save.js';
 import { shortfalls } from './trust/shortfall.js';
@@ -138,6 +146,10 @@ export const setTrustPolicy = (
 /** Refuses a bundle from now on, by the SHA-256 of its manifest. */
 export const revokeBundle = (directory: string, manifestSha256: string): Promise<TrustListing> =>
   edit(directory, (document) => withoutBundle(document, manifestSha256));
+
+/** Sets how many root keys must sign an update. */
+export const setRootThreshold = (directory: string, rootThreshold: number): Promise<TrustListing> =>
+  edit(directory, (document) => withRootThreshold(document, rootThreshold));
 
 export interface TrustUpdate {
   readonly outcome: 'updated' | 'unchanged';

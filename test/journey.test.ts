@@ -177,6 +177,17 @@ describe('importing', () => {
     expect(await treeOf(join(directory, 'volume/plugins/'))).not.toEqual(before);
   });
 
+  test('--plugin takes a part, also of modules that the bundle stores once', async () => {
+    const { directory, run, exported } = await workplace();
+    await tinyTree(directory, { 'waf@1.0.0': 'a', 'waf@2.0.0': 'a', 'key-auth@1.0.0': 'b' });
+    await exported('set.tar.gz');
+    expect(await run('import', 'set.tar.gz', ...importTo, '--plugin', 'waf@2.*')).toMatchObject({ code: 0 });
+    const paths = [...(await treeOf(join(directory, 'volume/plugins/'))).keys()];
+    expect(paths.filter((path) => path.endsWith('.wasm'))).toEqual(['waf/2.0.0/plugin.wasm']);
+    const nothing = await run('import', 'set.tar.gz', ...importTo, '--plugin', 'jwt-*');
+    expect([nothing.code, errorCode(nothing)]).toEqual([2, 'E_SELECTION']);
+  });
+
   test('adopts a plain tree and destroys nothing of it', async () => {
     const { directory, run, exported } = await workplace();
     await tinyTree(directory, { 'waf@2.0.0': 'new' });

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cli, errorCode, type CliRun } from './helpers/cli.js';
@@ -100,6 +100,21 @@ describe('releases', () => {
     });
     const log = (await readFile(join(directory, 'volume/.plugferry/audit.jsonl'), 'utf8')).trim().split('\n');
     expect(log.map((line) => (JSON.parse(line) as { action: string }).action)).toEqual(['import', 'import']);
+  });
+
+  test('verify reads a volume again and names what drifted', async () => {
+    const { directory, run } = await upgraded();
+    expect((await run('verify', 'volume')).stdout).toContain('INTACT');
+    const module = join(directory, 'volume/plugins/key-auth/1.0.0/plugin.wasm');
+    const bytes = await readFile(module);
+    bytes[100] = (bytes[100] ?? 0) ^ 1;
+    await writeFile(module, bytes);
+    const damaged = await run('verify', 'volume', '--json');
+    expect(damaged.code).toBe(3);
+    const { findings } = json(damaged) as { findings: { kind: string; plugin?: string }[] };
+    expect(findings).toContainEqual(expect.objectContaining({ kind: 'changed', plugin: 'key-auth@1.0.0' }));
+    const human = await run('verify', 'volume');
+    expect(human.stdout).toMatch(/^DAMAGED: .*key-auth@1\.0\.0/s);
   });
 
   test.each([

@@ -11,6 +11,9 @@ export const maxSignatures = 16;
 /** Most bytes of one signature file. */
 export const maxSignatureBytes = 128;
 
+/** Longest path that another may be {@link ManifestFile.sameAs}: the link field of ustar has this many bytes. */
+export const maxSharedPath = 100;
+
 export const signatureName = (keyId: string): string => `signatures/${keyId}.sig`;
 
 /** The key id that a signature entry claims, or undefined for any other entry name. */

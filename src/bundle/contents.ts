@@ -2,7 +2,7 @@ import { digestOf, type Digest } from '../io/digest.js';
 import { pluginPath } from '../plugin/layout.js';
 import { comparePluginIds, type PluginId } from '../plugin/plugin.js';
 import type { Manifest, ManifestFile, ManifestPlugin, ModuleFacts } from '../schema/manifest.js';
-import { checksumNames } from './bundle.js';
+import { checksumNames, maxSharedPath } from './bundle.js';
 import { checksumText } from './checksums.js';
 
 /** What the writer must know of a plugin. */
@@ -58,8 +58,8 @@ function shareModules(files: readonly ManifestFile[]): void {
   for (const file of files) {
     if (!file.path.endsWith('/plugin.wasm')) continue;
     const path = first.get(file.sha256);
-    if (path === undefined) first.set(file.sha256, file.path);
-    else file.sameAs = path;
+    if (path !== undefined) file.sameAs = path;
+    else if (file.path.length <= maxSharedPath) first.set(file.sha256, file.path);
   }
 }
 

@@ -4,7 +4,7 @@ import { parsePluginPath, pluginFileNames, pluginPath } from '../plugin/layout.j
 import { comparePluginIds, formatPluginId, isPluginName, isPluginVersion } from '../plugin/plugin.js';
 import type { Manifest, ManifestFile } from '../schema/manifest.js';
 import { parseDocument } from '../schema/parse.js';
-import { checksumNames, manifestName } from './bundle.js';
+import { checksumNames, manifestName, maxSharedPath } from './bundle.js';
 import { checksumText } from './checksums.js';
 
 const thisType: Manifest['type'] = 'plugferry.bundle/v1';
@@ -101,6 +101,7 @@ function checkSameAs(file: ManifestFile, seen: ReadonlyMap<string, ManifestFile>
   if (
     !isModule ||
     first === undefined ||
+    first.path.length > maxSharedPath ||
     first.sameAs !== undefined ||
     differenceFrom(first, file) !== null
   ) {

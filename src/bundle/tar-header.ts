@@ -38,7 +38,9 @@ export function readTarHeader(block: Buffer): TarEntry {
   const magic = bytes(block, 'magic').toString('latin1');
   if (magic !== 'ustar\x0000') throw refused('a header that is not plain ustar');
   checkChecksum(block);
-  for (const name of ['mode', 'uid', 'gid', 'mtime', 'devMajor', 'devMinor'] as const) octal(block, name);
+  for (const name of ['uid', 'gid', 'mtime', 'devMajor', 'devMinor'] as const) octal(block, name);
+  // libarchive believes a file type in here over the type field when the entry is a hard link.
+  if (octal(block, 'mode') > 0o7777) throw refused('a mode that says more than permissions');
   for (const name of ['names', 'rest'] as const) {
     if (!isZero(bytes(block, name)))
       throw refused(`bytes in the ${name === 'names' ? 'owner name' : 'reserved'} field`);

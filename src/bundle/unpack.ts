@@ -50,6 +50,8 @@ class TarReader {
   readonly #entries: AsyncIterator<Entry> = this.#parser[Symbol.asyncIterator]();
   /** Resolves at the end of the pipeline with what went wrong, if anything. */
   readonly #ended: Promise<Error | undefined>;
+  /** What the receiver has in hand. */
+  #body: Readable | undefined;
 
   constructor(source: Readable) {
     this.#source = source;
@@ -93,6 +95,7 @@ class TarReader {
       return;
     }
     const body = new Verifying(file);
+    this.#body = body;
     // An error of either stream destroys `body`, and its reader hears of it.
     pipeline(entry as unknown as Readable, body, () => undefined);
     await check.file(file, body);
@@ -115,6 +118,8 @@ class TarReader {
   async close(): Promise<void> {
     this.order.end(undefined);
     this.#source.destroy();
+    // A small body may have left the source behind, and wait to be read.
+    this.#body?.destroy();
     this.#parser.destroy();
     await this.#ended;
   }

@@ -1,8 +1,7 @@
 import { pipeline, Transform, type Readable, type TransformCallback } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import type { CentralDirectory, File } from 'unzipper';
-import { isPlugferryError, systemCode } from '../errors.js';
-import { ioError } from '../io/failure.js';
+import { isPlugferryError, type PlugferryError } from '../errors.js';
 import type { Scratch } from './scratch.js';
 import { endSize, refusedZip, type ZipEntry } from './zip-records.js';
 
@@ -39,10 +38,10 @@ export class ZipBodies {
     const source = new WatchedSource(file);
     const failed = new Promise<never>((_resolve, reject) => (source.onError = reject));
     const directory = (Open.custom as unknown as OpenCustom)(source, { tailSize: endSize });
-    directory.catch(() => undefined);
-    const { files } = await Promise.race([directory, failed]).catch((error: unknown) => {
-      throw zipError(error instanceof Error ? error : new Error(String(error)));
+    const read = directory.catch((error: unknown) => {
+      throw damaged(error);
     });
+    const { files } = await Promise.race([read, failed]);
     if (files.length !== entries.length) throw refusedZip('has more or fewer entries than it says');
     for (const [index, entry] of entries.entries()) {
       const found = files[index];
@@ -62,7 +61,9 @@ export class ZipBodies {
     const [entry, file] = [this.#entries[index], this.#files[index]];
     if (entry === undefined || file === undefined) throw new RangeError(`no entry ${index}`);
     const check = new BodyCheck(entry);
-    this.#source.onError = (error) => check.destroy(error);
+    this.#source.onError = (error) => {
+      check.fail(error);
+    };
     const inflated = file.stream();
     // It may still report errors when nobody else listens any more.
     inflated.on('error', () => undefined);
@@ -113,10 +114,17 @@ class BodyCheck extends Transform {
   readonly #entry: ZipEntry;
   #size = 0;
   #crc32 = 0;
+  #failure: Error | undefined;
 
   constructor(entry: ZipEntry) {
     super({ highWaterMark: 256 * 1024 });
     this.#entry = entry;
+  }
+
+  /** Ends the stream with an error that is not the archive's fault. */
+  fail(error: Error): void {
+    this.#failure ??= error;
+    this.destroy(error);
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
@@ -137,7 +145,7 @@ class BodyCheck extends Transform {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    done(error === null ? null : zipError(error, this.#entry.name));
+    done(error === null ? null : (this.#failure ?? damaged(error, this.#entry.name)));
   }
 
   #refused(found: string): Error {
@@ -145,11 +153,6 @@ class BodyCheck extends Transform {
   }
 }
 
-function zipError(error: Error, name?: string): Error {
-  const code = systemCode(error) ?? '';
-  if (isPlugferryError(error) || error.name === 'AbortError') return error;
-  // What unzipper itself throws has no code; what zlib throws begins with Z_.
-  if (code === '' || code.startsWith('Z_')) return refusedZip('is damaged', name, error);
-  const known = ioError(error, 'the copy of the zip bundle');
-  return known instanceof Error ? known : error;
-}
+/** What unzipper and zlib complain of is the archive's fault: it is all there, or the source would have failed. */
+const damaged = (error: unknown, name?: string): PlugferryError =>
+  isPlugferryError(error) ? error : refusedZip('is damaged', name, error);

@@ -49,6 +49,7 @@ export const exitCodes = {
   E_NO_SPACE: 7,
   E_FILESYSTEM: 7,
   E_LISTEN: 7,
+  E_NETWORK: 8,
   E_INTERRUPTED: 130,
   E_TERMINATED: 143,
 } as const satisfies Record<ErrorCode, number>;
@@ -59,10 +60,12 @@ export const exitMeanings: Readonly<Record<number, string>> = {
   1: 'a defect of Plugferry itself',
   2: 'wrong usage, configuration, key file, signing command or selection',
   3: 'integrity: malformed or damaged bundle, tree or file; a limit exceeded',
-  4: 'trust: unsigned, unknown or invalid signature, a key or bundle that does not count any more, a policy not met',
+  4: 'trust: unsigned, unknown or invalid signature, key or bundle out of use, policy not met',
   5: 'incompatible: bundle format of another version, or a module that the gateway cannot load',
-  6: 'conflict: same name and version with other bytes, older than what is here, output exists, volume locked',
+  6: 'conflict: other bytes under a name and version, older bundle, output exists, locked',
   7: 'target I/O: space, permission, file system, port; the volume is unchanged',
+  8: 'network: no answer, a broken connection or an unexpected status; run the same command again',
+  20: '"diff --exit-code" found differences',
   130: 'interrupted (Ctrl-C); nothing half written is left',
   143: 'terminated (SIGTERM); nothing half written is left',
 };

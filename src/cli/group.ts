@@ -13,7 +13,7 @@ export function group(name: string, describe: string, commands: readonly Command
       command.examples.map(([line, meaning]) => [`${wordOf(command)} ${line}`, meaning] as const),
     ),
     register(yargs, ready) {
-      yargs.command(`${name} <verb>`, describe, (builder) => {
+      yargs.command(name, describe, (builder) => {
         for (const command of commands) command.register(builder, ready);
         for (const command of commands) {
           const [first] = command.examples;

@@ -34,6 +34,6 @@ export function storeOutcome(listing: TrustListing, terminal: Terminal): Outcome
   for (const warning of listing.warnings) terminal.warn(warning);
   return {
     json: listing,
-    text: [storeFacts(listing), '', keyTable(listing), '', policyTable(listing)].join('\n'),
+    text: [storeFacts(listing), '', keyTable(listing.keys), '', policyTable(listing)].join('\n'),
   };
 }

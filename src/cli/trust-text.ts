@@ -1,4 +1,4 @@
-import type { Check, PlugferryError, SetPolicy, TrustListing } from '../index.js';
+import type { Check, ListedKey, PlugferryError, SetPolicy, TrustListing } from '../index.js';
 import { facts, table } from './table.js';
 
 /** What all of a trust store is about; what `trust.json` holds has these fields, too. */
@@ -12,17 +12,21 @@ export function storeFacts({ version, rootThreshold, revokedManifests }: Store):
   ]);
 }
 
-export function keyTable({ keys }: Pick<TrustListing, 'keys'>): string {
-  const rows = keys.map(({ role, name, keyId, standing, notBefore, notAfter, algorithm }) => [
+/** A key as the table shows it. */
+export interface KeyRow extends Pick<ListedKey, 'keyId' | 'name' | 'role' | 'notBefore' | 'notAfter'> {
+  readonly standing: string;
+}
+
+export function keyTable(keys: readonly KeyRow[]): string {
+  const rows = keys.map(({ role, name, keyId, standing, notBefore, notAfter }) => [
     role,
     name,
     keyId.slice(0, 16),
     standing,
     notBefore ?? '-',
     notAfter ?? '-',
-    algorithm,
   ]);
-  return table(['ROLE', 'NAME', 'KEY', 'STANDING', 'NOT BEFORE', 'NOT AFTER', 'ALGORITHM'], rows);
+  return table(['ROLE', 'NAME', 'KEY', 'STANDING', 'NOT BEFORE', 'NOT AFTER'], rows);
 }
 
 export function policyTable({ sets }: Pick<Store, 'sets'>): string {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import { PlugferryError, systemCode } from '../errors.js';
 
 /** What a file is to the person who named it, for errors: "bundle", "public key", ... */
@@ -72,3 +72,10 @@ export async function readSmallFile(path: string, role: FileRole, limit: number)
     details: { file: path, expected: limit },
   });
 }
+
+/** Whether there is a directory at `path`, links followed. */
+export const isDirectory = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );

@@ -1,4 +1,5 @@
 import { PlugferryError, type ErrorCode } from '../errors.js';
+import type { IndexDocument } from './index.js';
 import type { Manifest } from './manifest.js';
 import type { Release } from './release.js';
 import type { State } from './state.js';
@@ -20,7 +21,14 @@ interface Documents {
   readonly trust: TrustDocument;
 }
 
-const validators = generated as unknown as Readonly<Record<keyof Documents, Validator>>;
+/** Documents that may also be of other programs' making, or for their reading: their bytes are bound to no form. */
+interface LooseDocuments {
+  readonly index: IndexDocument;
+}
+
+const validators = generated as unknown as Readonly<
+  Record<keyof Documents | keyof LooseDocuments, Validator>
+>;
 
 /** How a document is named in errors, and with which code it is refused. */
 export interface DocumentContext {
@@ -43,14 +51,29 @@ export function parseDocument<Kind extends keyof Documents>(
   bytes: Uint8Array,
   context: DocumentContext,
 ): Documents[Kind] {
-  const value = parseJson(bytes, context);
-  const validate = validators[kind];
-  if (!validate(value)) throw unfit(context, validate.errors?.[0]);
+  const value = fitting(kind, bytes, context);
   // Not before: what fits a schema is shallow, while indenting hostile nesting takes space by the square of its depth.
   if (!Buffer.from(`${JSON.stringify(value, null, 2)}\n`).equals(bytes)) {
     throw refused(context, 'not in canonical form (two-space JSON with one final line feed, each key once)');
   }
   return value as Documents[Kind];
+}
+
+/**
+ * As {@link parseDocument}, without the canonical rule: for documents that nobody signs or hashes. Of a key that is there
+ * twice the last one counts.
+ */
+export const parseLooseDocument = <Kind extends keyof LooseDocuments>(
+  kind: Kind,
+  bytes: Uint8Array,
+  context: DocumentContext,
+): LooseDocuments[Kind] => fitting(kind, bytes, context) as LooseDocuments[Kind];
+
+function fitting(kind: keyof typeof validators, bytes: Uint8Array, context: DocumentContext): unknown {
+  const value = parseJson(bytes, context);
+  const validate = validators[kind];
+  if (!validate(value)) throw unfit(context, validate.errors?.[0]);
+  return value;
 }
 
 function parseJson(bytes: Uint8Array, context: DocumentContext): unknown {

@@ -6,7 +6,7 @@ import { readSmallFile } from '../io/file.js';
 import { pluginPath, type PluginFileName } from '../plugin/layout.js';
 import { maxMetadataBytes, parseMetadata } from '../plugin/metadata.js';
 import { comparePluginIds, formatPluginId, type PluginId } from '../plugin/plugin.js';
-import { readInventory, type Inventory, type InventoryEntry } from './inventory.js';
+import { notAsListed, promised, readInventory, type InventoryEntry } from './inventory.js';
 import { listPlugins } from './listing.js';
 import { pluginsDirectory } from './plugins-directory.js';
 import type { Source, SourceListing, SourcePlugin } from './source.js';
@@ -21,7 +21,7 @@ import type { Tree } from './tree.js';
  */
 export async function directorySource(path: string): Promise<Source> {
   const tree = await pluginsDirectory(path);
-  return { list: (signal) => listOffers(tree, signal) };
+  return { list: (signal) => listOffers(tree, signal), close: async () => undefined };
 }
 
 async function listOffers(tree: Tree, signal?: AbortSignal): Promise<SourceListing> {
@@ -35,14 +35,6 @@ async function listOffers(tree: Tree, signal?: AbortSignal): Promise<SourceListi
       fetchPlugin(tree, { id, listed: inventory.get(formatPluginId(id)), signal: during }),
   }));
   return { offers, notes };
-}
-
-/** What the inventory names and the tree lacks: offered all the same, so that its absence is an error and not a silence. */
-function promised(inventory: Inventory, ids: readonly PluginId[]): PluginId[] {
-  const present = new Set(ids.map(formatPluginId));
-  return [...inventory]
-    .filter(([reference]) => !present.has(reference))
-    .map(([, { name, version }]) => ({ name, version }));
 }
 
 interface Order {
@@ -65,7 +57,7 @@ async function fetchPlugin(tree: Tree, { id, listed, signal }: Order): Promise<S
     ...id,
     wasm,
     metadata,
-    provenance: listed === undefined ? provenance : { ...provenance, digest: listed.digest },
+    provenance: listed?.digest === undefined ? provenance : { ...provenance, digest: listed.digest },
   };
 }
 
@@ -88,15 +80,7 @@ interface Listed {
 
 async function checkListed(file: string, { wasm, listed, signal }: Listed): Promise<void> {
   const found = await sha256OfFile(wasm, signal);
-  if (found === listed.wasmSha256) return;
-  throw new PlugferryError(
-    'E_SOURCE',
-    `${file}: sha256 is ${found}, but snapshot-inventory.json says ${listed.wasmSha256}`,
-    {
-      hint: 'The module is not the one that the inventory was made for. Copy the tree again from where it comes from.',
-      details: { file, expected: listed.wasmSha256, found },
-    },
-  );
+  if (found !== listed.wasmSha256) throw notAsListed(file, listed.wasmSha256, found);
 }
 
 async function sha256OfFile(path: string, signal: AbortSignal | undefined): Promise<string> {

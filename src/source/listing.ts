@@ -54,8 +54,8 @@ export async function listPlugins(tree: Tree, signal?: AbortSignal): Promise<Lis
   return {
     ids,
     notes: [
-      ...note('left out, not part of a plugin', strays),
-      ...note('left out, no version directory inside', barren),
+      ...note('left out, not part of a plugin', strays.map(shown)),
+      ...note('left out, no version directory inside', barren.map(shown)),
     ],
   };
 }
@@ -91,12 +91,15 @@ const badName = (file: string, { what, rule }: Level): PlugferryError =>
     details: { file, expected: rule },
   });
 
-/** Most paths that a note names. */
+const shown = (path: string): string => `plugins/${path}`;
+
+/** Most things that a note names. */
 const maxNamed = 5;
 
-function note(reason: string, paths: readonly string[]): string[] {
-  if (paths.length === 0) return [];
-  const named = paths.slice(0, maxNamed).map((path) => `plugins/${path}`);
-  const rest = paths.length - named.length;
+/** One sentence about everything that was left out for a reason; none where there is nothing. */
+export function note(reason: string, things: readonly string[]): string[] {
+  if (things.length === 0) return [];
+  const named = things.slice(0, maxNamed);
+  const rest = things.length - named.length;
   return [`${reason}: ${named.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`];
 }

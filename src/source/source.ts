@@ -1,11 +1,17 @@
+import { tmpdir } from 'node:os';
 import { PlugferryError } from '../errors.js';
+import type { Digest } from '../io/digest.js';
+import { isHttpLocation, withoutCredentials } from '../io/http-address.js';
 import type { PluginId } from '../plugin/plugin.js';
 import { directorySource } from './directory.js';
+import { pluginServerSource } from './plugin-server.js';
 
 /** Yields plugins: a tree on disk, a server, a registry. */
 export interface Source {
   /** What there is, cheaply: no module is read. @throws PlugferryError when nothing can be listed, or nothing is there. */
   list(signal?: AbortSignal): Promise<SourceListing>;
+  /** Removes the local copies that fetching made. Whoever opened the source calls it, whatever happened since. */
+  close(): Promise<void>;
 }
 
 export interface SourceListing {
@@ -16,7 +22,16 @@ export interface SourceListing {
 
 /** A plugin that a source says it has. Only {@link fetch} shows whether it does. */
 export interface Offer extends PluginId {
+  /** What the source says of the plugin's files. {@link fetch} compares it with the bytes. */
+  readonly stated?: StatedFiles;
   fetch(signal?: AbortSignal): Promise<SourcePlugin>;
+}
+
+export interface StatedFiles {
+  /** Of plugin.wasm. */
+  readonly wasm: Digest;
+  /** Of metadata.txt; undefined where there is none. */
+  readonly metadata: Digest | undefined;
 }
 
 /** A plugin at hand. */
@@ -26,6 +41,8 @@ export interface SourcePlugin extends PluginId {
   /** The bytes of metadata.txt as they are, well-formed but not yet compared with the module; undefined where there is none. */
   readonly metadata: Buffer | undefined;
   readonly provenance: Provenance;
+  /** Removes the local copy before {@link Source.close} does; absent where the file is the source's own. */
+  readonly discard?: () => Promise<void>;
 }
 
 /** Where a plugin came from, as the manifest records it: never a path of this machine. */
@@ -39,15 +56,19 @@ export interface Provenance {
 /**
  * The source behind a location that the user gave.
  *
+ * @param scratch directory in which local copies of what is fetched may lie until the source is closed.
  * @throws PlugferryError `E_USAGE` for a kind of location that is not known, or what opening it throws.
  */
-export async function sourceFor(location: string): Promise<Source> {
+export async function sourceFor(location: string, scratch = tmpdir()): Promise<Source> {
+  if (isHttpLocation(location)) return pluginServerSource(location, { scratch });
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) throw unknownKind(location);
   return directorySource(location);
 }
 
-const unknownKind = (location: string): PlugferryError =>
-  new PlugferryError('E_USAGE', `"${location}" is not a kind of source that can be read`, {
-    hint: 'Give a directory that holds plugins/<name>/<version>/plugin.wasm.',
-    details: { found: location, expected: 'directory' },
+function unknownKind(location: string): PlugferryError {
+  const found = withoutCredentials(location);
+  return new PlugferryError('E_USAGE', `"${found}" is not a kind of source that can be read`, {
+    hint: 'Give a directory that holds plugins/<name>/<version>/plugin.wasm, or the http(s) URL of a plugin server.',
+    details: { found, expected: 'directory or http(s) URL' },
   });
+}

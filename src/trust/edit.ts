@@ -86,6 +86,10 @@ export const withoutBundle = (document: TrustDocument, manifestSha256: string): 
     revokedManifests: [...new Set([...document.revokedManifests, manifestSha256])].sort(),
   });
 
+/** With another number of root keys that must sign an update. */
+export const withRootThreshold = (document: TrustDocument, rootThreshold: number): TrustDocument =>
+  grown({ ...document, rootThreshold });
+
 const grown = (document: TrustDocument): TrustDocument => ({ ...document, version: document.version + 1 });
 
 /**

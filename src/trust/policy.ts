@@ -67,7 +67,7 @@ function role(
 ): Ruling {
   const check = `role ${name}`;
   const found = candidate.signers.filter((key) => key.role === name);
-  const names = found.map(describeKey).join(', ') || 'nobody';
+  const names = found.map(describeKey).join(', ');
   if (found.length >= threshold) return passed(check, `${found.length} of ${threshold}: ${names}`);
   const uncounted = candidate.uncounted
     .filter((key) => key.role === name)
@@ -78,7 +78,7 @@ function role(
     check,
     new PlugferryError(
       'E_POLICY',
-      `set "${candidate.manifest.set}" needs ${signatures(threshold)} of role ${name}, found ${found.length} (${names})` +
+      `set "${candidate.manifest.set}" needs ${signatures(threshold)} of role ${name} and has ${names === '' ? 'none' : `${found.length}: ${names}`}` +
         `${uncounted.join('')}${also}`,
       {
         hint: `Have it signed (plugferry sign BUNDLE --signing-key KEY) with a key of ${whoMay(store, name, candidate.now)}.`,

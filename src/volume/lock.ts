@@ -46,8 +46,8 @@ export async function acquireLock(layout: VolumeLayout, actor: Actor, now: Date)
   let lock: Lock | undefined;
   try {
     for (let attempt = 0; attempt < 5; attempt += 1) {
-      await fill(mine, owner);
-      if (await seized(mine, layout.lock)) return (lock = await hold(layout, owner));
+      const ready = await orIfMissing(fill(mine, owner), false);
+      if (ready && (await seized(mine, layout.lock))) return (lock = await hold(layout, owner));
       const holder = await readHolder(layout.lock, mine);
       if (holder === undefined) continue;
       if (!(await isStale(holder, owner, mine))) throw locked(layout, holder);
@@ -62,13 +62,14 @@ export async function acquireLock(layout: VolumeLayout, actor: Actor, now: Date)
   }
 }
 
-/** Made anew each time: the holder sweeps strangers' drafts away with the other leftovers. */
-async function fill(directory: string, owner: Owner): Promise<void> {
+/** Made anew each time, and perhaps in vain: the holder sweeps drafts of others away with the other leftovers. */
+async function fill(directory: string, owner: Owner): Promise<true> {
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { mode: 0o755 });
   // Flushed, so that after a power cut the next run can tell that its holder is gone.
   await writeNewFile(join(directory, 'owner.json'), [Buffer.from(`${JSON.stringify(owner, null, 2)}\n`)]);
   await writeFile(join(directory, 'heartbeat'), '', { mode: 0o644 });
+  return true;
 }
 
 async function seized(mine: string, lock: string): Promise<boolean> {

@@ -41,7 +41,10 @@ function damageOf(error: unknown, directory: string): PlugferryError {
   throw error;
 }
 
-/** Removes what earlier runs left in the working space. Only under the lock. */
+/**
+ * Removes what earlier runs left in the working space. Only under the lock. Everything that is published comes out of
+ * staging by a rename, so this also ties the hands of a run that slept past its lease and wakes up now.
+ */
 export async function sweepStaging(layout: VolumeLayout): Promise<void> {
   for (const name of await readdir(layout.staging)) {
     await rm(join(layout.staging, name), { recursive: true, force: true });

@@ -1,19 +1,21 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough, Readable, type Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { layOut } from '../../src/bundle/contents.js';
+import { containerFor } from '../../src/bundle/container.js';
 import { openBundleFile } from '../../src/bundle/open-file.js';
-import { packTarGz, packZip, type BundleContent, type Pack } from '../../src/bundle/pack.js';
+import { packZip, type BundleContent } from '../../src/bundle/pack.js';
+import { repack } from '../../src/bundle/repack.js';
 import { convertBundle } from '../../src/convert.js';
 import { isPlugferryError } from '../../src/errors.js';
 import { exportBundle } from '../../src/export.js';
 import { importBundle } from '../../src/import.js';
 import { inspectBundle } from '../../src/inspect.js';
-import { DigestMeter, digestOf } from '../../src/io/digest.js';
-import { Discard } from '../../src/io/discard.js';
+import { DigestMeter } from '../../src/io/digest.js';
 import { formatMetadata } from '../../src/plugin/metadata.js';
 import { documentBytes } from '../../src/schema/parse.js';
 import { verifyBundle } from '../../src/verify.js';
@@ -121,7 +123,7 @@ describe('a zip bundle', () => {
     });
     const bytes = await readFile(path('set.zip'));
     expect((bytes.readUInt16LE(12) >> 9) + 1980).toBe(Number(year));
-    const { manifest } = await verifyBundle({ bundle: path('set.zip'), trust: trustIn(key) });
+    const { manifest } = await inspectBundle({ bundle: path('set.zip') });
     expect(manifest.createdAt).toBe(time);
   });
 });
@@ -129,12 +131,12 @@ describe('a zip bundle', () => {
 describe('stock tools', () => {
   test.each(zipListers.map((lister) => [lister.tool, lister] as const))(
     '%s lists the names and sizes that the manifest has',
-    async (_tool, { available, list }) => {
-      if (!available) return;
+    async (_tool, lister) => {
+      if (!lister.available) return;
       const { path, key, exported } = await workplace();
       await exported('set.zip');
       const { manifest } = await inspectBundle({ bundle: path('set.zip') });
-      const listed = list(path('set.zip'));
+      const listed = lister.list(path('set.zip'));
       expect(listed.slice(0, 2).map((row) => row.split(' ')[1])).toEqual([
         'manifest.json',
         `signatures/${key.keyId}.sig`,
@@ -143,27 +145,30 @@ describe('stock tools', () => {
     },
   );
 
-  test.skipIf(!zipListers[0]?.available)('unzip restores a tree that stands every check without us', async () => {
-    const { path, key, exported } = await workplace();
-    await exported('set.zip');
-    expect(sh('unzip -t set.zip', path('.'))).toContain('No errors detected');
-    await mkdir(path('stock'));
-    sh('unzip -q ../set.zip', path('stock'));
-    for (const tool of ['md5', 'sha256']) {
-      const lines = sh(`${tool}sum -c checksums.${tool}`, path('stock')).trim().split('\n');
-      expect(lines.filter((line) => line.endsWith(': OK'))).toHaveLength(6);
-      expect(lines).toHaveLength(6);
-    }
-    const signature = `signatures/${key.keyId}.sig`;
-    expect(
-      sh(`openssl dgst -sha256 -verify ../dev.pub -signature ${signature} manifest.json`, path('stock')),
-    ).toBe('Verified OK\n');
-    // What a zip cannot link stands there again.
-    const module = 'stock/plugins/waf/2.0.0/plugin.wasm';
-    expect((await readFile(path(module))).equals(await readFile(path('plugins/waf/2.0.0/plugin.wasm')))).toBe(
-      true,
-    );
-  });
+  test.skipIf(!zipListers[0]?.available)(
+    'unzip restores a tree that stands every check without us',
+    async () => {
+      const { path, key, exported } = await workplace();
+      await exported('set.zip');
+      expect(sh('unzip -t set.zip', path('.'))).toContain('No errors detected');
+      await mkdir(path('stock'));
+      sh('unzip -q ../set.zip', path('stock'));
+      for (const tool of ['md5', 'sha256']) {
+        const lines = sh(`${tool}sum -c checksums.${tool}`, path('stock')).trim().split('\n');
+        expect(lines.filter((line) => line.endsWith(': OK'))).toHaveLength(6);
+        expect(lines).toHaveLength(6);
+      }
+      const signature = `signatures/${key.keyId}.sig`;
+      expect(
+        sh(`openssl dgst -sha256 -verify ../dev.pub -signature ${signature} manifest.json`, path('stock')),
+      ).toBe('Verified OK\n');
+      // What a zip cannot link stands there again.
+      const module = 'stock/plugins/waf/2.0.0/plugin.wasm';
+      expect(
+        (await readFile(path(module))).equals(await readFile(path('plugins/waf/2.0.0/plugin.wasm'))),
+      ).toBe(true);
+    },
+  );
 });
 
 describe('converting', () => {
@@ -218,47 +223,80 @@ describe('converting', () => {
     }
   });
 
-  test('stopped in the middle, leaves nothing', async () => {
+  test.each(['set.tar.gz', 'set.zip'])('of a %s, stopped in the middle, leaves nothing', async (name) => {
     const { path, exported } = await workplace();
-    await exported('set.tar.gz');
-    const stop = new AbortController();
-    const work = convertBundle({
-      bundle: path('set.tar.gz'),
-      output: path('set.zip'),
-      signal: stop.signal,
-      notify: () => {
-        stop.abort(new Error('enough'));
-      },
-    });
-    await expect(work).rejects.toThrow();
-    expect((await readdir(path('.'))).sort()).toEqual(['dev.key', 'dev.pub', 'plugins', 'set.tar.gz']);
+    await exported(name);
+    const before = await readdir(path('.'));
+    for (let delay = 0; delay < 12; delay += 1) {
+      const stop = new AbortController();
+      const work = convertBundle({
+        bundle: path(name),
+        output: path('other.zip'),
+        signal: stop.signal,
+        notify: () => {
+          // Each time a little further on; not at all, when it is done before.
+          setTimeout(() => {
+            stop.abort(new Error('enough'));
+          }, delay);
+        },
+      });
+      const outcome = await work.then(
+        () => 'done',
+        (error: unknown) => (isPlugferryError(error) ? error.code : (error as Error).name),
+      );
+      if (outcome === 'done') await rm(path('other.zip'));
+      else expect(['AbortError', 'Error']).toContain(outcome);
+      expect(await readdir(path('.'))).toEqual(before);
+    }
+  });
+
+  test('when the output cannot be written ends, and says so', async () => {
+    const { path, exported } = await workplace();
+    for (const name of ['set.tar.gz', 'set.zip']) {
+      await exported(name);
+      const output = path('missing/set.zip');
+      expect(await codeFrom(convertBundle({ bundle: path(name), output }))).toBe('E_NOT_FOUND');
+    }
+  });
+
+  test.each(['set.tar.gz', 'set.zip'])('of a %s ends when the writer fails', async (name) => {
+    const { path, exported } = await workplace();
+    await exported(name);
+    for (const limit of [0, 500, 2500, 5000]) {
+      const sealed = await openBundleFile(path(name));
+      const opened = sealed.open(() => undefined);
+      let size = 0;
+      const out = new Writable({
+        write(chunk: Buffer, _encoding, done) {
+          size += chunk.length;
+          done(size > limit ? new Error('full') : null);
+        },
+      });
+      const container = containerFor('x.zip');
+      const carriage = { sealed, opened, signatures: sealed.signatures };
+      await expect(repack(carriage, container, { out, scratch: tmpdir() })).rejects.toThrow('full');
+    }
   });
 });
 
-/** A module of zeros and a zip of it, neither of which is ever whole in memory. */
+/** A bundle of one module of zeros, which is never whole in memory. */
 function largeContent(key: TestKey, size: number): BundleContent {
-  const module = (): Readable =>
-    Readable.from(
-      (function* () {
-        yield wasmHeader;
-        const zeros = Buffer.alloc(1024 * 1024);
-        for (let left = size - wasmHeader.length; left > 0; left -= zeros.length) {
-          yield zeros.subarray(0, Math.min(left, zeros.length));
-        }
-      })(),
-      { objectMode: false },
-    );
+  const pieces = function* (): Generator<Buffer> {
+    yield wasmHeader;
+    const zeros = Buffer.alloc(1024 * 1024);
+    for (let left = size - wasmHeader.length; left > 0; left -= zeros.length)
+      yield zeros.subarray(0, Math.min(left, zeros.length));
+  };
   const meter = new DigestMeter();
-  for (const chunk of [wasmHeader, Buffer.alloc(size - wasmHeader.length)]) meter.update(chunk);
+  for (const piece of pieces()) meter.update(piece);
   const wasm = meter.digest();
-  const id = { name: 'waf', version: '1.0.0' };
-  const provenance = { kind: 'directory', reference: 'plugins', digest: `sha256:${wasm.sha256}` };
   const plugin = {
-    ...id,
+    name: 'waf',
+    version: '1.0.0',
     wasm,
-    metadata: Buffer.from(formatMetadata({ name: id.name, size, md5: wasm.md5 })),
+    metadata: Buffer.from(formatMetadata({ name: 'waf', size, md5: wasm.md5 })),
     facts: { abi: [], start: [], imports: [], exports: [] },
-    provenance,
+    provenance: { kind: 'directory', reference: 'plugins', digest: `sha256:${wasm.sha256}` },
   };
   const { manifest, texts } = layOut([plugin], testLabel);
   const manifestBytes = documentBytes(manifest);
@@ -267,9 +305,33 @@ function largeContent(key: TestKey, size: number): BundleContent {
     signatures: new Map([[key.keyId, key.sign(manifestBytes)]]),
     files: manifest.files,
     date: createdAt,
-    open: async ({ path }) => {
-      const text = texts.get(path);
-      return text === undefined ? module() : Readable.from([text]);
-    },
+    open: async ({ path }) => Readable.from(texts.has(path) ? [texts.get(path)] : pieces()),
   };
 }
+
+/** How many bytes more than before the process took up, at most, while `work` went on. */
+async function growth(work: () => Promise<unknown>): Promise<number> {
+  const before = process.memoryUsage.rss();
+  let highest = before;
+  const timer = setInterval(() => (highest = Math.max(highest, process.memoryUsage.rss())), 5);
+  try {
+    await work();
+  } finally {
+    clearInterval(timer);
+  }
+  return highest - before;
+}
+
+test('a module of 128 MiB is packed, read and carried without being held', { timeout: 180_000 }, async () => {
+  const directory = await tempDir();
+  const path = (name: string): string => join(directory, name);
+  const key = await testKey();
+  const content = largeContent(key, 128 * 1024 * 1024);
+  const limit = 80 * 1024 * 1024;
+  expect(await growth(() => packZip(content, createWriteStream(path('set.zip'))))).toBeLessThan(limit);
+  const verify = (): Promise<unknown> => verifyBundle({ bundle: path('set.zip'), trust: trustIn(key) });
+  expect(await growth(verify)).toBeLessThan(limit);
+  const convert = (): Promise<unknown> =>
+    convertBundle({ bundle: path('set.zip'), output: path('set.tar.gz') });
+  expect(await growth(convert)).toBeLessThan(limit);
+});

@@ -163,6 +163,17 @@ function spoiled(manifest: Manifest): string[] {
   return found;
 }
 
+/** The second of two equal modules says that it is the first, whose path no hard link could name. */
+function sharedLong({ key }: Lab): Buffer {
+  const wasm = tinyModule('waf');
+  const list = ['1', '2'].map((digit) => ({ name: 'n'.repeat(63), version: digit.repeat(30), wasm }));
+  const { entries } = bundleParts([key], list, (manifest) => {
+    manifest.files.at(-1)!.sameAs = manifest.files[3]!.path;
+    return manifest;
+  });
+  return tarGz(entries);
+}
+
 /** A metadata.txt of the module in {@link one}, with one line changed. */
 const metadata = (edit: (text: string) => string): BundlePlugin[] => {
   const [{ wasm }] = one as [BundlePlugin];
@@ -284,12 +295,12 @@ export const cases: readonly CorpusCase[] = [
     expect: 'M',
     build: (lab) => [
       signed(lab, '['.repeat(1_000_000) + ']'.repeat(1_000_000)),
-      // Not so deep that writing it again would fail: it would succeed, in gigabytes.
-      signed(lab, nested(3000)),
       signed(lab, '{"a":'.repeat(500_000) + '1' + '}'.repeat(500_000)),
       ...texts((text) =>
         text.replace('"audience": [', `"audience": [${'['.repeat(2000)}${']'.repeat(2000)},`),
       )(lab),
+      // Not so deep that writing it again would fail: it would succeed, in gigabytes.
+      signed(lab, nested(3000)),
     ],
   },
   {
@@ -448,22 +459,25 @@ export const cases: readonly CorpusCase[] = [
     id: 'M20',
     title: 'manifest paths: the same as something else',
     expect: 'M',
-    build: changed(
-      ...[
-        '../../etc/passwd',
-        '/etc/passwd',
-        'manifest.json',
-        'checksums.md5',
-        'plugins/key-auth/1.0.0/plugin.wasm',
-        'plugins/waf/2.0.0/plugin.wasm',
-        'plugins/x/1.0.0/plugin.wasm',
-        '',
-      ].map((path) => (manifest: Manifest) => (manifest.files.at(-1)!.sameAs = path)),
-      (manifest) => (manifest.files.at(-2)!.sameAs = manifest.files.at(-4)!.path),
-      (manifest) => (manifest.files[1]!.sameAs = manifest.files[0]!.path),
-      (manifest) => (manifest.files.at(-3)!.sameAs = manifest.files.at(-1)!.path),
-      (manifest) => (manifest.files.at(-1)!.md5 = 'a'.repeat(32)),
-    ),
+    build: (lab) => [
+      sharedLong(lab),
+      ...changed(
+        ...[
+          '../../etc/passwd',
+          '/etc/passwd',
+          'manifest.json',
+          'checksums.md5',
+          'plugins/key-auth/1.0.0/plugin.wasm',
+          'plugins/waf/2.0.0/plugin.wasm',
+          'plugins/x/1.0.0/plugin.wasm',
+          '',
+        ].map((path) => (manifest: Manifest) => (manifest.files.at(-1)!.sameAs = path)),
+        (manifest) => (manifest.files.at(-2)!.sameAs = manifest.files.at(-4)!.path),
+        (manifest) => (manifest.files[1]!.sameAs = manifest.files[0]!.path),
+        (manifest) => (manifest.files.at(-3)!.sameAs = manifest.files.at(-1)!.path),
+        (manifest) => (manifest.files.at(-1)!.md5 = 'a'.repeat(32)),
+      )(lab),
+    ],
   },
   {
     id: 'M20',

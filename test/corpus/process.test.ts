@@ -17,13 +17,10 @@ const representatives = [
   'T13 reordered; signature behind the first file',
   'G04 truncated',
   'G06 gzip bomb in the manifest slot',
-  'G06 gzip bomb where the manifest announces something small',
   'M19 nesting: 10^6 levels, and as deep as pays',
-  'M19 another version of the format',
   'M22 10 001 files, total 1 PiB',
   'M24 sha256 right, md5 wrong',
   'M27 plugin.wasm that is gzip, tar, empty, of another version',
-  'M28 ESC and CR LF in a key',
   'M28 ESC and CR LF in metadata.txt',
   'M28 ESC and CR LF in the name of an entry',
 ];

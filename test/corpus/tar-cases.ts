@@ -470,6 +470,10 @@ const table: readonly TarCase[] = [
         (mode) => header(honest, () => ({ mode: mode.padEnd(8, '\0') })),
       ),
       ...header(honest, () => ({ mode: Buffer.from('80000000000001a4', 'hex') })),
+      // The type of a file, as stat() gives it, where only permissions belong.
+      ...['0100644 ', '0020444 ', '0120777 ', '0040755 ', '7777777 '].flatMap((mode) =>
+        header(honest, () => ({ mode })),
+      ),
       ...header(honest, () => ({ mtime: '          9 ' })),
       ...header(honest, () => ({ mtime: base256('ff'.repeat(12)) })),
       ...header(honest, () => ({ mtime: positive256(1n << 40n) })),

@@ -201,9 +201,21 @@ const table: readonly ZipCase[] = [
     (honest) =>
       framed(
         honest,
-        { end: (record) => [8, 10].forEach((field) => word(field, honest.length - 1)(record)) },
-        { end: (record) => [8, 10].forEach((field) => word(field, 1)(record)) },
-        { end: (record) => [8, 10].forEach((field) => word(field, 0)(record)) },
+        {
+          end: (record) => {
+            [8, 10].forEach((field) => word(field, honest.length - 1)(record));
+          },
+        },
+        {
+          end: (record) => {
+            [8, 10].forEach((field) => word(field, 1)(record));
+          },
+        },
+        {
+          end: (record) => {
+            [8, 10].forEach((field) => word(field, 0)(record));
+          },
+        },
         { end: word(8, honest.length - 1) },
         { end: word(10, honest.length - 1) },
       ),
@@ -215,8 +227,16 @@ const table: readonly ZipCase[] = [
     (honest) =>
       framed(
         honest,
-        { end: (record) => [8, 10].forEach((field) => word(field, honest.length + 1)(record)) },
-        { end: (record) => [8, 10].forEach((field) => word(field, 10_000)(record)) },
+        {
+          end: (record) => {
+            [8, 10].forEach((field) => word(field, honest.length + 1)(record));
+          },
+        },
+        {
+          end: (record) => {
+            [8, 10].forEach((field) => word(field, 10_000)(record));
+          },
+        },
         { end: word(8, honest.length + 1) },
         { end: word(10, honest.length + 1) },
       ),
@@ -309,8 +329,9 @@ const table: readonly ZipCase[] = [
         // The body of one reaches over the next.
         ...each(honest, ({ body }) => ({
           method: 0,
-          central: (record) =>
-            [central.packedSize, central.size].forEach((field) => long(field, body!.length + 200)(record)),
+          central: (record) => {
+            [central.packedSize, central.size].forEach((field) => long(field, body!.length + 200)(record));
+          },
         })),
       ];
     },
@@ -366,7 +387,11 @@ const table: readonly ZipCase[] = [
         zip64End(50_000_000n, 0),
         Buffer.concat([entries, zip64End(50_000_000n, entries.length)]),
         Buffer.concat([entries, directory, zip64End(BigInt(honest.length), entries.length)]),
-        ...framed(honest, { end: (record) => [8, 10].forEach((field) => word(field, 0xffff)(record)) }),
+        ...framed(honest, {
+          end: (record) => {
+            [8, 10].forEach((field) => word(field, 0xffff)(record));
+          },
+        }),
         ...framed(honest, { end: long(12, 0xffffffff) }, { end: long(16, 0xffffffff) }),
       ];
     },
@@ -375,7 +400,12 @@ const table: readonly ZipCase[] = [
     'Z20',
     '65,534 records in a small file',
     'L',
-    (honest) => framed(honest, { end: (record) => [8, 10].forEach((field) => word(field, 0xfffe)(record)) }),
+    (honest) =>
+      framed(honest, {
+        end: (record) => {
+          [8, 10].forEach((field) => word(field, 0xfffe)(record));
+        },
+      }),
   ],
   [
     'Z21',
@@ -422,7 +452,11 @@ const table: readonly ZipCase[] = [
         honest,
         { end: word(4, 1) },
         { end: word(6, 1) },
-        { end: (record) => [4, 6].forEach((field) => word(field, 1)(record)) },
+        {
+          end: (record) => {
+            [4, 6].forEach((field) => word(field, 1)(record));
+          },
+        },
         { front: Buffer.from('504b0708', 'hex') },
         { front: Buffer.from('504b3030', 'hex') },
       ),

@@ -99,6 +99,12 @@ export class ShadowDisk {
       case 'writeFile':
         this.#put(first, { kind: 'file', content: Buffer.from(second), flushed: Buffer.alloc(0) });
         break;
+      case 'copyFile': {
+        const source = this.#at(first);
+        if (source?.kind !== 'file') throw new Error(`the shadow disk has no ${first}`);
+        this.#put(second, { kind: 'file', content: source.content, flushed: Buffer.alloc(0) });
+        break;
+      }
       case 'rename':
         this.#put(second, this.#take(first));
         break;
@@ -169,6 +175,19 @@ export class ShadowDisk {
     const node = this.#at(path)!;
     this.#parent(path).entries.delete(basename(path));
     return node;
+  }
+
+  /** Paths at and below `path` of which a power cut would lose content or entries. */
+  unflushedBelow(path: string): string[] {
+    const isBelow = (other: string): boolean => other === path || other.startsWith(`${path}/`);
+    return [...this.image('unwritten')].flatMap(([other, { node }]) => {
+      if (!isBelow(other) || node.kind === 'link') return [];
+      const isFlushed =
+        node.kind === 'file'
+          ? node.flushed.equals(node.content)
+          : [...node.entries].every(([name, child]) => node.flushed.get(name) === child);
+      return isFlushed ? [] : [other];
+    });
   }
 
   /** What there would be after a power cut now. */

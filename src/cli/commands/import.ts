@@ -20,6 +20,11 @@ export default command({
       default: 'merge',
       describe: 'merge adds to what is current; replace leaves exactly the bundle',
     },
+    plugin: {
+      type: 'string',
+      array: true,
+      describe: 'Take name[@version], with * and ? (repeatable; default: all)',
+    },
     'allow-overwrite': {
       type: 'boolean',
       default: false,
@@ -45,6 +50,7 @@ export default command({
       to,
       trust: await readTrust(flags, terminal),
       mode: mode === 'replace' ? 'replace' : 'merge',
+      include: (flags.plugin ?? []).map(String),
       allowOverwrite: flags['allow-overwrite'],
       allowDowngrade: flags['allow-downgrade'],
       signal,

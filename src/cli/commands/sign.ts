@@ -4,7 +4,7 @@ import { command } from '../command.js';
 import { manifestFacts, pluginTable } from '../manifest-text.js';
 import { readSigners, signerFrom, signerOptions, signingOptions } from '../options.js';
 import { facts } from '../table.js';
-import { policyTable, storeFacts } from '../trust-text.js';
+import { keyTable, policyTable, storeFacts } from '../trust-text.js';
 
 export default command({
   name: 'sign',
@@ -67,21 +67,32 @@ function needed(signer: Signer | undefined): Signer {
 
 function describe(result: SignResult): string {
   const { subject, file, sigstoreFile, keyId, signedSha256 } = result;
-  const written = facts([
+  const written: (readonly [string, string])[] = [
     ['signed by', keyId],
     ['written', [file, ...(sigstoreFile === undefined ? [] : [sigstoreFile])].join(', ')],
-  ]);
+  ];
   if (subject.kind === 'trust store') {
     const { document } = subject;
-    return [`SIGNED: this trust store.`, '', written, storeFacts(document), '', policyTable(document)].join(
-      '\n',
-    );
+    const keys = Object.entries(document.keys).map(([id, key]) => ({
+      keyId: id,
+      standing: key.status,
+      ...key,
+    }));
+    return [
+      'SIGNED: this trust store.',
+      '',
+      facts(written),
+      storeFacts(document),
+      '',
+      keyTable(keys),
+      '',
+      policyTable(document),
+    ].join('\n');
   }
   return [
     'SIGNED: every byte is what the manifest says.',
     '',
-    written,
-    facts(earlierSigners(result)),
+    facts([...written, ...earlierSigners(result)]),
     manifestFacts(subject.manifest, signedSha256),
     '',
     pluginTable(subject.manifest),
@@ -92,10 +103,12 @@ function describe(result: SignResult): string {
 function earlierSigners({ subject, signatures, keyId }: SignResult): (readonly [string, string])[] {
   if (subject.kind !== 'bundle') return [];
   if (subject.authentication !== undefined) {
-    return subject.authentication.signers.map((key) => ['before by', `${key.keyId} (${key.name})`] as const);
+    return subject.authentication.signers.map(
+      (key) => ['earlier signer', `${key.keyId} (${key.name}), signature checked`] as const,
+    );
   }
   const others = signatures.filter((id) => id !== keyId);
-  return others.length === 0
-    ? [['before by', 'nobody, or nobody that was looked at']]
-    : others.map((id) => ['claims', `${id} (not checked: no --trust, no --public-key)`] as const);
+  return others.map(
+    (id) => ['earlier signer', `${id} by its own claim; neither --trust nor --public-key was given`] as const,
+  );
 }

@@ -3,6 +3,7 @@ import add from './trust/add.js';
 import init from './trust/init.js';
 import list from './trust/list.js';
 import retire from './trust/retire.js';
+import roots from './trust/roots.js';
 import revokeBundle from './trust/revoke-bundle.js';
 import revoke from './trust/revoke.js';
 import set from './trust/set.js';
@@ -12,6 +13,7 @@ export default group('trust', 'Say whose signatures count here, and what else a 
   init,
   add,
   set,
+  roots,
   list,
   retire,
   revoke,

@@ -1,19 +1,39 @@
-import { isPlugferryError, verifyBundle, type Verification, type VerifyOptions } from '../../index.js';
-import { command, type Context } from '../command.js';
+import {
+  isPlugferryError,
+  verifyBundle,
+  verifyVolume,
+  volumeCheckHint,
+  type Verification,
+  type VerifyOptions,
+  type VolumeCheck,
+} from '../../index.js';
+import { PlugferryError } from '../../errors.js';
+import { isDirectory } from '../../io/file.js';
+import { escapeLine, formatBytes } from '../../io/text.js';
+import { command, type Context, type Outcome } from '../command.js';
+import { exitCodes } from '../exit-codes.js';
 import { manifestFacts } from '../manifest-text.js';
 import { readTrust, trustOptions } from '../options.js';
+import { facts, table } from '../table.js';
 import { checksOf, checkTable } from '../trust-text.js';
 
 export default command({
   name: 'verify',
-  describe: 'Check signatures, policy and every byte of a bundle; write nothing',
-  positionals: { bundle: { type: 'string', demandOption: true, describe: 'Bundle file' } },
+  describe: 'Check signatures, policy and every byte of a bundle, or every byte of a volume; write nothing',
+  positionals: {
+    bundle: { type: 'string', demandOption: true, describe: 'Bundle file, or directory of a volume' },
+  },
   options: trustOptions,
   examples: [
     ['edge.tar.gz --public-key dev.pub', 'Succeeds only when dev signed exactly this'],
     ['edge.tar.gz --trust ./trust', 'Succeeds only when it meets the policy of its set'],
+    ['/srv/plugin-server', 'Reads every byte of every release again; names what is not as it was imported'],
   ],
   async run({ bundle, ...flags }, { terminal, signal }) {
+    if (await isDirectory(bundle)) {
+      refuseTrustOptions(flags);
+      return volumeOutcome(await verifyVolume(bundle, signal));
+    }
     const trust = await readTrust(flags, terminal);
     const { manifest, manifestSha256, authentication, checks } = await verify(
       { bundle, trust, signal },
@@ -35,13 +55,52 @@ export default command({
   },
 });
 
+/** A volume is compared with what was recorded when its bundles were verified; no key is asked again. */
+function refuseTrustOptions(flags: Readonly<Record<string, unknown>>): void {
+  const given = ['public-key', 'trust'].find((name) => flags[name] !== undefined);
+  if (given === undefined) return;
+  throw new PlugferryError('E_USAGE', `--${given} goes with a bundle, and this is a directory`, {
+    hint: 'Leave it out to check a volume; "plugferry receipt" says which keys its bundles were signed with.',
+  });
+}
+
 /** A refusal comes with the checks that led to it. */
 async function verify(options: VerifyOptions, terminal: Context['terminal']): Promise<Verification> {
   try {
     return await verifyBundle(options);
   } catch (error) {
     const checks = isPlugferryError(error) ? checksOf(error) : [];
-    if (checks.length > 0) terminal.say(`${checkTable(checks)}\n`);
+    if (checks.length > 0) for (const line of checkTable(checks).split('\n')) terminal.say(line);
     throw error;
   }
+}
+
+/** Findings are no error of this program: they are its result, with the exit code of damaged files. */
+function volumeOutcome(check: VolumeCheck): Outcome {
+  const { findings, root, releases, files, bytes } = check;
+  const summary = facts([
+    ['checked', `${files} files of ${releases} releases, ${formatBytes(bytes)}`],
+    ['findings', findings.length === 0 ? 'none' : String(findings.length)],
+  ]);
+  if (findings.length === 0) {
+    return {
+      json: check,
+      text: [escapeLine(`INTACT: ${root} is as it was imported.`), '', summary].join('\n'),
+    };
+  }
+  const rows = findings.map(({ kind, path, plugin, release }) => [
+    kind,
+    plugin ?? '-',
+    release?.slice(0, 12) ?? '-',
+    path,
+  ]);
+  const text = [
+    escapeLine(`DAMAGED: ${root} is not as it was imported.`),
+    '',
+    table(['FINDING', 'PLUGIN', 'RELEASE', 'PATH'], rows),
+    '',
+    summary,
+    `what to do: ${volumeCheckHint}`,
+  ].join('\n');
+  return { json: check, text, exit: exitCodes.E_RELEASE };
 }

@@ -1,0 +1,72 @@
+import type { PlugferryError } from '../errors.js';
+import { displayUrl } from './http-address.js';
+import { networkError } from './http-failure.js';
+
+/** What of an answer is looked at; the answers of node-fetch have it. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  readonly body: AsyncIterable<unknown> | null;
+}
+
+/** How far a body has come over several connections. */
+export interface Transfer {
+  /** Bytes. */
+  received: number;
+  /** A strong entity tag of what came so far (RFC 9110 section 8.8.3): only with one may the rest be asked for alone. */
+  etag: string | undefined;
+  /** Milliseconds that the server asked us to wait. */
+  waitMs: number;
+}
+
+export const newTransfer = (): Transfer => ({ received: 0, etag: undefined, waitMs: 0 });
+
+export function startAnew(transfer: Transfer, etag?: string): void {
+  transfer.received = 0;
+  transfer.etag = etag;
+}
+
+/** Longest wait that a server can ask for, in milliseconds. */
+const maxWaitMs = 10_000;
+/** What the gateway does not try again either (istio `pkg/wasm/httpfetcher.go`). */
+const finalStatus = [501, 505, 511];
+
+/** @throws PlugferryError `E_NETWORK` for an answer without a body that could be used. */
+export function checkStatus({ status, headers }: Answer, url: URL, transfer: Transfer): void {
+  const asked = transfer.received > 0 && transfer.etag !== undefined;
+  if (status === 200 || (status === 206 && asked)) return;
+  if (status === 416) startAnew(transfer);
+  const overloaded = status === 408 || status === 429 || (status >= 500 && !finalStatus.includes(status));
+  if (overloaded) transfer.waitMs = waitOf(headers.get('retry-after'));
+  throw unexpectedStatus(status, url, overloaded || (status === 416 && asked));
+}
+
+function unexpectedStatus(status: number, url: URL, transient: boolean): PlugferryError {
+  const login = 'The server wants a login, or does not give this to you: write http://user:password@host/...';
+  return networkError({
+    url,
+    expected: 'status 200',
+    found: `status ${status}`,
+    transient,
+    ...(status === 401 || status === 403 ? { hint: login } : {}),
+  });
+}
+
+/** Seconds only: a date needs clocks that agree. */
+function waitOf(retryAfter: string | null): number {
+  return retryAfter !== null && /^\d{1,4}$/.test(retryAfter)
+    ? Math.min(Number(retryAfter) * 1000, maxWaitMs)
+    : 0;
+}
+
+export const isRedirect = ({ status }: Answer): boolean => [301, 302, 303, 307, 308].includes(status);
+
+/** Where an answer sends its caller. */
+export function locationOf({ headers }: Answer, from: URL): URL {
+  const location = headers.get('location') ?? '';
+  if (location !== '' && URL.canParse(location, from.href)) return new URL(location, from);
+  throw networkError({ url: from, expected: 'an answer', found: 'a redirect that leads nowhere' });
+}
+
+export const displayRedirect = (url: URL): string =>
+  /^https?:$/.test(url.protocol) ? displayUrl(url) : `a ${url.protocol} address`;
