@@ -40,8 +40,8 @@ export interface ConvertResult {
  */
 export async function convertBundle(options: ConvertOptions): Promise<ConvertResult> {
   const { signal, notify } = options;
+  const container = containerFor(options.output);
   const output = resolve(options.output);
-  const container = containerFor(output);
   // Both copies end up there anyway, so there has to be room.
   const scratch = dirname(output);
   const commit = { force: options.force ?? false, ...(signal === undefined ? {} : { signal }) };

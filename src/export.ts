@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { layOut, type Contents } from './bundle/contents.js';
 import { containerFor } from './bundle/container.js';
 import type { BundleContent, Pack } from './bundle/pack.js';
@@ -15,13 +15,12 @@ import { formatPluginId, type PluginId } from './plugin/plugin.js';
 import { select } from './plugin/selection.js';
 import type { ManifestFile } from './schema/manifest.js';
 import { documentBytes } from './schema/parse.js';
-import type { Offer } from './source/source.js';
-import { sourceFor } from './source/source.js';
+import { sourceFor, type Offer, type Source } from './source/source.js';
 import { surveyPlugin, type SurveyedPlugin } from './source/survey.js';
 import { tool } from './version.js';
 
 export interface ExportOptions {
-  /** Where the plugins come from: a plugin-server tree. */
+  /** Where the plugins come from: a plugin-server tree, or the http(s) URL of a plugin server. */
   readonly source: string;
   /** The bundle file to write; its name says what kind: `.tar.gz`, `.tgz` or `.zip`. */
   readonly output: string;
@@ -76,12 +75,21 @@ export interface ExportResult {
 /**
  * Packs plugins of a source into one bundle. The output name only ever stands for a complete bundle.
  *
- * @throws PlugferryError `E_USAGE`, `E_SELECTION`, `E_SOURCE`, `E_WASM`, `E_METADATA`, `E_EXISTS`, `E_SOURCE_CHANGED` and others.
+ * @throws PlugferryError `E_USAGE`, `E_SELECTION`, `E_SOURCE`, `E_WASM`, `E_METADATA`, `E_EXISTS`, `E_SOURCE_CHANGED`, `E_NETWORK` and others.
  */
 export async function exportBundle(options: ExportOptions): Promise<ExportResult> {
-  const { signal, notify } = options;
   const { pack } = containerFor(options.output);
-  const source = await sourceFor(options.source);
+  // What is downloaded ends up there anyway, so there has to be room.
+  const source = await sourceFor(options.source, dirname(resolve(options.output)));
+  try {
+    return await exportFrom(source, pack, options);
+  } finally {
+    await source.close();
+  }
+}
+
+async function exportFrom(source: Source, pack: Pack, options: ExportOptions): Promise<ExportResult> {
+  const { signal, notify } = options;
   const { offers, notes } = await source.list(signal);
   const chosen = select(offers, { include: options.include ?? [], exclude: options.exclude ?? [] });
   const plugins: SurveyedPlugin[] = [];

@@ -4,6 +4,18 @@ export { importBundle, type ImportOptions, type ImportResult } from './import.js
 export { verifyBundle, type Verification, type VerifyOptions } from './verify.js';
 export { signFile, type SignedSubject, type SignOptions, type SignResult } from './sign.js';
 export { inspectBundle, type InspectOptions, type Inspection } from './inspect.js';
+export {
+  diff,
+  type ChangedPlugin,
+  type DiffModule,
+  type DiffOptions,
+  type DiffPlugin,
+  type Difference,
+  type ModuleDifference,
+  type UpgradedPlugin,
+} from './diff.js';
+export { type Basis, type InventoryPlace } from './inventory.js';
+export { type ModuleChange, type NamesChange } from './comparison.js';
 export { listPlugins, type ListedPlugin, type Listing, type ListOptions } from './list.js';
 export { aliasPlugin, pruneVolume, rollbackVolume, type Switched } from './releases.js';
 export { history as volumeHistory, type History, type HistoryLine } from './volume/history.js';

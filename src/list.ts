@@ -1,11 +1,12 @@
 import { isPlugferryError } from './errors.js';
+import { isHttpLocation } from './io/http-address.js';
 import type { PluginId } from './plugin/plugin.js';
 import { sourceFor, type Offer } from './source/source.js';
 import { surveyPlugin } from './source/survey.js';
 import { readVolume } from './volume/read.js';
 
 export interface ListOptions {
-  /** A volume, or a plain plugin-server tree. */
+  /** A volume, a plain plugin-server tree, or the http(s) URL of a plugin server. */
   readonly location: string;
   readonly signal?: AbortSignal;
 }
@@ -15,12 +16,14 @@ export interface ListedPlugin extends PluginId {
   readonly size?: number;
   readonly sha256?: string;
   readonly md5?: string;
+  /** Set where size and digests are what a server says; the module was not fetched. */
+  readonly stated?: true;
   /** Why the plugin cannot be carried, in words. */
   readonly problem?: string;
 }
 
 export interface Listing {
-  readonly kind: 'volume' | 'tree';
+  readonly kind: 'volume' | 'tree' | 'server';
   /** Id of the current release of a volume. */
   readonly release?: string;
   readonly plugins: readonly ListedPlugin[];
@@ -29,32 +32,53 @@ export interface Listing {
 
 /**
  * What a place holds. A volume is asked for its current release, whose digests it recorded when they were proved; a plain
- * tree is read. A plugin that is not right is listed with its problem.
+ * tree is read. A server is believed where it states digests, and read where it does not. A plugin that is not right is
+ * listed with its problem.
  *
- * @throws PlugferryError `E_NOT_FOUND`, `E_SELECTION` for a tree without plugins, `E_RELEASE`.
+ * @throws PlugferryError `E_NOT_FOUND`, `E_SELECTION` for a place without plugins, `E_RELEASE`, `E_NETWORK`.
  */
 export async function listPlugins({ location, signal }: ListOptions): Promise<Listing> {
+  if (isHttpLocation(location)) return { kind: 'server', ...(await listSource(location, signal)) };
   const volume = await readVolume(location);
-  if (volume.current !== undefined && !volume.plain) {
-    const plugins = volume.current.plugins.map(({ name, version, files }) => {
-      const module = files.find((file) => file.name === 'plugin.wasm');
-      return { name, version, ...(module === undefined ? {} : digestOf(module)) };
-    });
-    return { kind: 'volume', release: volume.current.id, plugins, notes: [] };
+  if (volume.current === undefined || volume.plain) {
+    return { kind: 'tree', ...(await listSource(location, signal)) };
   }
-  const { offers, notes } = await (await sourceFor(location)).list(signal);
-  const plugins: ListedPlugin[] = [];
-  for (const offer of offers) plugins.push(await look(offer, signal));
-  return { kind: 'tree', plugins, notes };
+  const plugins = volume.current.plugins.map(({ name, version, files }) => {
+    const module = files.find((file) => file.name === 'plugin.wasm');
+    return { name, version, ...(module === undefined ? {} : digestOf(module)) };
+  });
+  return { kind: 'volume', release: volume.current.id, plugins, notes: [] };
+}
+
+async function listSource(
+  location: string,
+  signal: AbortSignal | undefined,
+): Promise<Pick<Listing, 'plugins' | 'notes'>> {
+  const source = await sourceFor(location);
+  try {
+    const { offers, notes } = await source.list(signal);
+    const plugins: ListedPlugin[] = [];
+    for (const offer of offers) plugins.push(await look(offer, signal));
+    return { plugins, notes };
+  } finally {
+    await source.close();
+  }
 }
 
 async function look(offer: Offer, signal: AbortSignal | undefined): Promise<ListedPlugin> {
-  const { name, version } = offer;
+  const { name, version, stated } = offer;
+  if (stated !== undefined) return { name, version, ...digestOf(stated.wasm), stated: true };
   try {
-    const { wasm } = await surveyPlugin(await offer.fetch(signal), signal);
-    return { name, version, ...digestOf(wasm) };
+    const plugin = await offer.fetch(signal);
+    try {
+      const { wasm } = await surveyPlugin(plugin, signal);
+      return { name, version, ...digestOf(wasm) };
+    } finally {
+      await plugin.discard?.();
+    }
   } catch (error) {
-    if (!isPlugferryError(error)) throw error;
+    // A server that is gone would be found gone again for each of the others.
+    if (!isPlugferryError(error) || error.code === 'E_NETWORK') throw error;
     return { name, version, problem: error.message };
   }
 }

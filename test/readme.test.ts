@@ -40,6 +40,25 @@ describe('README', () => {
     );
     await chmod(join(directory, 'bin/plugferry'), 0o755);
     await writeFile(join(directory, 'dev.pass'), 'four words of yours\n');
+    await writeFile(join(directory, 'qa.pass'), 'four other words of yours\n');
+    await run('openssl', [
+      'ecparam',
+      '-name',
+      'prime256v1',
+      '-genkey',
+      '-noout',
+      '-out',
+      join(directory, 'hsm.key'),
+    ]);
+    await run('openssl', [
+      'ec',
+      '-in',
+      join(directory, 'hsm.key'),
+      '-pubout',
+      '-out',
+      join(directory, 'hsm.pub'),
+    ]);
+    await tinyTree(join(directory, 'next'), { 'hello-header@1.1.0': 'd', 'key-auth@1.0.0': 'c' });
     await tinyTree(directory, { 'hello-header@1.0.0': 'a', 'key-auth@0.9.0': 'b', 'key-auth@1.0.0': 'c' });
     const port = String(await freePort());
     const volume = join(directory, 'volume');

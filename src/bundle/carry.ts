@@ -26,10 +26,11 @@ export async function carry<T>(
 ): Promise<T> {
   const bodies = new Mailbox<{ readonly file: ManifestFile; readonly body: Readable }>();
   let failure: Error | undefined;
+  const writing = new AbortController();
   const reading = opened
     .payload(async (file, body) => {
       bodies.put({ file, body });
-      await finished(body, { writable: false });
+      await finished(body, { writable: false, signal: writing.signal });
     })
     .catch((error: unknown) => {
       failure = error instanceof Error ? error : new Error(String(error));
@@ -53,7 +54,8 @@ export async function carry<T>(
     return result;
   } catch (error) {
     const first = failure ?? error;
-    // Reading then finds its source gone and gives up; nobody is left waiting.
+    // Nobody takes the body that reading waits with, nor any other: it gives up.
+    writing.abort();
     await sealed.close();
     await reading;
     throw first;

@@ -1,4 +1,4 @@
-import { pipeline, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream';
 import { pipeline as flow } from 'node:stream/promises';
 import { Verifying } from '../io/digest.js';
 import { Discard } from '../io/discard.js';
@@ -81,7 +81,6 @@ function withoutLink(file: ManifestFile | undefined): ManifestFile | undefined {
 class ZipReader {
   readonly #file: Scratch;
   readonly #bodies: ZipBodies;
-  #body: Readable | undefined;
 
   constructor(file: Scratch, bodies: ZipBodies) {
     this.#file = file;
@@ -100,7 +99,6 @@ class ZipReader {
     try {
       for (const [index, file] of files.entries()) {
         const body = new Verifying(file);
-        this.#body = body;
         // An error of either stream destroys `body`, and its reader hears of it.
         pipeline(this.#bodies.body(first + index), body, () => undefined);
         if (file.sameAs === undefined) await check.file(file, body);
@@ -113,7 +111,6 @@ class ZipReader {
   }
 
   async close(): Promise<void> {
-    this.#body?.destroy();
     await this.#file.close();
   }
 }

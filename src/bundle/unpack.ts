@@ -50,8 +50,6 @@ class TarReader {
   readonly #entries: AsyncIterator<Entry> = this.#parser[Symbol.asyncIterator]();
   /** Resolves at the end of the pipeline with what went wrong, if anything. */
   readonly #ended: Promise<Error | undefined>;
-  /** What the receiver has in hand. */
-  #body: Readable | undefined;
 
   constructor(source: Readable) {
     this.#source = source;
@@ -95,7 +93,6 @@ class TarReader {
       return;
     }
     const body = new Verifying(file);
-    this.#body = body;
     // An error of either stream destroys `body`, and its reader hears of it.
     pipeline(entry as unknown as Readable, body, () => undefined);
     await check.file(file, body);
@@ -118,8 +115,6 @@ class TarReader {
   async close(): Promise<void> {
     this.order.end(undefined);
     this.#source.destroy();
-    // A small body may have left the source behind, and wait to be read.
-    this.#body?.destroy();
     this.#parser.destroy();
     await this.#ended;
   }

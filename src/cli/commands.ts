@@ -1,6 +1,7 @@
 import type { Command } from './command.js';
 import alias from './commands/alias.js';
 import convert from './commands/convert.js';
+import diff from './commands/diff.js';
 import exportCommand from './commands/export.js';
 import history from './commands/history.js';
 import importCommand from './commands/import.js';
@@ -26,6 +27,7 @@ export const commands: readonly Command[] = [
   trust,
   importCommand,
   list,
+  diff,
   history,
   rollback,
   alias,

@@ -30,7 +30,8 @@ export class PrivateDirectory {
   async create(): Promise<OpenFile> {
     this.#made ??= this.#make();
     this.#files += 1;
-    const path = join(await this.#made, String(this.#files));
+    const name = String(this.#files);
+    const path = join(await this.#made, name);
     try {
       return { path, handle: await open(path, flags, 0o600) };
     } catch (error) {

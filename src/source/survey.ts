@@ -58,7 +58,8 @@ function metadataOf(plugin: SourcePlugin, wasm: Digest): Buffer {
   return plugin.metadata;
 }
 
-async function digestFile(handle: FileHandle, signal: AbortSignal | undefined): Promise<Digest> {
+/** Digest of a module from its first byte; of one that is too large for a gateway, no more is read than shows it. */
+export async function digestFile(handle: FileHandle, signal?: AbortSignal): Promise<Digest> {
   const meter = new DigestMeter();
   const buffer = Buffer.allocUnsafe(1024 * 1024);
   for (let position = 0; ;) {

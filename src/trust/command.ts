@@ -34,8 +34,9 @@ export async function outputOfCommand(bytes: Uint8Array, options: SigningCommand
   let length = 0;
   child.stdout.on('data', (chunk: Buffer) => {
     length += chunk.length;
-    if (length > maxDetachedBytes) child.kill();
-    else output.push(chunk);
+    if (length <= maxDetachedBytes) output.push(chunk);
+    // Killing the shell does not end what it started; nobody listening any more does.
+    else child.stdout.destroy();
   });
   const ended = await endOf(child, signal);
   if (length > maxDetachedBytes) throw failed(command, `printed more than ${maxDetachedBytes} bytes`);
@@ -48,6 +49,7 @@ export async function outputOfCommand(bytes: Uint8Array, options: SigningCommand
 function endOf(child: ChildProcess, signal: AbortSignal | undefined): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     child.on('error', (error) => {
+      child.stdout?.destroy();
       if (signal?.aborted === true) reject(signal.reason as Error);
       else resolve(`could not be run: ${error.message}`);
     });

@@ -54,7 +54,12 @@ export async function readTrustDirectory(directory: string): Promise<TrustStore>
   }
 }
 
-async function readTrustFile(directory: string): Promise<Buffer> {
+/**
+ * The bytes of trust.json, not parsed.
+ *
+ * @throws PlugferryError `E_TRUST_MISSING`, `E_LIMIT`, `E_IO`.
+ */
+export async function readTrustFile(directory: string): Promise<Buffer> {
   try {
     return await readSmallFile(trustFile(directory), 'trust store', maxTrustBytes);
   } catch (error) {
@@ -100,12 +105,29 @@ function faultOf({ keys, sets }: TrustDocument): string | undefined {
 async function readKeys(directory: string, { keys }: TrustDocument): Promise<TrustedKey[]> {
   const found: TrustedKey[] = [];
   for (const [keyId, { name }] of Object.entries(keys).sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const file = keyFile(directory, keyId);
-    const key = parsePublicKey(await readSmallFile(file, 'public key', maxKeyFileBytes), file);
-    if (key.keyId !== keyId) throw swapped(file, key.keyId);
+    const key = await readKey(keyFile(directory, keyId));
+    if (key.keyId !== keyId) throw swapped(key.name, key.keyId);
     found.push({ ...key, name });
   }
   return found;
+}
+
+/** A key file that is missing or damaged is a fault of the store. */
+async function readKey(file: string): Promise<TrustedKey> {
+  try {
+    return parsePublicKey(await readSmallFile(file, 'public key', maxKeyFileBytes), file);
+  } catch (error) {
+    if (!isPlugferryError(error)) throw error;
+    throw new PlugferryError(
+      'E_TRUST_STORE',
+      `the trust store names a key it does not hold: ${error.message}`,
+      {
+        hint: 'Put the file back, or the whole trust store from its backup.',
+        details: { ...error.details, file },
+        cause: error,
+      },
+    );
+  }
 }
 
 const swapped = (file: string, found: string): PlugferryError =>

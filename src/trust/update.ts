@@ -4,7 +4,7 @@ import { readSmallFile } from '../io/file.js';
 import { checkSignatures, describeKey, type KnownKey } from './check.js';
 import { signatureFile } from './save.js';
 import { maxSignatureBytes } from './signature.js';
-import { knownKeys, readTrustDirectory, trustFile, maxTrustBytes, type TrustStore } from './store.js';
+import { knownKeys, readTrustDirectory, readTrustFile, trustFile, type TrustStore } from './store.js';
 
 /** Most signature files beside a trust.json. */
 const maxRootSignatures = 16;
@@ -26,7 +26,7 @@ export interface Arrived {
  */
 export async function readSuccessor(current: TrustStore, directory: string, now: Date): Promise<Arrived> {
   const file = trustFile(directory);
-  const bytes = await readSmallFile(file, 'trust store', maxTrustBytes);
+  const bytes = await readTrustFile(directory);
   const signatures = await readSignatures(directory);
   const claim = { bytes, signatures, file };
   const signers = rootSigners(current, claim, now);

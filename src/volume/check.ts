@@ -1,4 +1,4 @@
-import { lstat, readdir } from 'node:fs/promises';
+import { access, constants, lstat, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { systemCode } from '../errors.js';
 import { compareText, formatPluginId } from '../plugin/plugin.js';
@@ -60,6 +60,15 @@ export async function checkVolume(root: string, signal?: AbortSignal): Promise<V
   }
 }
 
+async function isReadOnly(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.W_OK);
+    return false;
+  } catch (error) {
+    return systemCode(error) === 'EROFS';
+  }
+}
+
 class Check {
   readonly #volume: ReadVolume;
   readonly #layout: VolumeLayout;
@@ -108,7 +117,9 @@ class Check {
   }
 
   async #checkPermissions(): Promise<void> {
-    const { control, state, releases, blobs } = this.#layout;
+    const { root, control, state, releases, blobs } = this.#layout;
+    // Mounts of ConfigMaps and the like show mode 0777, and yet nobody can write them (security page 1.5).
+    if (await isReadOnly(root)) return;
     for (const path of [control, state, releases, blobs]) {
       const mode = (await lstatIfThere(path))?.mode ?? 0;
       const found = `mode ${(mode & 0o777).toString(8)}`;

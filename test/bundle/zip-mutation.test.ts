@@ -6,7 +6,7 @@ import { isPlugferryError } from '../../src/errors.js';
 import { checkSignatures } from '../../src/trust/check.js';
 import { bundleParts, put } from '../helpers/bundle.js';
 import { testKey, type TestKey } from '../helpers/keys.js';
-import { zipListers } from '../helpers/listing.js';
+import { zipReaders } from '../helpers/listing.js';
 import { mutated, mutationCount, mutationSeed, randomFrom } from '../helpers/mutation.js';
 import { tempDir } from '../helpers/temp.js';
 import { rawZip, zipEntries } from '../helpers/zip.js';
@@ -70,9 +70,8 @@ test('no mutated zip is accepted with another content, and whatever is accepted 
 
   const directory = await tempDir();
   const listed = entries.map(({ name, body }) => `${body?.length ?? 0} ${String(name)}`);
-  for (const [index, bytes] of accepted.slice(0, 20).entries()) {
-    const path = await put(directory, `${index}.zip`, bytes);
-    for (const lister of zipListers.filter(({ available }) => available))
-      expect(lister.list(path)).toEqual(listed);
+  const paths = await Promise.all(accepted.map((bytes, index) => put(directory, `${index}.zip`, bytes)));
+  for (const { name, available, list } of zipReaders) {
+    if (available) expect(list(paths), name).toEqual(paths.map(() => listed));
   }
 }, 3_600_000);

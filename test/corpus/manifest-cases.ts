@@ -519,9 +519,13 @@ export const cases: readonly CorpusCase[] = [
         manyFiles(manifest, 10_001);
         manifest.totalSize = 2 ** 50;
       },
-      (manifest) => manyFiles(manifest, 10_001),
+      (manifest) => {
+        manyFiles(manifest, 10_001);
+      },
       (manifest) => (manifest.totalSize = 2 ** 50),
-      (manifest) => manyPlugins(manifest, 5001),
+      (manifest) => {
+        manyPlugins(manifest, 5001);
+      },
       (manifest) => (manifest.files.at(-1)!.size = 256 * 1024 * 1024 + 1),
       (manifest) => (manifest.files.at(-1)!.size = Number.MAX_SAFE_INTEGER),
       (manifest) => (manifest.files.at(-1)!.size = 1e300),

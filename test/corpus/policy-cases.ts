@@ -20,7 +20,7 @@ export interface Attempt {
   /** Another policy of set edge than {@link usualPolicy}. */
   readonly policy?: SetPolicy;
   readonly keys?: readonly Entrusted[];
-  readonly document?: Partial<TrustDocument>;
+  readonly document?: Partial<Pick<TrustDocument, 'revokedManifests'>>;
   /** @default {@link now} */
   readonly clock?: Date;
   /** A volume that remembers nothing in place of the one that saw sequence 7. */
@@ -124,7 +124,7 @@ export const cases: readonly PolicyCase[] = [
   {
     id: 'M05',
     title: 'the attacker signs and brings the public key along',
-    code: 'E_SIGNER_UNKNOWN',
+    code: 'E_CONTAINER',
     build: ({ stranger }) => ({ bytes: withKeyInside([stranger], stranger) }),
   },
   {

@@ -481,6 +481,7 @@ const table: readonly TarCase[] = [
       ...header(honest, () => ({ devMajor: '\0'.repeat(8) })),
       ...header(honest, () => ({ devMajor: '8888888 ' })),
       ...header(honest, () => ({ userName: 'root' })),
+      ...header(honest, ({ type }) => ({ linkName: type === '1' ? '' : 'manifest.json' })),
       ...[265, 296, 297, 328, 500, 511].flatMap((at) =>
         header(honest, () => ({ patch: (block512) => block512.writeUInt8(0x31, at) })),
       ),

@@ -185,6 +185,8 @@ export class CorpusLab {
     const plain = await printed(argv);
     const json = await printed([...argv, '--json']);
     expect(json.exit).toBe(plain.exit);
+    // Nobody can fill a screen or a log with names.
+    expect(plain.stderr.length + json.stdout.length).toBeLessThan(20_000);
     const { error } = JSON.parse(json.stdout) as { error?: { code: string } };
     return {
       exit: plain.exit,
@@ -268,7 +270,9 @@ function openFileCount(): number {
 }
 
 /** Runs the program in this process and catches what it prints. */
-async function printed(argv: readonly string[]): Promise<{ exit: number; stdout: string; stderr: string }> {
+export async function printed(
+  argv: readonly string[],
+): Promise<{ exit: number; stdout: string; stderr: string }> {
   const listeners = process.stdout.listeners('error');
   const caught = { stdout: '', stderr: '' };
   const spies = (['stdout', 'stderr'] as const).map((name) =>

@@ -1,50 +1,64 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 
-/** A program that is no part of Plugferry and says what an archive holds. */
-export interface Lister {
-  readonly tool: string;
+/** A program that reads zip and knows nothing of us. */
+export interface ZipReader {
+  readonly name: string;
   readonly available: boolean;
-  /** `size name` of each entry, in the order of the archive. */
-  list(path: string): string[];
+  /** For each archive, in one start: `size name` of its entries in their order. */
+  readonly list: (paths: readonly string[]) => readonly (readonly string[])[];
 }
 
-const has = (tool: string, debianPackage: string): boolean => {
-  if (spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0) return true;
+const has = (program: string, debianPackage: string): boolean => {
+  if (spawnSync('sh', ['-c', `command -v ${program}`]).status === 0) return true;
   // eslint-disable-next-line no-console
-  console.warn(`${tool} is missing, its tests are skipped: apt-get install ${debianPackage}`);
+  console.warn(`skipped: comparison with ${program}. Install it: apt-get install ${debianPackage}`);
   return false;
 };
 
-const run = (tool: string, args: readonly string[]): string =>
-  execFileSync(tool, args, {
+const run = (program: string, args: readonly string[]): string =>
+  execFileSync(program, args, {
     env: { PATH: process.env['PATH'], LC_ALL: 'C' },
     stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 1 << 28,
   }).toString();
 
-const rows = (text: string, row: RegExp): string[] =>
-  text.split('\n').flatMap((line) => {
-    const [, size, name] = row.exec(line) ?? [];
-    return size === undefined || name === undefined ? [] : [`${size} ${name}`];
-  });
+/** What was printed behind one `@` line for each archive, of which `row` takes size and name. */
+const rows = (text: string, row: RegExp): string[][] =>
+  text
+    .split(/^@\n/m)
+    .slice(1)
+    .map((archive) =>
+      archive.split('\n').flatMap((line) => {
+        const [, size, name] = row.exec(line) ?? [];
+        return size === undefined || name === undefined ? [] : [`${size} ${name}`];
+      }),
+    );
 
-const python =
-  'import sys,zipfile\nfor e in zipfile.ZipFile(sys.argv[1]).infolist(): print(e.file_size,e.filename)';
+/** A shell loop: to start a program for each archive from here would take most of the time. */
+const loop = (command: string, paths: readonly string[]): string =>
+  run('sh', ['-ec', `for f; do echo @; ${command} "$f"; done`, 'sh', ...paths]);
 
-/** Three independent readers of zip. */
-export const zipListers: readonly Lister[] = [
+const script = `
+import sys, zipfile
+for path in sys.argv[1:]:
+    print('@')
+    for entry in zipfile.ZipFile(path).infolist(): print(entry.file_size, entry.filename)
+`;
+
+export const zipReaders: readonly ZipReader[] = [
   {
-    tool: 'unzip',
+    name: 'unzip',
     available: has('unzip', 'unzip'),
-    list: (path) => rows(run('unzip', ['-l', path]), /^ *(\d+) +\S+ \S+ +(\S.*)$/),
+    list: (paths) => rows(loop('unzip -l', paths), /^ *(\d+) +[-\d]+ [:\d]+ +(\S.*)$/),
   },
   {
-    tool: 'bsdtar',
+    name: 'bsdtar',
     available: has('bsdtar', 'libarchive-tools'),
-    list: (path) => rows(run('bsdtar', ['tvf', path]), /^\S+ +\S+ +\S+ +\S+ +(\d+) +\S+ +\S+ +\S+ (.*)$/),
+    list: (paths) => rows(loop('bsdtar -tvf', paths), /^\S+ +\S+ +\S+ +\S+ +(\d+) +\S+ +\S+ +\S+ (.*)$/),
   },
   {
-    tool: 'python3',
+    name: 'Python zipfile',
     available: has('python3', 'python3'),
-    list: (path) => run('python3', ['-c', python, path]).trim().split('\n'),
+    list: (paths) => rows(run('python3', ['-c', script, ...paths]), /^(\d+) (.*)$/),
   },
 ];

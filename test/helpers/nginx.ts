@@ -28,12 +28,14 @@ export interface Nginx {
 /**
  * Serves `root` with the settings of the official plugin server: autoindex, mime types, sendfile, nothing else. Everything
  * that nginx writes stays in a directory of its own, so it runs beside others and without root.
+ *
+ * @param directives further ones for the server block, such as `autoindex_format json;`.
  */
-export async function startNginx(root: string): Promise<Nginx> {
+export async function startNginx(root: string, directives = ''): Promise<Nginx> {
   const prefix = await mkdtemp(join(tmpdir(), 'plugferry-nginx-'));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  await writeFile(join(prefix, 'nginx.conf'), configuration(root, port));
+  await writeFile(join(prefix, 'nginx.conf'), configuration(root, port, directives));
   const child = spawn(program ?? 'nginx', ['-p', prefix, '-c', 'nginx.conf', '-e', 'error.log'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -61,7 +63,7 @@ async function answering(child: ChildProcess, url: string, complaint: () => stri
   throw new Error(`nginx did not start: ${complaint()}`);
 }
 
-function configuration(root: string, port: number): string {
+function configuration(root: string, port: number, directives: string): string {
   // Workers of a root master become another user, who may not look into a private temporary directory.
   const user = userInfo().uid === 0 ? 'user root;' : '';
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
@@ -84,6 +86,7 @@ http {
   server {
     listen 127.0.0.1:${port};
     root ${root};
+    ${directives}
   }
 }
 `;

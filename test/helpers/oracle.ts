@@ -10,7 +10,7 @@ export type Listing = readonly string[];
 export interface TarReader {
   readonly name: string;
   /** Lists many archives in one start, by path. What it refuses, or says on stderr, stands in place of the entries. */
-  list(paths: readonly string[]): Promise<ReadonlyMap<string, Listing | string>>;
+  readonly list: (paths: readonly string[]) => Promise<ReadonlyMap<string, Listing | string>>;
 }
 
 const run = promisify(execFile);
@@ -95,7 +95,8 @@ const python: TarReader = {
 };
 
 function has(command: string, says: RegExp, debianPackage: string): boolean {
-  if (says.test(spawnSync(command, ['--version']).stdout?.toString() ?? '')) return true;
+  const { status, stdout } = spawnSync(command, ['--version'], { encoding: 'utf8' });
+  if (status === 0 && says.test(stdout)) return true;
   // eslint-disable-next-line no-console
   console.warn(`skipped: comparison with ${command}. Install it: apt-get install ${debianPackage}`);
   return false;

@@ -69,7 +69,7 @@ describe('a tar header', () => {
     fc.assert(
       fc.property(honest, fc.array(edit, { minLength: 1, maxLength: 3 }), (header, edits) => {
         const changed = Buffer.from(header);
-        for (const { at, bytes } of edits) changed.set(bytes.slice(0, 512 - at), at);
+        for (const { at, bytes } of edits) changed.set(bytes.subarray(0, 512 - at), at);
         const summed = withChecksum(changed);
         const outcome = read(summed);
         if (typeof outcome === 'string') {
@@ -139,24 +139,23 @@ describe('the gate', () => {
       { name: 'b', body: Buffer.alloc(512) },
       { name: 'c' },
     ]);
+    const damage = fc.record({
+      at: fc.nat({ max: tar.length - 1 }),
+      flip: fc.integer({ min: 1, max: 255 }),
+      end: fc.option(fc.nat({ max: tar.length - 1 })),
+    });
     await fc.assert(
-      fc.asyncProperty(
-        fc.nat({ max: tar.length - 1 }),
-        fc.integer({ min: 1, max: 255 }),
-        fc.nat({ max: tar.length }),
-        sizes,
-        async (at, flip, end, cuts) => {
-          const changed = Buffer.from(tar);
-          changed[at] = changed[at]! ^ flip;
-          const ended = end % 3 === 0 ? changed.subarray(0, end) : changed;
-          const whole = await passed([ended]);
-          expect(await passed(cut(ended, cuts))).toEqual(whole);
-          // Bodies are not its business.
-          const inBody = (at >= 512 && at < 512 + 700) || (at >= 2048 && at < 2560);
-          if (ended === changed) expect(Buffer.isBuffer(whole)).toBe(inBody);
-        },
-      ),
-      { numRuns: 300 },
+      fc.asyncProperty(damage, sizes, async ({ at, flip, end }, cuts) => {
+        const changed = Buffer.from(tar);
+        changed[at] = changed[at]! ^ flip;
+        const ended = changed.subarray(0, end ?? undefined);
+        const whole = await passed([ended]);
+        expect(await passed(cut(ended, cuts))).toEqual(whole);
+        // Bodies are not its business.
+        const inBody = (at >= 512 && at < 512 + 700) || (at >= 2048 && at < 2560);
+        expect(Buffer.isBuffer(whole)).toBe(end === null && inBody);
+      }),
+      { numRuns: 200 },
     );
   });
 });

@@ -5,7 +5,7 @@ import { facts } from '../table.js';
 
 export default command({
   name: 'convert',
-  describe: 'Rewrite a bundle as .tar.gz or .zip; signatures stay valid, and the receiver verifies them',
+  describe: 'Rewrite a bundle as .tar.gz or .zip; nothing is verified here, signatures stay valid for the receiver',
   positionals: { bundle: { type: 'string', demandOption: true, describe: 'Bundle file' } },
   options: {
     output: {

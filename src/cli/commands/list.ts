@@ -5,22 +5,26 @@ import { table } from '../table.js';
 
 export default command({
   name: 'list',
-  describe: 'List the plugins of a volume or of a plain plugin tree',
+  describe: 'List the plugins of a volume, of a plain plugin tree, or of a plugin server',
   positionals: {
-    location: { type: 'string', demandOption: true, describe: 'Directory of the volume or tree' },
+    location: {
+      type: 'string',
+      demandOption: true,
+      describe: 'Directory of the volume or tree, or URL of the server',
+    },
   },
   options: {},
   examples: [['/srv/plugin-server', 'What is served now']],
   async run({ location }, { terminal, signal }) {
     const listing = await listPlugins({ location, signal });
     for (const note of listing.notes) terminal.say(`note: ${note}`);
-    const rows = listing.plugins.map(({ name, version, size, sha256, md5, problem }) => [
+    const rows = listing.plugins.map(({ name, version, size, sha256, md5, stated, problem }) => [
       name,
       version,
       size === undefined ? '-' : formatBytes(size),
       sha256?.slice(0, 16) ?? '-',
       md5 ?? '-',
-      problem === undefined ? '' : `PROBLEM: ${problem}`,
+      problem !== undefined ? `PROBLEM: ${problem}` : stated === true ? 'as the server states' : '',
     ]);
     return { json: listing, text: table(['PLUGIN', 'VERSION', 'SIZE', 'SHA256', 'MD5', ''], rows) };
   },

@@ -1,0 +1,60 @@
+import { digestedFacts } from './inventory-facts.js';
+import type { Inventory, InventoryItem } from './inventory.js';
+import { sha256Of } from './io/digest.js';
+import { withoutCredentials } from './io/http-address.js';
+import { pluginPath } from './plugin/layout.js';
+import { sourceFor, type Offer } from './source/source.js';
+
+/**
+ * What a plain tree or a plugin server holds: as the source states it, and where it states nothing, by reading every module.
+ *
+ * @throws PlugferryError `E_SELECTION`, `E_SOURCE`, `E_METADATA`, `E_NETWORK`, `E_LIMIT`, `E_IO`.
+ */
+export async function sourceInventory(
+  location: string,
+  kind: 'tree' | 'server',
+  signal?: AbortSignal,
+): Promise<Inventory> {
+  const source = await sourceFor(location);
+  try {
+    const { offers, notes } = await source.list(signal);
+    const items: InventoryItem[] = [];
+    for (const offer of offers) items.push(statedItem(offer) ?? (await readItem(offer, signal)));
+    const basis = offers.some(({ stated }) => stated !== undefined) ? 'stated' : 'read';
+    const place = { location: withoutCredentials(location), kind, basis } as const;
+    return { place, items, notes, close: () => source.close() };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+function statedItem(offer: Offer): InventoryItem | undefined {
+  const { name, version, stated } = offer;
+  if (stated === undefined) return undefined;
+  return {
+    name,
+    version,
+    ...stated.wasm,
+    metadataSha256: stated.metadata?.sha256,
+    facts: async (signal) => (await readItem(offer, signal)).facts(signal),
+  };
+}
+
+/** Local copies go one by one: a server may have more than fits on this disk. */
+async function readItem(offer: Offer, signal: AbortSignal | undefined): Promise<InventoryItem> {
+  const plugin = await offer.fetch(signal);
+  try {
+    const { name, version, wasm, metadata } = plugin;
+    const { digest, facts } = await digestedFacts(wasm, pluginPath(plugin, 'plugin.wasm'), signal);
+    return {
+      name,
+      version,
+      ...digest,
+      metadataSha256: metadata && sha256Of(metadata),
+      facts: async () => facts,
+    };
+  } finally {
+    await plugin.discard?.();
+  }
+}
