@@ -1,7 +1,6 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { effectiveUser } from './actor.js';
 import { isPlugferryError, PlugferryError } from './errors.js';
-import { refuseExisting } from './io/commit.js';
 import { ioError } from './io/failure.js';
 import { readPublicKey } from './keys.js';
 import { documentBytes } from './schema/parse.js';
@@ -89,14 +88,25 @@ function listingOf(store: TrustStore): TrustListing {
  */
 export async function initTrust(directory: string, rootThreshold = 1): Promise<TrustListing> {
   const document = emptyTrust(rootThreshold);
-  await refuseExisting(trustFile(directory), false);
   try {
     await mkdir(directory, { recursive: true, mode: 0o755 });
+    if ((await readdir(directory)).length > 0) throw notEmpty(directory);
   } catch (error) {
     throw ioError(error, directory);
   }
   return save(directory, document, []);
 }
+
+/** Files named like keys would be taken for remains of an older version and removed. */
+const notEmpty = (directory: string): PlugferryError =>
+  new PlugferryError(
+    'E_EXISTS',
+    `${directory} is not empty, expected a directory for the trust store alone`,
+    {
+      hint: 'Name a new directory; a trust store that is there already is changed with "trust add" and "trust set".',
+      details: { file: directory },
+    },
+  );
 
 export interface AddKeyOptions extends Pick<StoredKey, 'name' | 'role' | 'notBefore' | 'notAfter'> {
   readonly publicKeyFile: string;

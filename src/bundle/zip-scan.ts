@@ -37,13 +37,11 @@ async function checkFrames(file: Scratch, entries: readonly ZipEntry[], end: Zip
   let before: Buffer = Buffer.alloc(0);
   for (const { name, offset, front, back, packedSize } of entries) {
     const between = Buffer.concat([before, front]);
-    const body = offset + front.length;
-    if (offset !== at + before.length || body + packedSize > end.directoryOffset) {
+    if (offset !== at + before.length)
       throw refusedZip('has an entry that does not begin where the one before it ends', name);
-    }
     if (!(await file.read(at, between.length)).equals(between))
       throw refusedZip('contradicts its own directory', name);
-    at = body + packedSize;
+    at = offset + front.length + packedSize;
     before = back;
   }
   if (at + before.length !== end.directoryOffset) throw refusedZip('has bytes in front of its directory');

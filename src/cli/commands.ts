@@ -19,12 +19,12 @@ import verify from './commands/verify.js';
 /** Every command, in the order of a plugin's journey, which is also the order of `--help`. */
 export const commands: readonly Command[] = [
   keygen,
+  trust,
   exportCommand,
   sign,
   inspect,
   verify,
   convert,
-  trust,
   importCommand,
   list,
   diff,

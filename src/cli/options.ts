@@ -67,7 +67,8 @@ const contradiction = (one: string, other: string): PlugferryError =>
     hint: `Give one of them. A variable of the environment (${[one, other].map(variable).join(', ')}) counts as given.`,
   });
 
-const variable = (option: string): string => `PLUGFERRY_${option.toUpperCase().replaceAll('-', '_')}`;
+/** The environment variable that gives an option its value. */
+export const variable = (option: string): string => `PLUGFERRY_${option.toUpperCase().replaceAll('-', '_')}`;
 
 /** Options of every command that signs. */
 export const signingOptions = {

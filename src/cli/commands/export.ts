@@ -13,7 +13,8 @@ export default command({
     source: {
       type: 'string',
       demandOption: true,
-      describe: 'Plugin tree (a directory that holds plugins/, or that itself), or http(s) URL of a plugin server',
+      describe:
+        'Plugin tree (a directory that holds plugins/, or that itself), or http(s) URL of a plugin server',
     },
   },
   options: {

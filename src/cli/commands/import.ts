@@ -76,6 +76,11 @@ function describe({ outcome, release, previous, changes, authentication, volume 
         ({ keyId, name, role }) =>
           ['signed by', `${keyId} (${role === undefined ? name : `${name}, ${role}`})`] as const,
       ),
+      ...authentication.uncounted.map(
+        ({ keyId, name, reason }) =>
+          ['not counted', `${keyId} (${name}) is ${reason ?? 'out of use'}`] as const,
+      ),
+      ...authentication.unknownSigners.map((keyId) => ['unknown key', keyId] as const),
       ...(authentication.skipped ? [['signed by', 'NOT CHECKED'] as const] : []),
       ['release', release],
       ['before', previous ?? 'none'],

@@ -24,6 +24,7 @@ export default command({
   examples: [
     ['dev', 'Ask for a passphrase; write dev.key and dev.pub'],
     ['keys/qa --passphrase-file qa.pass', 'Take the passphrase from a file'],
+    ['root', 'A key that signs updates of trust stores'],
   ],
   async run({ name, algorithm, ...flags }) {
     const passphrase = flags['allow-plain-key'] ? undefined : await readPassphrase(flags, { twice: true });

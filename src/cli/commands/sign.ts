@@ -33,13 +33,20 @@ export default command({
     force: { type: 'boolean', default: false, describe: 'Replace existing output files' },
   },
   examples: [
-    ['edge.tar.gz --signing-key qa.key --public-key dev.pub', 'Countersign what dev signed'],
-    ['edge.tar.gz --signature qa.sig --signed-by qa.pub', 'Add a signature that was made on another machine'],
     [
-      'edge.tar.gz --sign-command "openssl dgst -sha256 -sign hsm.key" --signed-by hsm.pub',
+      'edge.tar.gz --signing-key keys/qa.key --passphrase-file qa.pass --public-key dev.pub',
+      'Countersign what dev signed',
+    ],
+    [
+      'edge.tar.gz --detached -o qa.sig --signing-key keys/qa.key --passphrase-file qa.pass',
+      'Sign on a machine that the bundle does not leave again',
+    ],
+    ['edge.tar.gz --signature qa.sig --signed-by keys/qa.pub', 'Add a signature that was made elsewhere'],
+    [
+      'edge.tar.gz --sign-command "openssl dgst -sha256 -sign keys/qa.key -passin file:qa.pass" --signed-by keys/qa.pub',
       'Have another program sign',
     ],
-    ['new/trust.json --signing-key root.key', 'Sign an update of a trust store, for "trust update"'],
+    ['new-trust/trust.json --signing-key root.key', 'Sign a new trust store, for "trust update"'],
   ],
   async run({ file, output, detached, sigstore, force, ...flags }, { terminal, signal }) {
     const trust = await readSigners(flags);

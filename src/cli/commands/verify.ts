@@ -13,7 +13,7 @@ import { escapeLine, formatBytes } from '../../io/text.js';
 import { command, type Context, type Outcome } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { manifestFacts } from '../manifest-text.js';
-import { readTrust, trustOptions } from '../options.js';
+import { readTrust, trustOptions, variable } from '../options.js';
 import { facts, table } from '../table.js';
 import { checksOf, checkTable } from '../trust-text.js';
 
@@ -55,9 +55,14 @@ export default command({
   },
 });
 
-/** A volume is compared with what was recorded when its bundles were verified; no key is asked again. */
+/**
+ * A volume is compared with what was recorded when its bundles were verified; no key is asked again. What the environment
+ * says of keys is meant for bundles.
+ */
 function refuseTrustOptions(flags: Readonly<Record<string, unknown>>): void {
-  const given = ['public-key', 'trust'].find((name) => flags[name] !== undefined);
+  const given = ['public-key', 'trust'].find(
+    (name) => flags[name] !== undefined && process.env[variable(name)] === undefined,
+  );
   if (given === undefined) return;
   throw new PlugferryError('E_USAGE', `--${given} goes with a bundle, and this is a directory`, {
     hint: 'Leave it out to check a volume; "plugferry receipt" says which keys its bundles were signed with.',

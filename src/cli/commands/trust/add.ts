@@ -29,7 +29,9 @@ export default command({
     },
   },
   examples: [
-    ['./trust dev.pub --name dev-2026 --role dev --not-after 2027-06-30', 'Let dev vouch until then'],
+    ['./trust dev.pub --name dev-2026 --role dev --not-after 2036-12-31', 'Let dev vouch until then'],
+    ['./trust keys/qa.pub --name qa-2026 --role qa', 'Let qa vouch'],
+    ['./trust root.pub --name root-1 --role root', 'Let this key sign updates of the store'],
   ],
   async run({ dir, key, name, role, force, ...flags }, { terminal }) {
     const notBefore = pointInTime('not-before', flags['not-before'], 'start');

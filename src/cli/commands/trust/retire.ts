@@ -7,7 +7,7 @@ export default command({
   describe: 'Let a key count no more that is no longer used',
   positionals: dismissedKey,
   options: {},
-  examples: [['./trust dev-2025', 'After dev-2026 has taken over']],
+  examples: [['./trust root-1', 'After another key has taken over']],
   async run({ dir, key }, { terminal }) {
     return storeOutcome(await dismissTrustedKey(dir, key, 'retired'), terminal);
   },

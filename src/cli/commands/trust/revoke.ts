@@ -7,7 +7,7 @@ export default command({
   describe: 'Let a key never count again, because it was lost or stolen',
   positionals: dismissedKey,
   options: {},
-  examples: [['./trust qa-2026', 'After its owner left the laptop in a train']],
+  examples: [['./trust root-1', 'After its owner left the laptop in a train']],
   async run({ dir, key }, { terminal }) {
     return storeOutcome(await dismissTrustedKey(dir, key, 'revoked'), terminal);
   },

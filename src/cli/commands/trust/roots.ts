@@ -9,7 +9,7 @@ export default command({
   options: {
     threshold: { type: 'number', demandOption: true, describe: 'Number of distinct root keys, at least 1' },
   },
-  examples: [['./trust --threshold 2', 'No single person changes what prod believes']],
+  examples: [['./trust --threshold 2', 'No single person changes what this side believes']],
   async run({ dir, threshold }, { terminal }) {
     return storeOutcome(await setRootThreshold(dir, threshold), terminal);
   },

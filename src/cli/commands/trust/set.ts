@@ -24,7 +24,8 @@ export default command({
     },
   },
   examples: [
-    ['./trust edge --require dev=1,qa=1 --audience prod --max-age-days 180', 'Two pairs of eyes for prod'],
+    ['./trust default --require dev=1,qa=1 --max-age-days 180', 'Two pairs of eyes, and nothing stale'],
+    ['./trust edge --require dev=1 --audience prod', 'Dev alone, but only what was made for prod'],
   ],
   async run({ dir, set, require, audience, epoch, ...flags }, { terminal }) {
     const {

@@ -15,7 +15,7 @@ export default command({
     },
   },
   options: {},
-  examples: [['/etc/plugferry/trust ./new-trust', 'Take over new keys, policies and revocations']],
+  examples: [['./prod-trust ./new-trust', 'Take over new keys, policies and revocations']],
   async run({ dir, from }, { terminal }) {
     const update = await updateTrust(dir, from);
     const { text } = storeOutcome(update.store, terminal);
