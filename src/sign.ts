@@ -124,11 +124,13 @@ async function proveBundle(options: SignOptions): Promise<Signing> {
 }
 
 async function withBundle<T>(
-  { file, signal }: SignOptions,
+  { file, output, detached, signal }: SignOptions,
   trust: Trust | undefined,
   work: (sealed: SealedBundle, opened: OpenBundle<Authentication | undefined>) => Promise<T>,
 ): Promise<T> {
-  const sealed = await openBundleFile(file, signal, dirname(file));
+  // Where a bundle is written there is room for one; where none is, the directory of this one may be read-only.
+  const scratch = detached === true ? undefined : dirname(output ?? file);
+  const sealed = await openBundleFile(file, signal, scratch);
   try {
     const check = trust === undefined ? () => undefined : authenticator(trust, new Date());
     return await work(sealed, sealed.open(check));

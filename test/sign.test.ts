@@ -361,7 +361,7 @@ describe('a signing command', () => {
     ['fails', 'exit 3', 'E_SIGN_COMMAND'],
     ['is not there', '/no/such/program 2>/dev/null', 'E_SIGN_COMMAND'],
     ['prints nothing', 'cat >/dev/null', 'E_SIGN_COMMAND'],
-    ['never stops printing', 'yes', 'E_SIGN_COMMAND'],
+    ['never stops printing', 'yes 2>/dev/null', 'E_SIGN_COMMAND'],
     ['kills itself', 'kill -9 $$', 'E_SIGN_COMMAND'],
     [
       'prints a signature of another thing',
@@ -373,6 +373,18 @@ describe('a signing command', () => {
     const { file, code } = await signWith(command);
     expect(code).toBe(expected);
     expect((await inspectBundle({ bundle: file })).claimedSigners).toEqual([dev.keyId]);
+  });
+
+  test('may hold a PIN, which no error repeats', async () => {
+    const { directory, file } = await bundle();
+    const { pub } = await qa.writeTo(directory);
+    const command = { command: 'exit 1 # pin 271828', environment: { PATH: process.env['PATH'] ?? '' } };
+    const refusal: unknown = await signFile({ file, signer: await signerWithCommand(command, pub) }).catch(
+      (error: unknown) => error,
+    );
+    if (!isPlugferryError(refusal)) throw new Error('not refused');
+    const { message, hint, details } = refusal;
+    expect(JSON.stringify([message, hint, details])).not.toContain('271828');
   });
 
   test('is ended by an abort', async () => {

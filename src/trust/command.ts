@@ -39,9 +39,9 @@ export async function outputOfCommand(bytes: Uint8Array, options: SigningCommand
     else child.stdout.destroy();
   });
   const ended = await endOf(child, signal);
-  if (length > maxDetachedBytes) throw failed(command, `printed more than ${maxDetachedBytes} bytes`);
-  if (ended !== undefined) throw failed(command, ended);
-  if (length === 0) throw failed(command, 'printed nothing');
+  if (length > maxDetachedBytes) throw failed(`printed more than ${maxDetachedBytes} bytes`);
+  if (ended !== undefined) throw failed(ended);
+  if (length === 0) throw failed('printed nothing');
   return Buffer.concat(output);
 }
 
@@ -61,8 +61,9 @@ function endOf(child: ChildProcess, signal: AbortSignal | undefined): Promise<st
   });
 }
 
-const failed = (command: string, reason: string): PlugferryError =>
-  new PlugferryError('E_SIGN_COMMAND', `the signing command "${command}" ${reason}`, {
+/** Does not repeat the command, in which a PIN may stand. */
+const failed = (reason: string): PlugferryError =>
+  new PlugferryError('E_SIGN_COMMAND', `the signing command ${reason}`, {
     hint:
       'It gets the bytes to sign on stdin and their SHA-256 in $PLUGFERRY_DIGEST_SHA256, and must print one signature, raw or ' +
       'in base64. Its own messages stand above.',

@@ -28,7 +28,7 @@ type Node = FileNode | LinkNode | DirectoryNode;
  */
 export type PowerCut = 'lost' | 'unwritten' | 'none';
 
-/** A path to the content of the file, the target of the link or undefined for a directory, per inode. */
+/** A path to the content of the file, the target of the link or undefined for a directory, and the inode. */
 export type Image = Map<string, { node: Node; content: string | undefined }>;
 
 /** A second disk in memory that follows the calls made on a directory of the real one, and knows what was flushed. */
@@ -117,7 +117,7 @@ export class ShadowDisk {
         break;
       case 'unlink':
       case 'rm':
-        if (this.#at(first) !== undefined) this.#take(first);
+        this.#remove(first);
         break;
       case 'chmod':
       case 'lstat':
@@ -176,6 +176,25 @@ export class ShadowDisk {
     const node = this.#at(path)!;
     this.#parent(path).entries.delete(basename(path));
     return node;
+  }
+
+  /** At its worst: on the disk at once, whatever came before it and was not flushed. */
+  #remove(path: string): void {
+    const node = this.#at(path);
+    if (node === undefined) return;
+    this.#take(path);
+    this.#parent(path).flushed.delete(basename(path));
+    this.#emptied(node);
+  }
+
+  /** The files are gone, the directories are not yet. */
+  #emptied(node: Node): void {
+    if (node.kind !== 'directory') return;
+    for (const [name, child] of node.entries) {
+      this.#emptied(child);
+      if (child.kind !== 'directory') node.flushed.delete(name);
+    }
+    node.entries.clear();
   }
 
   /** Paths at and below `path` of which a power cut would lose content or entries. */
