@@ -75,7 +75,7 @@ describe('reading a bundle', () => {
     let refused = 0;
     for (let at = 0; at < bundle.length; at += 1) {
       const changed = Buffer.from(bundle);
-      changed[at] = (changed[at] ?? 0) ^ (1 << at % 8);
+      changed[at] = (changed[at] ?? 0) ^ (1 << (at % 8));
       const outcome = await read(changed, key);
       if (typeof outcome === 'string') refused += 1;
       // Deflate can write the same bytes in several ways, so a few bits change the file and nothing in it.
@@ -86,13 +86,16 @@ describe('reading a bundle', () => {
 
   test('no changed byte of the tar is accepted: headers, manifest, signature, body, padding, end', async () => {
     const key = await testKey();
-    const parts = bundleParts([key], [{ name: 'waf', version: '1.0.0', wasm: Buffer.from(tinyModule(1, 50)) }]);
+    const parts = bundleParts(
+      [key],
+      [{ name: 'waf', version: '1.0.0', wasm: Buffer.from(tinyModule(1, 50)) }],
+    );
     const tar = gunzipSync(tarGz(parts.entries));
     const accepted: number[] = [];
     const codes = new Set<string>();
     for (let at = 0; at < tar.length; at += 3) {
       const changed = Buffer.from(tar);
-      changed[at] = (changed[at] ?? 0) ^ (1 << at % 8);
+      changed[at] = (changed[at] ?? 0) ^ (1 << (at % 8));
       const outcome = await read(gzipSync(changed), key);
       if (typeof outcome === 'string') codes.add(outcome);
       else accepted.push(at);

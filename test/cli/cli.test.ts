@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { exportBundle, importBundle } from '../../src/index.js';
 import { commands } from '../../src/cli/commands.js';
 import { cli, errorCode, finished, start } from '../helpers/cli.js';
 import { testKey } from '../helpers/keys.js';
@@ -161,6 +162,13 @@ test('every example of --help works', { timeout: 180_000 }, async () => {
   const root = { key: await testKey('root'), role: 'root' };
   await putStore(join(prepared, 'prod-trust'), { keys: [root] });
   await putStore(join(prepared, 'new-trust'), { keys: [root], version: 2 }, [root.key]);
+  // A volume with a past, so that there is something to verify, compare and go back to.
+  const volume = join(prepared, 'volume');
+  for (const plugin of ['key-auth@1.0.0', 'waf@1.0.0']) {
+    const output = join(prepared, `${plugin}.tar.gz`);
+    await exportBundle({ source: prepared, output, include: [plugin], set: plugin.slice(0, 3) });
+    await importBundle({ bundle: output, to: volume, trust: { insecureSkipSignature: true } });
+  }
   const env = { PLUGFERRY_KEY_PASSPHRASE: 'four words of yours' };
   const run = (line: string) => {
     const words = line.replaceAll('/srv/plugin-server', 'volume').match(/"[^"]*"|\S+/g) ?? [];
