@@ -1,6 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import fetch from 'node-fetch';
 import { tool } from '../version.js';
 import { DigestMeter, type Digest } from './digest.js';
 import { ioError } from './failure.js';
@@ -194,6 +193,8 @@ export class HttpClient {
     watch.awaitAnswer(networkError({ url, expected, found, transient: true }));
     const { signal } = watch;
     try {
+      // Loaded where it is needed: most commands never go to the network.
+      const { default: fetch } = await import('node-fetch');
       const answer = await fetch(url, {
         headers,
         signal,

@@ -10,6 +10,7 @@ import { scratchDir } from './scratch.js';
 
 const old: Plugins = { 'waf@1.0.0': 'one', 'cors@1.0.0': 'two' };
 const next: Plugins = { ...old, 'key-auth@1.0.0': 'three' };
+const other: Plugins = { 'bot-detect@1.0.0': 'four' };
 const added = { plugins: { 'key-auth@1.0.0': 'three' }, sequence: 2 };
 const later = { actor, clock: () => new Date(Date.now() + 2 * 3_600_000) };
 
@@ -39,11 +40,11 @@ const scenes: Record<string, Scene> = {
     again: (root) => importInto(root, { plugins: old }),
     finally: old,
   },
-  'an import that is not run again': {
+  'an import after which another one is run': {
     prepare: (root) => importInto(root, { plugins: old }),
     act: (root) => importInto(root, added),
-    allowed: [old, next],
-    again: (root) => prune(root, { keep: 3 }, { actor }),
+    allowed: [old, next, { ...old, ...other }, { ...next, ...other }],
+    again: (root) => importInto(root, { plugins: other, sequence: 3 }),
   },
   rollback: {
     prepare: async (root) => {
