@@ -1,13 +1,23 @@
 import { defineConfig } from 'vitest/config';
 
+/**
+ * Tests that try every step, errno or thousands of mutations: minutes of work that seldom finds what the others do not.
+ * `npm run test:sweeps` runs them, and so does CI, each time.
+ */
+export const sweeps = [
+  'test/volume/{kill,errno,power-cut,readers,two-importers}.test.ts',
+  'test/corpus/{mutation,process}.test.ts',
+  'test/bundle/zip-mutation.test.ts',
+];
+
+/** Many tests start the real binary or a real server: generous, because a slow machine is not a defect. */
+export const common = {
+  globalSetup: 'test/helpers/build.ts',
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  pool: 'forks' as const,
+};
+
 export default defineConfig({
-  test: {
-    include: ['test/**/*.test.ts'],
-    globalSetup: 'test/helpers/build.ts',
-    // Many tests start the real binary or a real server: generous, because a slow machine is not a defect.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    pool: 'forks',
-    maxWorkers: 2,
-  },
+  test: { ...common, include: ['test/**/*.test.ts'], exclude: sweeps, maxWorkers: 3 },
 });

@@ -2,13 +2,12 @@ import { unlink } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { isPlugferryError } from '../errors.js';
-import { documentBytes } from '../schema/parse.js';
 import type { HistoryEntry, SeenBundle, State } from '../schema/state.js';
 import { renameDurably, writeNewFile } from './disk.js';
 import { releasePlugins } from './layout.js';
 import { nowOf, type OpenVolume } from './open.js';
 import { exists } from './disk.js';
-import { readState, withEntry, withSeen } from './state.js';
+import { readState, stateBytes, withEntry, withSeen } from './state.js';
 import { formatTime } from './time.js';
 import { switchDurably, switchTo, treeOf } from './tree.js';
 
@@ -57,7 +56,7 @@ export async function recordActivation(volume: OpenVolume, { id, action, seen }:
 /** Replaces state.json in one step. */
 export async function commitState(volume: OpenVolume, state: State): Promise<void> {
   const draft = draftIn(volume);
-  await writeNewFile(draft, [documentBytes(state)]);
+  await writeNewFile(draft, [stateBytes(state)]);
   await volume.lock.assertHeld();
   await renameDurably(draft, volume.layout.state);
   volume.state = state;

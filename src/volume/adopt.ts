@@ -2,7 +2,6 @@ import { rename, symlink } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { PlugferryError, systemCode } from '../errors.js';
-import { documentBytes } from '../schema/parse.js';
 import type { Release, ReleaseFile } from '../schema/release.js';
 import { recordActivation } from './activate.js';
 import { releaseFields } from './audit.js';
@@ -10,7 +9,7 @@ import { eachOf, makeDirectory, renameDurably, syncDirectory, writeNewFile } fro
 import { damageIn, mendRelease, refuseUnreadable } from './health.js';
 import { linkTarget, releaseDirectory, releasePlugins } from './layout.js';
 import { audit, nowOf, type OpenVolume } from './open.js';
-import { filesOf, releaseId } from './release.js';
+import { filesOf, releaseBytes, releaseId } from './release.js';
 import { scanTree } from './scan.js';
 import type { BlobStore } from './store.js';
 import { formatTime } from './time.js';
@@ -99,7 +98,7 @@ function* filesIn(root: string, release: Release): Generator<{ file: ReleaseFile
 async function placeEmptyRelease(volume: OpenVolume, release: Release): Promise<void> {
   const draft = join(volume.run, 'adopted');
   await makeDirectory(draft);
-  await writeNewFile(join(draft, 'release.json'), [documentBytes(release)]);
+  await writeNewFile(join(draft, 'release.json'), [releaseBytes(release)]);
   await syncDirectory(draft);
   await volume.lock.assertHeld();
   await renameDurably(draft, releaseDirectory(volume.layout, release.id));

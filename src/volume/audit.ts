@@ -5,7 +5,7 @@ import type { HistoryEntry } from '../schema/state.js';
 import { orIfMissing, syncDirectory } from './disk.js';
 import type { VolumeLayout } from './layout.js';
 
-export type AuditAction = HistoryEntry['action'] | 'prune' | 'change';
+export type AuditAction = HistoryEntry['action'] | 'prune';
 
 /** One line of audit.jsonl. */
 export interface AuditEntry {

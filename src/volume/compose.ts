@@ -1,12 +1,11 @@
 import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { documentBytes } from '../schema/parse.js';
 import type { Release } from '../schema/release.js';
 import { eachOf, makeDirectory, syncDirectory, writeNewFile } from './disk.js';
 import { bringEvidence, type EvidenceSources } from './evidence.js';
 import { releaseDirectory, releaseFile } from './layout.js';
 import type { OpenVolume } from './open.js';
-import { filesOf } from './release.js';
+import { filesOf, releaseBytes } from './release.js';
 import type { BlobStore } from './store.js';
 
 /** What a release directory is made of. */
@@ -26,7 +25,7 @@ export async function composeRelease(volume: OpenVolume, composition: Compositio
     await store.place(file, join(directory, path));
   });
   await bringEvidence(volume, composition, directory);
-  await writeNewFile(join(directory, 'release.json'), [documentBytes(release)]);
+  await writeNewFile(join(directory, 'release.json'), [releaseBytes(release)]);
   // Children are all durable before the one rename that publishes their top.
   await eachOf(directories, syncDirectory);
   return directory;
@@ -51,7 +50,7 @@ export async function attestRelease(volume: OpenVolume, composition: Composition
   const directory = releaseDirectory(volume.layout, release.id);
   await bringEvidence(volume, composition, directory);
   const draft = join(volume.run, 'release.json');
-  await writeNewFile(draft, [documentBytes(release)]);
+  await writeNewFile(draft, [releaseBytes(release)]);
   await volume.lock.assertHeld();
   await rename(draft, releaseFile(volume.layout, release.id));
   await syncDirectory(directory);

@@ -2,6 +2,7 @@ import { PlugferryError } from '../errors.js';
 import type { Release } from '../schema/release.js';
 import type { VolumeLayout } from './layout.js';
 import type { Releases } from './recover.js';
+import { wayOut } from './release.js';
 import type { Tree } from './tree.js';
 
 /**
@@ -24,7 +25,7 @@ export function currentRelease({
   throw (
     releases.damaged.get(tree.id) ??
     new PlugferryError('E_RELEASE', `${layout.link} points to release ${tree.id}, which is not there`, {
-      hint: 'Go back to a release that is: "plugferry history" lists them, "plugferry rollback --to ID" switches.',
+      hint: wayOut,
       details: { file: layout.link, found: tree.id },
     })
   );

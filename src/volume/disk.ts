@@ -1,5 +1,5 @@
 import { constants, type Stats } from 'node:fs';
-import { chmod, copyFile, lstat, mkdir, open, rename } from 'node:fs/promises';
+import { chmod, copyFile, link, lstat, mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemCode } from '../errors.js';
 
@@ -51,8 +51,29 @@ export async function writeNewFile(
   }
 }
 
-/** A copy with the permissions of what we write ourselves; its directory is not synced. */
-export async function copyDurably(from: string, to: string): Promise<void> {
+/** Reasons why one file cannot be hard-linked where others can: foreign owner (fs.protected_hardlinks), too many links. */
+const linkRefusals = new Set(['EPERM', 'EMLINK', 'EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
+/** Puts a durable file of the volume at a second place, whose directory is not synced. Says how. */
+export async function linkOrCopy(
+  { hardLinks }: { readonly hardLinks: boolean },
+  from: string,
+  to: string,
+): Promise<'link' | 'copy'> {
+  if (hardLinks) {
+    try {
+      await link(from, to);
+      return 'link';
+    } catch (error) {
+      if (!linkRefusals.has(systemCode(error) ?? '')) throw error;
+    }
+  }
+  await copyDurably(from, to);
+  return 'copy';
+}
+
+/** A copy with the permissions of what we write ourselves. */
+async function copyDurably(from: string, to: string): Promise<void> {
   await copyFile(from, to, constants.COPYFILE_EXCL);
   await chmod(to, 0o644);
   const handle = await open(to, constants.O_RDWR | constants.O_NOFOLLOW);

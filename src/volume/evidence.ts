@@ -3,8 +3,8 @@ import { readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { sha256Of } from '../io/digest.js';
 import type { Release } from '../schema/release.js';
-import { copyDurably, ensureDirectory, exists, makeDirectory, syncDirectory, writeNewFile } from './disk.js';
-import { isReleaseId, releaseDirectory } from './layout.js';
+import { ensureDirectory, exists, linkOrCopy, makeDirectory, syncDirectory, writeNewFile } from './disk.js';
+import { isSha256, releaseDirectory } from './layout.js';
 import type { OpenVolume } from './open.js';
 import type { Evidence } from './volume.js';
 
@@ -18,7 +18,7 @@ export interface EvidenceSources {
 }
 
 /** `evidence/<sha256 of manifest.json>/` in a release directory. */
-export const evidenceDirectory = (release: string, manifestSha256: string): string =>
+const evidenceDirectory = (release: string, manifestSha256: string): string =>
   join(release, 'evidence', manifestSha256);
 
 /** Puts manifest and signatures of every bundle that `release` refers to into its directory. */
@@ -36,7 +36,8 @@ export async function bringEvidence(
       else await install(volume, target, (draft) => writeEvidence(draft, evidence));
     } else if (previous !== undefined && !(await exists(target))) {
       const source = evidenceDirectory(releaseDirectory(volume.layout, previous), manifestSha256);
-      if (await exists(source)) await install(volume, target, (draft) => copyEvidence(source, draft));
+      if (await exists(source))
+        await install(volume, target, (draft) => carryEvidence(volume, source, draft));
     }
   }
 }
@@ -62,7 +63,7 @@ async function install(
 async function addSignatures(volume: OpenVolume, target: string, { signatures }: Evidence): Promise<void> {
   for (const [keyId, signature] of signatures) {
     const path = join(target, 'signatures', `${keyId}.sig`);
-    if (!isReleaseId(keyId) || (await exists(path))) continue;
+    if (!isSha256(keyId) || (await exists(path))) continue;
     const draft = join(volume.run, randomUUID());
     await writeNewFile(draft, [signature]);
     await rename(draft, path);
@@ -74,13 +75,13 @@ async function writeEvidence(draft: string, { manifest, signatures }: Evidence):
   await writeNewFile(join(draft, 'manifest.json'), [manifest]);
   for (const [keyId, signature] of signatures) {
     // A key id becomes a file name.
-    if (isReleaseId(keyId)) await writeNewFile(join(draft, 'signatures', `${keyId}.sig`), [signature]);
+    if (isSha256(keyId)) await writeNewFile(join(draft, 'signatures', `${keyId}.sig`), [signature]);
   }
 }
 
-async function copyEvidence(source: string, draft: string): Promise<void> {
-  await copyDurably(join(source, 'manifest.json'), join(draft, 'manifest.json'));
-  for (const name of await readdir(join(source, 'signatures'))) {
-    await copyDurably(join(source, 'signatures', name), join(draft, 'signatures', name));
+async function carryEvidence({ features }: OpenVolume, source: string, draft: string): Promise<void> {
+  const signatures = await readdir(join(source, 'signatures'));
+  for (const path of ['manifest.json', ...signatures.map((name) => join('signatures', name))]) {
+    await linkOrCopy(features, join(source, path), join(draft, path));
   }
 }

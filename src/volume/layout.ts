@@ -47,4 +47,4 @@ export const linkTarget = (id: string): string => `.plugferry/releases/${id}/plu
 export const linkedRelease = (target: string): string | undefined =>
   /^\.plugferry\/releases\/([0-9a-f]{64})\/plugins$/.exec(target)?.[1];
 
-export const isReleaseId = (text: string): boolean => /^[0-9a-f]{64}$/.test(text);
+export const isSha256 = (text: string): boolean => /^[0-9a-f]{64}$/.test(text);

@@ -153,7 +153,7 @@ async function moveAside(lock: string, aside: string, judged: Holder): Promise<v
   }
   // Another run took over between our look and our move, and this is its lock: give it back. Should a third have come in
   // between, the second one finds out before it publishes.
-  await rename(aside, lock);
+  await seized(aside, lock);
 }
 
 const nameOf = ({ tool, user, host, pid, since }: Owner): string =>

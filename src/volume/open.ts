@@ -1,6 +1,6 @@
 import { chmod, mkdir, realpath, rm } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { PlugferryError } from '../errors.js';
 import type { State } from '../schema/state.js';
 import { appendAudit, lastAuditedSerial, releaseFields, type AuditEntry } from './audit.js';
@@ -192,10 +192,11 @@ async function rootOf(root: string, demand: Demand | undefined): Promise<string>
 async function makeRoot(root: string): Promise<string> {
   const first = await mkdir(root, { recursive: true });
   const path = await realpath(root);
-  if (first !== undefined) {
-    for (let made = path; made.length >= first.length && made !== dirname(made); made = dirname(made)) {
-      await syncDirectory(dirname(made));
-    }
+  if (first === undefined) return path;
+  // Every new level is an entry of the one above it.
+  const levels = relative(dirname(resolve(first)), resolve(root)).split(sep).length;
+  for (let level = 0, above = dirname(path); level < levels; level += 1, above = dirname(above)) {
+    await syncDirectory(above);
   }
   return path;
 }

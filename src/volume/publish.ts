@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { PlugferryError } from '../errors.js';
+import { escapeText } from '../io/text.js';
 import { compareText } from '../plugin/plugin.js';
-import type { Release } from '../schema/release.js';
+import type { Origin, Release } from '../schema/release.js';
 import { activate, commitState, currentId } from './activate.js';
 import { adoptTree } from './adopt.js';
 import { releaseFields } from './audit.js';
@@ -40,7 +41,7 @@ export async function publish(volume: OpenVolume, publication: Publication): Pro
     await activate(volume, { id: release.id, action: actionOf(release), seen: next.seen });
   } else if (next.seen !== undefined) {
     const state = withSeen(volume.state, next.seen);
-    if (state.sets !== volume.state.sets) await commitState(volume, state);
+    if (JSON.stringify(state) !== JSON.stringify(volume.state)) await commitState(volume, state);
   }
   await record(volume, { release, outcome, previous });
   return { release: kept, previous, outcome };
@@ -53,8 +54,17 @@ function describe({ options }: OpenVolume, { plugins, origin }: NextRelease): Re
     id: releaseId(sorted),
     createdAt: formatTime(nowOf(options)),
     tool: options.actor.tool,
-    origin,
+    origin: legible(origin),
     plugins: sorted,
+  };
+}
+
+/** Warnings may quote names from outside: they must neither break release.json nor fill it. */
+function legible(origin: Origin): Origin {
+  if (origin.warnings === undefined) return origin;
+  return {
+    ...origin,
+    warnings: origin.warnings.slice(0, 1000).map((text) => escapeText(text).slice(0, 1024)),
   };
 }
 

@@ -1,11 +1,11 @@
 import { readdir, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isPlugferryError, PlugferryError } from '../errors.js';
+import { isPlugferryError, PlugferryError, systemCode } from '../errors.js';
 import type { Release } from '../schema/release.js';
-import { exists, orIfMissing, syncDirectory } from './disk.js';
-import { blobPath, isReleaseId, releaseDirectory, releasePlugins, type VolumeLayout } from './layout.js';
-import { filesOf, readRelease } from './release.js';
 import type { State } from '../schema/state.js';
+import { exists, orIfMissing, syncDirectory } from './disk.js';
+import { blobPath, isSha256, releaseDirectory, releasePlugins, type VolumeLayout } from './layout.js';
+import { filesOf, readRelease, wayOut } from './release.js';
 import { switchDurably, type Tree } from './tree.js';
 
 /** The releases of a volume. */
@@ -20,7 +20,7 @@ export async function readReleases(layout: VolumeLayout): Promise<Releases> {
   const complete = new Map<string, Release>();
   const damaged = new Map<string, PlugferryError>();
   const names = await orIfMissing(readdir(layout.releases), []);
-  for (const id of names.filter(isReleaseId).toSorted()) {
+  for (const id of names.filter(isSha256).toSorted()) {
     if (!(await exists(releasePlugins(layout, id)))) continue;
     try {
       complete.set(id, await readRelease(layout, id));
@@ -33,12 +33,11 @@ export async function readReleases(layout: VolumeLayout): Promise<Releases> {
 
 function damageOf(error: unknown, directory: string): PlugferryError {
   if (isPlugferryError(error)) return error;
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-    return new PlugferryError('E_RELEASE', `${directory}: release.json is missing`, {
-      details: { file: directory },
-    });
-  }
-  throw error;
+  if (systemCode(error) !== 'ENOENT') throw error;
+  return new PlugferryError('E_RELEASE', `${directory}: release.json is missing`, {
+    hint: wayOut,
+    details: { file: directory },
+  });
 }
 
 /**
@@ -55,7 +54,7 @@ export async function sweepStaging(layout: VolumeLayout): Promise<void> {
 
 /** Removes releases that an adoption began, and blobs that no release uses. */
 export async function sweepReleases(layout: VolumeLayout, { complete, damaged }: Releases): Promise<void> {
-  for (const id of (await readdir(layout.releases)).filter(isReleaseId)) {
+  for (const id of (await readdir(layout.releases)).filter(isSha256)) {
     if (complete.has(id) || damaged.has(id)) continue;
     await rm(releaseDirectory(layout, id), { recursive: true, force: true });
   }
@@ -63,14 +62,13 @@ export async function sweepReleases(layout: VolumeLayout, { complete, damaged }:
   if (damaged.size === 0) await sweepBlobs(layout, complete.values());
 }
 
-/** Removes blobs that none of `releases` uses and says how many. */
-export async function sweepBlobs(layout: VolumeLayout, releases: Iterable<Release>): Promise<number> {
+/** Removes blobs that none of `releases` uses. */
+export async function sweepBlobs(layout: VolumeLayout, releases: Iterable<Release>): Promise<void> {
   const used = new Set<string>();
   for (const release of releases) for (const { file } of filesOf(release.plugins)) used.add(file.sha256);
   const unused = (await readdir(layout.blobs)).filter((sha256) => !used.has(sha256));
   for (const sha256 of unused) await unlink(blobPath(layout, sha256));
   if (unused.length > 0) await syncDirectory(layout.blobs);
-  return unused.length;
 }
 
 /**

@@ -9,7 +9,7 @@ import {
   isPluginName,
   isPluginVersion,
 } from '../plugin/plugin.js';
-import { parseDocument } from '../schema/parse.js';
+import { documentBytes, parseDocument } from '../schema/parse.js';
 import type { Release, ReleaseFile, ReleasePlugin } from '../schema/release.js';
 import { releaseFile, type VolumeLayout } from './layout.js';
 
@@ -47,6 +47,21 @@ export function releaseId(plugins: readonly ReleasePlugin[]): string {
   return hash.digest('hex');
 }
 
+/** What to do about a release that cannot be used. */
+export const wayOut =
+  'Go back to a complete release with "plugferry rollback --to ID"; "plugferry history" lists them.';
+
+/**
+ * The bytes of release.json.
+ *
+ * @throws PlugferryError `E_INTERNAL` for a description that could not be read back: better not to publish it.
+ */
+export function releaseBytes(release: Release): Buffer {
+  const bytes = documentBytes(release);
+  parseDocument('release', bytes, { file: 'release.json', code: 'E_INTERNAL', hint: 'Please report this.' });
+  return bytes;
+}
+
 /**
  * Reads `release.json` and proves that it is what its directory says.
  *
@@ -54,12 +69,14 @@ export function releaseId(plugins: readonly ReleasePlugin[]): string {
  */
 export async function readRelease(layout: VolumeLayout, id: string): Promise<Release> {
   const file = releaseFile(layout, id);
-  const hint =
-    'Go back to a complete release with "plugferry rollback --to ID"; "plugferry history" lists them.';
-  const release = parseDocument('release', await readFile(file), { file, code: 'E_RELEASE', hint });
+  const context = { file, code: 'E_RELEASE', hint: wayOut } as const;
+  const release = parseDocument('release', await readFile(file), context);
   const reason = faultOf(release, id);
   if (reason === undefined) return release;
-  throw new PlugferryError('E_RELEASE', `${file}: ${reason}`, { hint, details: { file, found: reason } });
+  throw new PlugferryError('E_RELEASE', `${file}: ${reason}`, {
+    hint: wayOut,
+    details: { file, found: reason },
+  });
 }
 
 function faultOf(release: Release, id: string): string | undefined {

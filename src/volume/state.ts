@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { compareText } from '../plugin/plugin.js';
-import { parseDocument } from '../schema/parse.js';
+import { documentBytes, parseDocument } from '../schema/parse.js';
 import type { Release } from '../schema/release.js';
 import type { HistoryEntry, SeenBundle, State } from '../schema/state.js';
 import { orIfMissing } from './disk.js';
@@ -26,6 +26,18 @@ export async function readState(layout: VolumeLayout): Promise<State | undefined
       'It remembers the newest bundle of each set. Put it back from a backup; or move it away: it is then made again from ' +
       'the releases that are kept, which forgets newer bundles whose releases are gone.',
   });
+}
+
+/**
+ * The bytes of state.json.
+ *
+ * @throws PlugferryError `E_LIMIT` for a state that could not be read back, which the number of sets alone can bring about.
+ */
+export function stateBytes(state: State): Buffer {
+  const bytes = documentBytes(state);
+  const hint = 'A volume remembers the bundles of at most 1000 plugin sets. Use another volume for more.';
+  parseDocument('state', bytes, { file: 'state.json', code: 'E_LIMIT', hint });
+  return bytes;
 }
 
 /** `state` with the floor raised by a verified bundle. A floor is never lowered (security page 1.5). */
@@ -59,7 +71,9 @@ export function withEntry(state: State, entry: Omit<HistoryEntry, 'serial'>): St
  */
 export function settledState(state: State, current: string | undefined): State {
   const last = state.history.at(-1);
-  const wasCutShort = last !== undefined && last.release !== current && last.previous === current;
+  if (last === undefined || last.release === current || last.previous !== current) return state;
+  // Without a current release only an adoption can have been cut short: a first import is finished by the next run.
+  const wasCutShort = current !== undefined || last.action === 'adopt';
   return wasCutShort ? { ...state, history: state.history.slice(0, -1) } : state;
 }
 

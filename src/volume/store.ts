@@ -1,18 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, rename } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { PlugferryError, systemCode } from '../errors.js';
+import { PlugferryError } from '../errors.js';
 import { Verifying, type Digest, type Expected } from '../io/digest.js';
 import { blobPath } from './layout.js';
-import { copyDurably, eachOf, lstatIfThere, syncDirectory, writeNewFile } from './disk.js';
+import { eachOf, linkOrCopy, lstatIfThere, syncDirectory, writeNewFile } from './disk.js';
 import { sha256OfFile } from './hash.js';
 import type { OpenVolume } from './open.js';
 import { ensureSpace } from './space.js';
-
-/** Reasons why one file cannot be hard-linked where others can: foreign owner (fs.protected_hardlinks), too many links. */
-const linkRefusals = new Set(['EPERM', 'EMLINK', 'EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 /** The content store of a volume during one change: what it holds, and what came in but is not part of it yet. */
 export class BlobStore {
@@ -119,15 +116,7 @@ export class BlobStore {
   }
 
   async #linkOrCopy({ from, to, sha256 }: { from: string; to: string; sha256: string }): Promise<void> {
-    if (this.#volume.features.hardLinks) {
-      try {
-        await link(from, to);
-        return;
-      } catch (error) {
-        if (!linkRefusals.has(systemCode(error) ?? '')) throw error;
-      }
-    }
-    await copyDurably(from, to);
+    if ((await linkOrCopy(this.#volume.features, from, to)) === 'link') return;
     if ((await sha256OfFile(to, this.#volume.options)) !== sha256) throw notAsWritten(to);
   }
 

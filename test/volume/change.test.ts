@@ -1,9 +1,12 @@
-import { link, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { PlugferryError } from '../../src/errors.js';
 import { digestOf } from '../../src/io/digest.js';
 import { changeVolume } from '../../src/volume/change.js';
+import { checkVolume } from '../../src/volume/check.js';
 import { readVolume } from '../../src/volume/read.js';
 import { tempDir, treeOf } from '../helpers/temp.js';
 import { actor, arrive, currentLink, importInto, keyId, plainTree, served } from './scene.js';
@@ -162,6 +165,88 @@ test('bytes that are not those announced reach no reader and no store', async ()
   expect(await treeOf(join(root, 'plugins'))).toEqual(before);
   expect(await readdir(control(root, 'blobs/sha256'))).toHaveLength(2);
   expect(await leftovers(root)).toEqual([]);
+});
+
+test('what a caller quotes as a warning can always be read back', async () => {
+  const root = await tempDir();
+  const { release } = await changeVolume(root, { actor }, (change) =>
+    change.publish({
+      plugins: [],
+      origin: {
+        kind: 'import',
+        warnings: ['evil \u001b[2J \u202e', 'x'.repeat(5000), ...Array<string>(2000).fill('w')],
+      },
+    }),
+  );
+  expect(release.origin.warnings?.[0]).toBe('evil \\u{1b}[2J \\u{202e}');
+  expect(release.origin.warnings).toHaveLength(1000);
+  expect((await readVolume(root)).current).toEqual(release);
+});
+
+test('a description that could not be read back is not published', async () => {
+  const root = await tempDir();
+  await importInto(root, { plugins: { 'waf@1.0.0': 'one' } });
+  const publication = changeVolume(root, { actor: { ...actor, tool: 'caf\u00e9' } }, (change) =>
+    change.publish({ plugins: [], origin: { kind: 'import' } }),
+  );
+  await expect(publication).rejects.toMatchObject({ code: 'E_INTERNAL' });
+  expect(await served(root, 'waf@1.0.0')).toBe('one');
+});
+
+test('a stop on the way leaves the old release and nothing else', async () => {
+  const root = await tempDir();
+  await importInto(root, { plugins: { 'waf@1.0.0': 'one' } });
+  const reason = new PlugferryError('E_TERMINATED', 'stopped');
+  const stop = new AbortController();
+  const stopped = changeVolume(root, { actor, signal: stop.signal }, async (change) => {
+    const content = Buffer.alloc(1000);
+    const halting = async function* () {
+      yield content.subarray(0, 500);
+      stop.abort(reason);
+      await sleep(10_000, undefined, { ref: false });
+    };
+    await change.receive({ path: 'plugins/x/1/plugin.wasm', ...digestOf(content) }, Readable.from(halting()));
+  });
+  await expect(stopped).rejects.toBe(reason);
+  expect(await served(root, 'waf@1.0.0')).toBe('one');
+  expect(await leftovers(root)).toEqual([]);
+  expect(await readdir(control(root, 'blobs/sha256'))).toHaveLength(2);
+});
+
+test('a link that somebody deleted is put back by the next change', async () => {
+  const root = await tempDir();
+  await importInto(root, { plugins: { 'waf@1.0.0': 'one' } });
+  const link = await currentLink(root);
+  await unlink(join(root, 'plugins'));
+  await changeVolume(root, { actor }, async (change) => {
+    expect(change.current?.plugins).toHaveLength(1);
+  });
+  expect(await currentLink(root)).toBe(link);
+});
+
+test('a directory that was put in the place of the link is adopted anew and kept aside', async () => {
+  const root = await tempDir();
+  const plugins = { 'waf@1.0.0': 'one' };
+  const { release } = await importInto(root, { plugins });
+  await unlink(join(root, 'plugins'));
+  await plainTree(root, plugins);
+  await writeFile(join(root, 'plugins/notes.txt'), 'by hand');
+  await importInto(root, { plugins: { 'cors@1.0.0': 'two' }, sequence: 2 });
+  expect(await served(root, 'cors@1.0.0')).toBe('two');
+  const aside = (await readdir(root)).find((name) => name.startsWith('plugins.replaced-'));
+  expect(await readFile(join(root, aside!, 'notes.txt'), 'utf8')).toBe('by hand');
+  const { state } = await readVolume(root);
+  expect(state.history.map(({ action }) => action)).toEqual(['import', 'adopt', 'import']);
+  expect(state.history[1]?.release).toBe(release.id);
+});
+
+test('bytes that were removed from the store come back from the current release', async () => {
+  const root = await tempDir();
+  await importInto(root, { plugins: { 'waf@1.0.0': 'one' } });
+  await rm(control(root, 'blobs/sha256'), { recursive: true });
+  await importInto(root, { plugins: { 'cors@1.0.0': 'two' }, sequence: 2 });
+  expect(await served(root, 'waf@1.0.0')).toBe('one');
+  expect((await checkVolume(root)).findings).toEqual([]);
 });
 
 test('replace drops what the bundle does not name; the bytes stay for a rollback', async () => {
