@@ -57,7 +57,8 @@ export async function acquireLock(layout: VolumeLayout, actor: Actor, now: Date)
   } finally {
     if (lock === undefined) {
       heldHere.delete(owner.token);
-      await rm(mine, { recursive: true, force: true });
+      // The holder may be sweeping it away at this very moment; what is left goes with the next run.
+      await rm(mine, { recursive: true, force: true }).catch(() => undefined);
     }
   }
 }
@@ -135,7 +136,7 @@ async function isStale({ owner, silence, uid }: Holder, self: Owner, mine: strin
   if (isBeforeReboot(owner, self)) return true;
   if (!sharesProcesses(owner, self)) return false;
   if (owner.pid === self.pid && owner.processStart === self.processStart) return !heldHere.has(owner.token);
-  const own = (await stat(mine)).uid;
+  const own = (await orIfMissing(stat(mine), undefined))?.uid;
   // Where /proc hides the processes of other users (hidepid), one that is not to be seen need not be gone.
   return (own === 0 || own === uid) && (await isGone(owner));
 }
