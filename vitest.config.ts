@@ -16,6 +16,7 @@ export const common = {
   testTimeout: 60_000,
   hookTimeout: 60_000,
   pool: 'forks' as const,
+  expect: { poll: { timeout: 20_000 } },
 };
 
 export default defineConfig({
