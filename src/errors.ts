@@ -40,6 +40,7 @@ export type ErrorCode =
   // incompatible
   | 'E_FORMAT_VERSION'
   | 'E_WASM'
+  | 'E_GATEWAY'
   // conflict
   | 'E_EXISTS'
   | 'E_CONFLICT'

@@ -9,10 +9,12 @@ import { isPlugferryError, PlugferryError } from './errors.js';
 import { committedFile } from './io/commit.js';
 import { sha256Of } from './io/digest.js';
 import { fileWriter } from './io/file-writer.js';
+import { refuseUnfit } from './gateway/compatibility.js';
 import type { Signer } from './keys.js';
 import { parsePluginPath, pluginPath } from './plugin/layout.js';
 import { formatPluginId, type PluginId } from './plugin/plugin.js';
 import { select } from './plugin/selection.js';
+import type { GatewayProfile } from './schema/gatewayProfile.js';
 import type { ManifestFile } from './schema/manifest.js';
 import { documentBytes } from './schema/parse.js';
 import { sourceFor, type Offer, type Source } from './source/source.js';
@@ -44,6 +46,8 @@ export interface ExportOptions {
   readonly expiresAt?: Date;
   /** Signs the manifest; without it the bundle is unsigned, and importers refuse it. */
   readonly signer?: Signer;
+  /** The gateway that is to run the plugins; those that it cannot run are refused before anything is written. */
+  readonly gateway?: GatewayProfile;
   readonly signal?: AbortSignal;
   /** Told, in words, of each step. */
   readonly notify?: (message: string) => void;
@@ -75,7 +79,7 @@ export interface ExportResult {
 /**
  * Packs plugins of a source into one bundle. The output name only ever stands for a complete bundle.
  *
- * @throws PlugferryError `E_USAGE`, `E_SELECTION`, `E_SOURCE`, `E_WASM`, `E_METADATA`, `E_EXISTS`, `E_SOURCE_CHANGED`, `E_NETWORK` and others.
+ * @throws PlugferryError `E_USAGE`, `E_SELECTION`, `E_SOURCE`, `E_WASM`, `E_GATEWAY`, `E_METADATA`, `E_EXISTS`, `E_SOURCE_CHANGED`, `E_NETWORK` and others.
  */
 export async function exportBundle(options: ExportOptions): Promise<ExportResult> {
   const { pack } = containerFor(options.output);
@@ -94,6 +98,12 @@ async function exportFrom(source: Source, pack: Pack, options: ExportOptions): P
   const chosen = select(offers, { include: options.include ?? [], exclude: options.exclude ?? [] });
   const plugins: SurveyedPlugin[] = [];
   for (const offer of chosen) plugins.push(await take(offer, options));
+  if (options.gateway !== undefined) {
+    refuseUnfit(
+      plugins.map(({ facts, ...plugin }) => ({ ...plugin, wasm: facts })),
+      options.gateway,
+    );
+  }
   const contents = layOut(plugins, labelOf(options));
   const manifestBytes = documentBytes(contents.manifest);
   // What the reader would refuse must not leave the house.

@@ -3,12 +3,14 @@ import { thisActor } from './actor.js';
 import { authenticator, judge, type Authentication, type Judgement, type Trust } from './authenticate.js';
 import type { OpenBundle, SealedBundle } from './bundle/bundle.js';
 import { openBundleFile } from './bundle/open-file.js';
+import { refuseUnfit } from './gateway/compatibility.js';
 import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
 import { escapeText } from './io/text.js';
 import { parsePluginPath, pluginFileNames, pluginPath } from './plugin/layout.js';
 import { formatPluginId } from './plugin/plugin.js';
 import { select } from './plugin/selection.js';
+import type { GatewayProfile } from './schema/gatewayProfile.js';
 import type { Manifest } from './schema/manifest.js';
 import type { Origin, ReleasePlugin } from './schema/release.js';
 import { nowAt } from './trust/dates.js';
@@ -35,6 +37,8 @@ export interface ImportOptions {
    * set permits it. Logged, and marks the release. @default false
    */
   readonly allowDowngrade?: boolean;
+  /** The gateway that is to run the plugins; those that it cannot run are refused before the volume is touched. */
+  readonly gateway?: GatewayProfile;
   readonly signal?: AbortSignal;
   readonly notify?: (message: string) => void;
   /** @default the clock of this machine */
@@ -74,6 +78,10 @@ export async function importBundle(options: ImportOptions): Promise<ImportResult
     const opened = sealed.open(authenticator(trust, moment.clock));
     const manifestSha256 = sha256Of(sealed.manifestBytes);
     judge(trust, { manifest: opened.manifest, manifestSha256, authentication: opened.signer, moment });
+    if (options.gateway !== undefined) {
+      const wanted = select(opened.manifest.plugins, { include: options.include ?? [], exclude: [] });
+      refuseUnfit(wanted, options.gateway);
+    }
     const volume = { actor: thisActor(), clock, ...(signal === undefined ? {} : { signal }) };
     const incoming = { sealed, opened, manifestSha256, options };
     return await changeVolume(options.to, volume, (change) => apply(change, incoming, clock()));

@@ -55,6 +55,9 @@ export {
   type TrustListing,
   type TrustUpdate,
 } from './trust-store.js';
+export { profileNames as gatewayProfileNames, readGatewayProfile } from './gateway/profile.js';
+export { type Incompatibility, type UnfitPlugin } from './gateway/compatibility.js';
+export { type GatewayProfile } from './schema/gatewayProfile.js';
 export { type Check } from './trust/ruling.js';
 export { type TrustStore } from './trust/store.js';
 export { type SigningCommand } from './trust/command.js';

@@ -3,8 +3,10 @@ import { authenticator, judge, withChecks, type Authentication, type Trust } fro
 import type { OpenBundle } from './bundle/bundle.js';
 import { openBundleFile } from './bundle/open-file.js';
 import { isPlugferryError } from './errors.js';
+import { refuseUnfit } from './gateway/compatibility.js';
 import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
+import type { GatewayProfile } from './schema/gatewayProfile.js';
 import type { Manifest } from './schema/manifest.js';
 import type { Check } from './trust/ruling.js';
 
@@ -12,6 +14,8 @@ export interface VerifyOptions {
   /** Path of a bundle file. */
   readonly bundle: string;
   readonly trust: Trust;
+  /** The gateway that is to run the plugins. */
+  readonly gateway?: GatewayProfile;
   readonly signal?: AbortSignal;
   /** @default the clock of this machine */
   readonly clock?: () => Date;
@@ -40,12 +44,29 @@ export async function verifyBundle(options: VerifyOptions): Promise<Verification
     const opened = sealed.open(authenticator(trust, moment.clock));
     const { manifest, signer: authentication } = opened;
     const manifestSha256 = sha256Of(sealed.manifestBytes);
-    const { checks } = judge(trust, { manifest, manifestSha256, authentication, moment });
+    const { checks: rules } = judge(trust, { manifest, manifestSha256, authentication, moment });
+    const checks = options.gateway === undefined ? rules : checkGateway(manifest, options.gateway, rules);
     const payload = await checkPayload(opened, checks);
     return { manifestSha256, authentication, manifest, checks: [...checks, payload] };
   } finally {
     await sealed.close();
   }
+}
+
+/** The rules so far, and whether the gateway can run everything. */
+function checkGateway(
+  { plugins }: Manifest,
+  gateway: GatewayProfile,
+  before: readonly Check[],
+): readonly Check[] {
+  try {
+    refuseUnfit(plugins, gateway);
+  } catch (error) {
+    if (!isPlugferryError(error)) throw error;
+    throw withChecks(error, [...before, { check: 'gateway', result: 'failed', detail: error.message }]);
+  }
+  const detail = `${gateway.name} can run all ${plugins.length} plugins`;
+  return [...before, { check: 'gateway', result: 'passed', detail }];
 }
 
 async function checkPayload(opened: OpenBundle<unknown>, before: readonly Check[]): Promise<Check> {

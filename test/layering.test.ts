@@ -11,6 +11,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   plugin: [],
   schema: [],
   wasm: ['io', 'plugin', 'schema'],
+  gateway: ['io', 'plugin', 'schema'],
   resource: ['io', 'plugin', 'schema'],
   trust: ['io', 'plugin', 'schema'],
   bundle: ['io', 'plugin', 'schema', 'wasm'],

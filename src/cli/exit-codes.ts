@@ -41,6 +41,7 @@ export const exitCodes = {
   E_EQUIVOCATION: 4,
   E_FORMAT_VERSION: 5,
   E_WASM: 5,
+  E_GATEWAY: 5,
   E_EXISTS: 6,
   E_CONFLICT: 6,
   E_LOCKED: 6,

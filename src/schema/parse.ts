@@ -1,4 +1,5 @@
 import { PlugferryError, type ErrorCode } from '../errors.js';
+import type { GatewayProfile } from './gatewayProfile.js';
 import type { IndexDocument } from './index.js';
 import type { Manifest } from './manifest.js';
 import type { Release } from './release.js';
@@ -24,6 +25,7 @@ interface Documents {
 /** Documents that may also be of other programs' making, or for their reading: their bytes are bound to no form. */
 interface LooseDocuments {
   readonly index: IndexDocument;
+  readonly gatewayProfile: GatewayProfile;
 }
 
 const validators = generated as unknown as Readonly<

@@ -2,6 +2,7 @@ import { exportBundle, type ExportResult } from '../../index.js';
 import { PlugferryError } from '../../errors.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
+import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
 import { signerFrom, signingOptions } from '../options.js';
 import { facts, table } from '../table.js';
 import { pointInTime, timeAfter } from '../time-options.js';
@@ -45,6 +46,7 @@ export default command({
       type: 'string',
       describe: 'Last day or time (UTC) on which it may be imported, YYYY-MM-DD[THH:MM:SSZ]',
     },
+    ...gatewayOptions,
     ...signingOptions,
     force: { type: 'boolean', default: false, describe: 'Replace an existing output file' },
   },
@@ -74,6 +76,7 @@ export default command({
       ...(createdAt === undefined ? {} : { createdAt }),
       ...(expiresAt === undefined ? {} : { expiresAt }),
       ...(signer === undefined ? {} : { signer }),
+      ...(await gatewayFrom(flags)),
       signal,
       notify: terminal.say,
     });

@@ -1,5 +1,6 @@
 import { importBundle, type ImportResult } from '../../index.js';
 import { command } from '../command.js';
+import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
 import { readTrust, trustOptions } from '../options.js';
 import { escapeLine } from '../../io/text.js';
 import { facts } from '../table.js';
@@ -37,6 +38,7 @@ export default command({
         'Take a bundle older than one seen here; with --trust only where the policy of the set permits it, with ' +
         '--public-key on your word; logged, and marks the release',
     },
+    ...gatewayOptions,
     ...trustOptions,
   },
   examples: [
@@ -53,6 +55,7 @@ export default command({
       include: (flags.plugin ?? []).map(String),
       allowOverwrite: flags['allow-overwrite'],
       allowDowngrade: flags['allow-downgrade'],
+      ...(await gatewayFrom(flags)),
       signal,
       notify: terminal.say,
     });

@@ -12,6 +12,7 @@ import { isDirectory } from '../../io/file.js';
 import { escapeLine, formatBytes } from '../../io/text.js';
 import { command, type Context, type Outcome } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
+import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
 import { manifestFacts } from '../manifest-text.js';
 import { readTrust, trustOptions, variable } from '../options.js';
 import { facts, table } from '../table.js';
@@ -23,10 +24,14 @@ export default command({
   positionals: {
     bundle: { type: 'string', demandOption: true, describe: 'Bundle file, or directory of a volume' },
   },
-  options: trustOptions,
+  options: { ...trustOptions, ...gatewayOptions },
   examples: [
     ['edge.tar.gz --public-key dev.pub', 'Succeeds only when dev signed exactly this'],
     ['edge.tar.gz --trust ./trust', 'Succeeds only when it meets the policy of its set'],
+    [
+      'edge.tar.gz --public-key dev.pub --gateway-profile higress',
+      'Also asks whether the gateway can run all of it',
+    ],
     ['/srv/plugin-server', 'Reads every byte of every release again; names what is not as it was imported'],
   ],
   async run({ bundle, ...flags }, { terminal, signal }) {
@@ -36,7 +41,7 @@ export default command({
     }
     const trust = await readTrust(flags, terminal);
     const { manifest, manifestSha256, authentication, checks } = await verify(
-      { bundle, trust, signal },
+      { bundle, trust, ...(await gatewayFrom(flags)), signal },
       terminal,
     );
     const { signers, uncounted, unknownSigners, skipped } = authentication;
@@ -60,7 +65,7 @@ export default command({
  * says of keys is meant for bundles.
  */
 function refuseTrustOptions(flags: Readonly<Record<string, unknown>>): void {
-  const given = ['public-key', 'trust'].find(
+  const given = ['public-key', 'trust', 'gateway-profile'].find(
     (name) => flags[name] !== undefined && process.env[variable(name)] === undefined,
   );
   if (given === undefined) return;

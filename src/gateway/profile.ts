@@ -1,0 +1,34 @@
+import { PlugferryError } from '../errors.js';
+import { readSmallFile } from '../io/file.js';
+import { gatewayProfiles } from '../schema/gateway-profiles.js';
+import type { GatewayProfile } from '../schema/gatewayProfile.js';
+import { parseLooseDocument } from '../schema/parse.js';
+
+/** The largest one that comes with the program has 6 KiB. */
+const maxProfileBytes = 1024 * 1024;
+
+/** Names of the profiles that come with the program. */
+export const profileNames: readonly string[] = gatewayProfiles.map(({ name }) => name);
+
+/**
+ * The profile of a gateway: one that comes with the program, by its name, or a file of the user's own (anything with a `/` or
+ * `.json` in it).
+ *
+ * @throws PlugferryError `E_USAGE` for a name or file that is none, `E_NOT_FOUND`, `E_LIMIT`.
+ */
+export async function readGatewayProfile(nameOrFile: string): Promise<GatewayProfile> {
+  if (/[/\\]|\.json$/.test(nameOrFile)) return profileFile(nameOrFile);
+  const found = gatewayProfiles.find(({ name }) => name === nameOrFile);
+  if (found !== undefined) return found;
+  throw new PlugferryError('E_USAGE', `there is no gateway profile "${nameOrFile}"`, {
+    hint: `Give one of ${profileNames.join(', ')}, or the path of a profile file of your own (./my-gateway.json).`,
+    details: { found: nameOrFile, expected: profileNames.join(', ') },
+  });
+}
+
+const profileFile = async (file: string): Promise<GatewayProfile> =>
+  parseLooseDocument('gatewayProfile', await readSmallFile(file, 'gateway profile', maxProfileBytes), {
+    file,
+    code: 'E_USAGE',
+    hint: 'Copy one of examples/gateway-profiles and change its lists; schemas/gateway-profile.schema.json is the format.',
+  });
