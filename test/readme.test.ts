@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { exitMeanings } from '../src/cli/exit-codes.js';
 import { cli, binary } from './helpers/cli.js';
 import { freePort, get } from './helpers/http.js';
+import { expectNoSecret, secret, secretKey } from './helpers/secrets.js';
 import { startServe, type ServeProcess } from './helpers/server.js';
 import { tempDir } from './helpers/temp.js';
 import { tinyTree } from './helpers/tree.js';
@@ -39,8 +40,8 @@ describe('README', () => {
       `#!/bin/sh\nexec '${process.execPath}' '${binary}' "$@"\n`,
     );
     await chmod(join(directory, 'bin/plugferry'), 0o755);
-    await writeFile(join(directory, 'dev.pass'), 'four words of yours\n');
-    await writeFile(join(directory, 'qa.pass'), 'four other words of yours\n');
+    await writeFile(join(directory, 'dev.pass'), `${secret('four words of yours')}\n`);
+    await writeFile(join(directory, 'qa.pass'), `${secret('four other words of yours')}\n`);
     await run('openssl', [
       'ecparam',
       '-name',
@@ -50,6 +51,7 @@ describe('README', () => {
       '-out',
       join(directory, 'hsm.key'),
     ]);
+    secretKey(await readFile(join(directory, 'hsm.key'), 'utf8'));
     await run('openssl', [
       'ec',
       '-in',
@@ -72,13 +74,14 @@ describe('README', () => {
           continue;
         }
         const env = { PATH: `${join(directory, 'bin')}:${process.env['PATH'] ?? ''}`, HOME: directory };
-        const { stdout } = await run('bash', ['-e', '-c', line], {
+        const { stdout, stderr } = await run('bash', ['-e', '-c', line], {
           cwd,
           env,
           shell: false,
         }).catch((error: unknown) => {
           throw new Error(`${printed}\n${String(error)}`);
         });
+        expectNoSecret(stdout + stderr, line);
         if (line.includes(' -verify ')) expect(stdout).toBe('Verified OK\n');
         if (line.includes(' && cd ')) cwd = join(cwd, line.split(' && cd ')[1] ?? '');
       }
@@ -117,9 +120,11 @@ test(
   { timeout: 120_000 },
   async () => {
     const directory = await tempDir();
-    const { stdout } = await run(process.execPath, [join(root, 'examples/quickstart.mjs')], {
+    const { stdout, stderr } = await run(process.execPath, [join(root, 'examples/quickstart.mjs')], {
       env: { PATH: process.env['PATH'], TMPDIR: directory },
     });
+    secret('four words of yours');
+    expectNoSecret(stdout + stderr, 'the quickstart');
     for (const verb of ['keygen', 'export', 'inspect', 'verify', 'import', 'list', 'serve']) {
       expect(stdout).toContain(`$ plugferry ${verb} `);
     }

@@ -5,6 +5,7 @@ import { exportBundle, importBundle } from '../../src/index.js';
 import { commands } from '../../src/cli/commands.js';
 import { cli, errorCode, finished, start } from '../helpers/cli.js';
 import { testKey } from '../helpers/keys.js';
+import { secret } from '../helpers/secrets.js';
 import { startServe } from '../helpers/server.js';
 import { tempDir } from '../helpers/temp.js';
 import { tinyTree } from '../helpers/tree.js';
@@ -158,7 +159,7 @@ test('every example of --help works', { timeout: 180_000 }, async () => {
   const prepared = await tempDir();
   await tinyTree(prepared, { 'key-auth@1.0.0': 'a', 'waf@1.0.0': 'b', 'key-auth@2.0.0': 'c' });
   await mkdir(join(prepared, 'keys'));
-  await writeFile(join(prepared, 'qa.pass'), 'four other words of yours\n');
+  await writeFile(join(prepared, 'qa.pass'), `${secret('four other words of yours')}\n`);
   const root = { key: await testKey('root'), role: 'root' };
   await putStore(join(prepared, 'prod-trust'), { keys: [root] });
   await putStore(join(prepared, 'new-trust'), { keys: [root], version: 2 }, [root.key]);

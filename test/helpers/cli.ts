@@ -1,6 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { expectNoSecret, secretsOf } from './secrets.js';
 
+/** For tests that must start it in a way of their own: they hand all that it printed to `expectNoSecret`. */
 export const binary = join(import.meta.dirname, '../../bin/plugferry.js');
 
 export interface CliOptions {
@@ -18,6 +21,12 @@ export interface CliRun {
   readonly stderr: string;
 }
 
+/** A run of the binary, and all that it printed so far. */
+export interface Started extends ChildProcess {
+  readonly run: string;
+  readonly printed: { stdout: string; stderr: string };
+}
+
 /** Only what a program needs: nothing of the developer's shell may decide a test. */
 const cleanEnvironment = (): Record<string, string> => ({
   PATH: process.env['PATH'] ?? '',
@@ -26,13 +35,30 @@ const cleanEnvironment = (): Record<string, string> => ({
   TZ: 'Asia/Shanghai',
 });
 
-/** Starts the real binary. */
-export function start(args: readonly string[], options: CliOptions = {}): ChildProcess {
-  return spawn(process.execPath, [...(options.node ?? []), binary, ...args], {
+/** Runs whose output nobody has asked for yet. */
+const unasked = new Set<Started>();
+afterAll(() => {
+  for (const child of unasked) searched(child);
+});
+
+function searched({ run, printed }: Started): void {
+  expectNoSecret(printed.stdout + printed.stderr, run);
+}
+
+/** Starts the real binary. All that it prints is searched for the secrets of the tests. */
+export function start(args: readonly string[], options: CliOptions = {}): Started {
+  secretsOf(options.env ?? {});
+  const child = spawn(process.execPath, [...(options.node ?? []), binary, ...args], {
     cwd: options.cwd,
     env: { ...cleanEnvironment(), ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
+  const printed = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].setEncoding('utf8').on('data', (text: string) => (printed[name] += text));
+  const started = Object.assign(child, { run: `plugferry ${args.join(' ')}`, printed });
+  unasked.add(started);
+  return started;
 }
 
 /** Runs the real binary to its end. */
@@ -43,17 +69,16 @@ export async function cli(args: readonly string[], options: CliOptions = {}): Pr
 }
 
 /** What a started process printed, and how it ended. */
-export async function finished(child: ChildProcess): Promise<CliRun> {
-  let stdout = '';
-  let stderr = '';
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  return new Promise((resolve, reject) => {
+export async function finished(child: Started): Promise<CliRun> {
+  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code, signal) => {
-      resolve({ code, signal, stdout, stderr });
+    child.on('close', (...end) => {
+      resolve(end);
     });
   });
+  unasked.delete(child);
+  searched(child);
+  return { code, signal, ...child.printed };
 }
 
 /** The code of the error that a run with `--json` printed, or undefined when it succeeded. */

@@ -16,6 +16,7 @@ import { Discard } from '../../src/io/discard.js';
 import { checkSignatures } from '../../src/trust/check.js';
 import { bundleParts, put, tarGz } from './bundle.js';
 import { testKey, type TestKey } from './keys.js';
+import { expectNoSecret, secretsOf } from './secrets.js';
 import { treeOf } from './temp.js';
 
 /** What a case must end in, in the letters of the list of cases, and the codes that belong to each. */
@@ -282,11 +283,12 @@ function openFileCount(): number {
   }
 }
 
-/** Runs the program in this process and catches what it prints. */
+/** Runs the program in this process, catches what it prints, and searches that for the secrets of the tests. */
 export async function printed(
   argv: readonly string[],
 ): Promise<{ exit: number; stdout: string; stderr: string }> {
   const listeners = process.stdout.listeners('error');
+  secretsOf(process.env);
   const caught = { stdout: '', stderr: '' };
   const spies = (['stdout', 'stderr'] as const).map((name) =>
     vi.spyOn(process[name], 'write').mockImplementation((text) => {
@@ -296,7 +298,9 @@ export async function printed(
   );
   vi.stubEnv('NO_COLOR', '1').stubEnv('FORCE_COLOR', undefined);
   try {
-    return { exit: await main(argv), ...caught };
+    const exit = await main(argv);
+    expectNoSecret(caught.stdout + caught.stderr, `plugferry ${argv.join(' ')}`);
+    return { exit, ...caught };
   } finally {
     for (const spy of spies) spy.mockRestore();
     vi.unstubAllEnvs();

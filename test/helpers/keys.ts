@@ -5,6 +5,7 @@ import { makeKeyPair, type KeyPair } from '../../src/trust/keypair.js';
 import { parsePublicKey, type KeyAlgorithm, type SigningKey, type TrustedKey } from '../../src/trust/key.js';
 import { sign } from '../../src/trust/signature.js';
 import type { KeySigner } from '../../src/keys.js';
+import { secretKey } from './secrets.js';
 
 /** A key pair for tests, in every shape that a test may want. */
 export interface TestKey extends KeyPair, KeySigner {
@@ -16,6 +17,7 @@ export interface TestKey extends KeyPair, KeySigner {
 
 export async function testKey(name = 'ada', algorithm: KeyAlgorithm = 'ecdsa-p256'): Promise<TestKey> {
   const pair = await makeKeyPair(algorithm, undefined);
+  secretKey(pair.privatePem);
   const key = createPrivateKey(pair.privatePem);
   const signing = { keyId: pair.keyId, algorithm, key, publicKey: createPublicKey(key) };
   return {

@@ -8,12 +8,13 @@ import { generateKeys, readSigner, readPublicKeys } from '../../src/keys.js';
 import { checkSignatures } from '../../src/trust/check.js';
 import { parsePrivateKey, parsePublicKey, type SigningKey } from '../../src/trust/key.js';
 import { sign, verifies } from '../../src/trust/signature.js';
+import { secret } from '../helpers/secrets.js';
 import { tempDir } from '../helpers/temp.js';
 import { testKey } from '../helpers/keys.js';
 import { malleated } from '../helpers/malleate.js';
 
 const message = Buffer.from('{\n  "type": "plugferry.bundle/v1"\n}\n');
-const passphrase = Buffer.from('correct horse battery staple');
+const passphrase = Buffer.from(secret('correct horse battery staple'));
 const openssl = (...args: string[]): Buffer => execFileSync('openssl', args);
 
 const codeOf = async (action: () => unknown): Promise<string> => {

@@ -19,6 +19,7 @@ import { bundleParts, put, tarGz } from '../helpers/bundle.js';
 import { binary } from '../helpers/cli.js';
 import { printed } from '../helpers/corpus.js';
 import type { TestKey } from '../helpers/keys.js';
+import { expectNoSecret } from '../helpers/secrets.js';
 import { tempDir, treeOf } from '../helpers/temp.js';
 import { oneOfEach, putStore, testKeys } from '../helpers/trust.js';
 
@@ -310,7 +311,8 @@ describe('a ConfigMap mount', () => {
     const script =
       `mount --bind '${mount}' '${mount}' && mount -o remount,bind,ro '${mount}' && ` +
       `exec '${process.execPath}' '${binary}' verify '${bundle}' --trust '${mount}' --json`;
-    const { status, stdout } = spawnSync('unshare', ['-m', 'sh', '-c', script]);
+    const { status, stdout, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', script]);
+    expectNoSecret(Buffer.concat([stdout, stderr]).toString(), 'plugferry verify');
     expect([status, (JSON.parse(stdout.toString()) as { verified: boolean }).verified]).toEqual([0, true]);
   });
 });
