@@ -1,7 +1,3 @@
-import { lookup, type LookupAddress } from 'node:dns';
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { PlugferryError } from '../errors.js';
 
 /** Where a server stands, and what it wants to know of its caller. */
@@ -55,49 +51,3 @@ function unusable(location: string, trouble: string): PlugferryError {
     details: { file: shown, expected: 'http(s)://host[:port]/path', found: shown },
   });
 }
-
-/**
- * Where no plugin server stands, but the services that give a machine its identity and keys: link-local addresses, and the
- * metadata addresses of AWS (IPv6) and Alibaba Cloud. Private addresses are where plugin servers do stand.
- */
-const forbidden = new BlockList();
-forbidden.addSubnet('169.254.0.0', 16);
-forbidden.addSubnet('fe80::', 10, 'ipv6');
-forbidden.addAddress('fd00:ec2::254', 'ipv6');
-forbidden.addAddress('100.100.100.200');
-
-const isForbidden = (address: string): boolean =>
-  forbidden.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
-
-/** The `code` of the error with which {@link agentFor} refuses a name that leads to a forbidden address. */
-export const forbiddenCode = 'E_FORBIDDEN_ADDRESS';
-
-/** Whether the host of a URL is itself such an address: no name is looked up then. */
-export function isForbiddenHost({ hostname }: URL): boolean {
-  const address = hostname.replace(/^\[(.*)\]$/, '$1');
-  return isIP(address) !== 0 && isForbidden(address);
-}
-
-/** Looks at what is connected to, not at an answer of the name service before that. */
-const guardedLookup: LookupFunction = (hostname, options, done) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses) => {
-    const failure = error ?? refusalOf(addresses);
-    const [first] = addresses;
-    if (failure !== undefined || first === undefined) done(failure ?? null, []);
-    else if (options.all === true) done(null, addresses);
-    else done(null, first.address, first.family);
-  });
-};
-
-function refusalOf(addresses: readonly LookupAddress[]): NodeJS.ErrnoException | undefined {
-  const found = addresses.find(({ address }) => isForbidden(address));
-  return found && Object.assign(new Error(`forbidden address ${found.address}`), { code: forbiddenCode });
-}
-
-// A connection for each request: none is left open behind a finished run, none is stale when it is used again.
-const agents = {
-  'http:': new HttpAgent({ lookup: guardedLookup }),
-  'https:': new HttpsAgent({ lookup: guardedLookup }),
-};
-
-export const agentFor = ({ protocol }: URL): HttpAgent => agents[protocol === 'https:' ? 'https:' : 'http:'];

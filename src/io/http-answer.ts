@@ -15,11 +15,30 @@ export interface Transfer {
   received: number;
   /** A strong entity tag of what came so far (RFC 9110 section 8.8.3): only with one may the rest be asked for alone. */
   etag: string | undefined;
+  /** Whether the caller knows the digest of the whole: then the rest may be asked for without a tag, too. */
+  readonly pinned: boolean;
   /** Milliseconds that the server asked us to wait. */
   waitMs: number;
 }
 
-export const newTransfer = (): Transfer => ({ received: 0, etag: undefined, waitMs: 0 });
+/** Where a download goes on that an earlier run began. */
+export interface Resumption {
+  /** Bytes that are there. */
+  readonly start: number;
+  /** The entity tag under which they came. */
+  readonly etag?: string | undefined;
+}
+
+export const newTransfer = ({ start, etag }: Resumption = { start: 0 }, pinned = false): Transfer => ({
+  received: start,
+  etag,
+  pinned,
+  waitMs: 0,
+});
+
+/** Whether only what is missing is to be asked for. */
+export const isContinuation = ({ received, etag, pinned }: Transfer): boolean =>
+  received > 0 && (etag !== undefined || pinned);
 
 export function startAnew(transfer: Transfer, etag?: string): void {
   transfer.received = 0;
@@ -33,7 +52,7 @@ const finalStatus = [501, 505, 511];
 
 /** @throws PlugferryError `E_NETWORK` for an answer without a body that could be used. */
 export function checkStatus({ status, headers }: Answer, url: URL, transfer: Transfer): void {
-  const asked = transfer.received > 0 && transfer.etag !== undefined;
+  const asked = isContinuation(transfer);
   if (status === 200 || (status === 206 && asked)) return;
   if (status === 416) startAnew(transfer);
   const overloaded = status === 408 || status === 429 || (status >= 500 && !finalStatus.includes(status));

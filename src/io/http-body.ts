@@ -10,11 +10,17 @@ export interface HttpReply {
   readonly url: URL;
   /** Media type, in lower case and without parameters; empty where none is given. */
   readonly type: string;
+  /** A strong entity tag: as long as it stays, so do the bytes. */
+  readonly etag: string | undefined;
+  /** Bytes of the whole body, by what the server says. */
+  readonly size: number | undefined;
+  /** Where in the whole body the bytes of this answer begin. */
+  readonly start: number;
 }
 
 /** Takes a body as it comes. */
 export interface Receiver {
-  /** A body begins, or begins anew because the connection broke: forget what came before. */
+  /** A body begins; or goes on at `start`; or begins anew because the connection broke: forget what came before. */
   begin(reply: HttpReply): Promise<void>;
   take(chunk: Buffer): Promise<void>;
 }
@@ -36,13 +42,13 @@ export interface Exchange {
  */
 export async function receiveBody(exchange: Exchange, receiver: Receiver): Promise<HttpReply> {
   const { answer, url, limit, transfer } = exchange;
-  const reply = { url, type: mediaType(answer) };
   refuseEncoded(answer, url);
   if (answer.status === 206) checkPart(exchange);
   else startAnew(transfer, strongTag(answer));
   const end = declaredEnd(answer, transfer);
   if (end !== undefined && end > limit) throw tooLarge(url, limit, `${end} bytes`);
-  if (answer.status !== 206) await receiver.begin(reply);
+  const reply = { url, type: mediaType(answer), etag: transfer.etag, size: end, start: transfer.received };
+  await receiver.begin(reply);
   for await (const chunk of chunksOf(exchange)) {
     transfer.received += chunk.length;
     if (transfer.received > limit) throw tooLarge(url, limit, 'more');
@@ -60,7 +66,9 @@ async function* chunksOf({ answer, url, watch }: Exchange): AsyncGenerator<Buffe
     for await (const piece of answer.body ?? []) {
       const chunk = piece as Buffer;
       watch.arrived(chunk.length);
+      watch.rest(true);
       yield chunk;
+      watch.rest(false);
     }
   } catch (error) {
     throw brokenRequest(watch.reasonOf(error), url, expected);
@@ -95,7 +103,8 @@ function refuseEncoded({ headers }: Answer, url: URL): void {
 function checkPart({ answer, url, transfer }: Exchange): void {
   const { received, etag } = transfer;
   const start = /^bytes (\d{1,15})-/.exec(answer.headers.get('content-range') ?? '')?.[1];
-  if (Number(start) === received && answer.headers.get('etag') === etag) return;
+  const isSame = etag === undefined || answer.headers.get('etag') === etag;
+  if (Number(start) === received && isSame) return;
   startAnew(transfer);
   throw networkError({
     url,

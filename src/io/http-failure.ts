@@ -1,5 +1,6 @@
 import { isPlugferryError, PlugferryError, systemCode } from '../errors.js';
-import { displayUrl, forbiddenCode } from './http-address.js';
+import { displayUrl } from './http-address.js';
+import { forbiddenCode, proxyCode } from './http-agent.js';
 
 /** What went wrong with a request. */
 export interface NetworkTrouble {
@@ -61,9 +62,14 @@ const faults: readonly Fault[] = [
     hint: 'Give the address of the server itself.',
   },
   {
+    codes: new RegExp(`^${proxyCode}$`),
+    what: 'the proxy refuses to connect there',
+    hint: 'Ask who runs the proxy, or name the host in NO_PROXY if it is reached directly.',
+  },
+  {
     codes: /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)/,
     what: 'the certificate is not accepted',
-    hint: 'Have the server present its whole chain, or name the authority that signed it in NODE_EXTRA_CA_CERTS=FILE.',
+    hint: 'Have the server present its whole chain, or name the authority that signed it with --ca-file FILE.',
   },
   {
     codes: /^(?:EPROTO|ERR_SSL_|ERR_TLS_)/,

@@ -8,7 +8,7 @@ export interface Patience {
   readonly paceMs: number;
   /** @default 16 KiB: half a kilobyte a second, which no link in use is slower than */
   readonly paceBytes: number;
-  /** Milliseconds before each further try. @default 250, 500, 1000, 2000 */
+  /** Milliseconds before each further try; a try that brought `paceBytes` more starts the list anew. @default 250, 500, 1000, 2000 */
   readonly retryMs: readonly number[];
 }
 
@@ -26,6 +26,7 @@ export class Watch {
   readonly #patience: Patience;
   #timer: NodeJS.Timeout | undefined;
   #arrived = 0;
+  #resting = false;
   #lateness: PlugferryError | undefined;
 
   /** @throws the caller's reason when it has aborted already. */
@@ -34,6 +35,10 @@ export class Watch {
     this.#caller = caller;
     this.#patience = patience;
     caller?.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  get patience(): Patience {
+    return this.#patience;
   }
 
   get signal(): AbortSignal {
@@ -59,6 +64,11 @@ export class Watch {
     this.#timer?.refresh();
   }
 
+  /** Whether it is the caller who takes its time, with what came: that is not held against the peer. */
+  rest(resting: boolean): void {
+    this.#resting = resting;
+  }
+
   /**
    * Why the exchange really failed: the library reports every abort alike.
    *
@@ -79,6 +89,11 @@ export class Watch {
   #limit(milliseconds: number, late: PlugferryError): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
+      if (this.#resting) {
+        this.#arrived = 0;
+        this.#timer?.refresh();
+        return;
+      }
       this.#lateness = late;
       this.#abort();
     }, milliseconds);

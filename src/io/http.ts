@@ -1,22 +1,17 @@
 import type { FileHandle } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { tool } from '../version.js';
+import type { Readable } from 'node:stream';
 import { DigestMeter, type Digest } from './digest.js';
 import { ioError } from './failure.js';
-import { agentFor, displayUrl, isForbiddenHost, type HttpAddress } from './http-address.js';
-import {
-  checkStatus,
-  displayRedirect,
-  isRedirect,
-  locationOf,
-  newTransfer,
-  type Answer,
-  type Transfer,
-} from './http-answer.js';
+import type { HttpAddress } from './http-address.js';
+import { checkStatus, isContinuation, newTransfer, type Resumption, type Transfer } from './http-answer.js';
 import { receiveBody, type HttpReply, type Receiver } from './http-body.js';
-import { brokenRequest, isTransient, networkError } from './http-failure.js';
+import { isTransient } from './http-failure.js';
+import { HttpPeer, type PeerOptions } from './http-peer.js';
+import { BodyStream } from './http-stream.js';
 import { usualPatience, Watch, type Patience } from './http-watch.js';
 
+export type { HttpAccess } from './http-agent.js';
 export type { HttpReply } from './http-body.js';
 export type { Patience } from './http-watch.js';
 
@@ -42,25 +37,36 @@ export interface FileRequest extends HttpRequest {
   readonly admit?: (reply: HttpReply) => void;
 }
 
-const maxRedirects = 5;
+export interface StreamRequest extends HttpRequest {
+  /** Where to go on; the server begins anew when it has another body by now. */
+  readonly resume?: Resumption;
+  /** Whether the caller compares the digest of the whole, and so needs no proof that a body is still the same. @default false */
+  readonly pinned?: boolean;
+}
+
+export interface HttpStream extends HttpReply {
+  readonly bytes: Readable;
+}
+
+export interface HttpOptions extends PeerOptions {
+  readonly patience?: Partial<Patience> | undefined;
+}
 
 /**
- * The HTTP client. It only fetches, only below the one URL it was made for, and believes nothing that it cannot count: a
- * declared length is only ever a reason to refuse. Redirects that stay below that URL are followed. What a moment later may
- * succeed is tried again: dropped connections, slow peers, and the 5xx that the gateway too tries again. A body that broke
- * off is continued where the server names it by a strong entity tag, and else fetched anew.
+ * The HTTP client. It asks only below the one URL it was made for, follows redirects as {@link PeerOptions} say, and believes
+ * nothing that it cannot count: a declared length is only ever a reason to refuse. What a moment later may succeed is tried
+ * again: dropped connections, slow peers, and the 5xx that the gateway too tries again. A body that broke off is continued
+ * where the server names it by a strong entity tag, and else fetched anew.
  *
  * Every error is `E_NETWORK` or `E_LIMIT` and names the URL without credentials, or is the reason of the caller's abort.
  */
 export class HttpClient {
-  readonly #base: URL;
-  readonly #authorization: string | undefined;
+  readonly #peer: HttpPeer;
   readonly #patience: Patience;
 
-  /** @param address nothing outside its origin and path, which must end in `/`, is ever asked for. */
-  constructor({ url, authorization }: HttpAddress, patience: Partial<Patience> = {}) {
-    this.#base = url;
-    this.#authorization = authorization;
+  /** @param address nothing outside its origin and path, which must end in `/`, is asked for on the caller's word. */
+  constructor(address: HttpAddress, { patience, ...options }: HttpOptions = {}) {
+    this.#peer = new HttpPeer(address, options);
     this.#patience = { ...usualPatience, ...patience };
   }
 
@@ -68,8 +74,8 @@ export class HttpClient {
   async document(request: HttpRequest): Promise<HttpDocument | undefined> {
     let chunks: Buffer[] = [];
     const reply = await this.#receive(request, {
-      begin: async () => {
-        chunks = [];
+      begin: async ({ start }) => {
+        if (start === 0) chunks = [];
       },
       take: async (chunk) => {
         chunks.push(chunk);
@@ -92,6 +98,7 @@ export class HttpClient {
       });
     const reply = await this.#receive(request, {
       begin: async (begun) => {
+        if (begun.start > 0) return;
         admit?.(begun);
         await onDisk(handle.truncate(0));
         meter = new DigestMeter();
@@ -104,17 +111,52 @@ export class HttpClient {
     return reply && meter.digest();
   }
 
-  async #receive(request: HttpRequest, receiver: Receiver): Promise<HttpReply | undefined> {
-    const transfer = newTransfer();
-    for (const pause of this.#patience.retryMs) {
+  /**
+   * A body as a stream, of any size up to the limit; undefined where there is none. Broken connections are taken up again
+   * behind its back, as long as the rest is proved to be that of the same body; else it ends in an error.
+   *
+   * @throws (also as stream error) PlugferryError also `E_SOURCE_CHANGED`.
+   */
+  async stream({ resume, pinned = false, ...request }: StreamRequest): Promise<HttpStream | undefined> {
+    const stream = new BodyStream(request, pinned);
+    const transfer = newTransfer(resume, pinned);
+    const { signal } = stream;
+    const end = this.#receive({ ...request, signal }, stream.receiver, transfer).then(
+      (reply) => {
+        stream.end();
+        return reply;
+      },
+      (error: unknown) => {
+        stream.fail(error);
+        throw error;
+      },
+    );
+    const reply = await Promise.race([stream.begun, end]);
+    // From here on the stream itself says what goes wrong.
+    end.catch(() => undefined);
+    return reply && { ...reply, bytes: stream.bytes };
+  }
+
+  async #receive(
+    request: HttpRequest,
+    receiver: Receiver,
+    transfer = newTransfer(),
+  ): Promise<HttpReply | undefined> {
+    const { retryMs, paceBytes } = this.#patience;
+    let furthest = transfer.received;
+    for (let tries = 0; ; tries += 1) {
       try {
         return await this.#attempt(request, receiver, transfer);
       } catch (error) {
-        if (!isTransient(error)) throw error;
+        if (transfer.received >= furthest + paceBytes) {
+          furthest = transfer.received;
+          tries = 0;
+        }
+        const pause = retryMs[tries];
+        if (pause === undefined || !isTransient(error)) throw error;
         await wait(Math.max(pause, transfer.waitMs), request.signal);
       }
     }
-    return this.#attempt(request, receiver, transfer);
   }
 
   async #attempt(
@@ -125,7 +167,8 @@ export class HttpClient {
     transfer.waitMs = 0;
     const watch = new Watch(request.signal, this.#patience);
     try {
-      const { answer, url } = await this.#answer(request, transfer, watch);
+      const headers = headersOf(request, transfer);
+      const { answer, url } = await this.#peer.answer({ url: request.url, headers }, watch);
       if ((request.absent ?? [404, 410]).includes(answer.status)) return undefined;
       checkStatus(answer, url, transfer);
       return await receiveBody({ answer, url, limit: request.limit, transfer, watch }, receiver);
@@ -133,82 +176,15 @@ export class HttpClient {
       watch.end();
     }
   }
+}
 
-  /** The answer behind all redirects, and where it came from. */
-  async #answer(
-    request: HttpRequest,
-    transfer: Transfer,
-    watch: Watch,
-  ): Promise<{ answer: Answer; url: URL }> {
-    let { url } = request;
-    const headers = this.#headers(request, transfer);
-    for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
-      this.#checkAddress(url, request.url);
-      const answer = await this.#ask(url, headers, watch);
-      if (!isRedirect(answer)) return { answer, url };
-      url = locationOf(answer, url);
-    }
-    throw networkError({
-      url: request.url,
-      expected: 'an answer',
-      found: `more than ${maxRedirects} redirects`,
-      hint: 'The server sends its callers in a circle. Have its configuration checked.',
-    });
-  }
-
-  #checkAddress(url: URL, asked: URL): void {
-    const { origin, pathname } = this.#base;
-    const isInside = url.origin === origin && url.username === '' && url.pathname.startsWith(pathname);
-    if (!isInside || /%2f|%5c/i.test(url.pathname)) {
-      throw networkError({
-        url: asked,
-        expected: `an answer from below ${displayUrl(this.#base)}`,
-        found: `a redirect to ${displayRedirect(url)}`,
-        hint: 'Nothing else is asked on the say-so of a server. If that is the right place, give its address yourself.',
-      });
-    }
-    if (isForbiddenHost(url)) {
-      throw networkError({
-        url,
-        expected: 'the address of a server',
-        found: 'a link-local or metadata address',
-        hint: 'Give the address of the server itself.',
-      });
-    }
-  }
-
-  #headers({ accept }: HttpRequest, { received, etag }: Transfer): Record<string, string> {
-    return {
-      'accept-encoding': 'identity',
-      'user-agent': tool,
-      ...(accept === undefined ? {} : { accept }),
-      ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }),
-      ...(received > 0 && etag !== undefined ? { range: `bytes=${received}-`, 'if-range': etag } : {}),
-    };
-  }
-
-  async #ask(url: URL, headers: Record<string, string>, watch: Watch): Promise<Answer> {
-    const expected = 'an answer';
-    const found = `none within ${this.#patience.answerMs / 1000} seconds`;
-    watch.awaitAnswer(networkError({ url, expected, found, transient: true }));
-    const { signal } = watch;
-    try {
-      // Loaded where it is needed: most commands never go to the network.
-      const { default: fetch } = await import('node-fetch');
-      const answer = await fetch(url, {
-        headers,
-        signal,
-        redirect: 'manual',
-        compress: false,
-        agent: agentFor(url),
-      });
-      // An abort is reported to the body even when nobody reads it any more.
-      answer.body?.on('error', () => undefined);
-      return answer;
-    } catch (error) {
-      throw brokenRequest(watch.reasonOf(error), url, expected);
-    }
-  }
+function headersOf({ accept }: HttpRequest, transfer: Transfer): Record<string, string> {
+  const { received, etag } = transfer;
+  return {
+    ...(accept === undefined ? {} : { accept }),
+    ...(isContinuation(transfer) ? { range: `bytes=${received}-` } : {}),
+    ...(isContinuation(transfer) && etag !== undefined ? { 'if-range': etag } : {}),
+  };
 }
 
 /** Sleep that ends with the caller's reason. */

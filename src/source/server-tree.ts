@@ -31,7 +31,7 @@ export class ServerTree {
     url.pathname = path.endsWith('/plugins/') ? path : `${path}plugins/`;
     this.#base = url;
     this.name = displayUrl(url);
-    this.#client = new HttpClient({ url, authorization }, patience);
+    this.#client = new HttpClient({ url, authorization }, { patience });
   }
 
   /** The URL of a path, without credentials: what errors and provenance call it. */

@@ -29,7 +29,7 @@ const body = noise('body', 300_000);
 /** A client for `<web>/base/`, and a request for `<web>/base/file`. */
 function at(web: Web, patience: Partial<Patience> = quick) {
   const address = parseHttpAddress(`${web.url}/base/`);
-  const client = new HttpClient(address, patience);
+  const client = new HttpClient(address, { patience });
   const request: HttpRequest = { url: new URL('file', address.url), limit: 1_000_000 };
   return {
     client,
@@ -398,7 +398,7 @@ describe('an address', () => {
     const url = `https://localhost:${(server.address() as AddressInfo).port}`;
     const error = await refusal(at({ url, asked, headers: [] }).get());
     expect(error.message).toContain('the certificate is not accepted (DEPTH_ZERO_SELF_SIGNED_CERT)');
-    expect(error.hint).toContain('NODE_EXTRA_CA_CERTS');
+    expect(error.hint).toContain('--ca-file');
     expect(asked).toEqual([]);
   });
 
@@ -425,7 +425,7 @@ describe('an address', () => {
   test('with a login asks with it, and never shows it', async () => {
     const web = await startWeb(inTurn(whole, status(401)));
     const address = parseHttpAddress(`${web.url.replace('//', '//ad%40a:p%3Aw@')}/base/`);
-    const client = new HttpClient(address, quick);
+    const client = new HttpClient(address, { patience: quick });
     const request = { url: new URL('file', address.url), limit: 1_000_000 };
     await client.document(request);
     expect(web.headers[0]?.authorization).toBe(`Basic ${Buffer.from('ad@a:p:w').toString('base64')}`);

@@ -1,0 +1,135 @@
+import type { Readable } from 'node:stream';
+import { tool } from '../version.js';
+import { displayUrl, type HttpAddress } from './http-address.js';
+import { HttpAgents, isForbiddenHost, type HttpAccess } from './http-agent.js';
+import { displayRedirect, isRedirect, locationOf, type Answer } from './http-answer.js';
+import { brokenRequest, networkError } from './http-failure.js';
+import type { Watch } from './http-watch.js';
+
+export interface PeerOptions {
+  readonly access?: HttpAccess | undefined;
+  /**
+   * `inside`: only redirects that stay below the address are followed. `anywhere`: others too, as object stores need it, but
+   * what is meant for the server (login, token, client certificate) goes nowhere else, and https never becomes http.
+   *
+   * @default inside
+   */
+  readonly redirects?: 'inside' | 'anywhere' | undefined;
+}
+
+export interface Question {
+  readonly url: URL;
+  /** @default GET */
+  readonly method?: 'HEAD' | 'PUT';
+  readonly headers: Readonly<Record<string, string>>;
+  /** Sent with a PUT, which follows no redirects: the body is gone after the first. */
+  readonly body?: Readable;
+}
+
+const maxRedirects = 5;
+
+/** The server at one address: knows who asks, and where its redirects may lead. */
+export class HttpPeer {
+  readonly #base: URL;
+  readonly #authorization: string | undefined;
+  readonly #agents: HttpAgents;
+  readonly #redirects: 'inside' | 'anywhere';
+
+  constructor({ url, authorization }: HttpAddress, { access = {}, redirects = 'inside' }: PeerOptions) {
+    this.#base = url;
+    this.#authorization =
+      authorization ?? (access.token === undefined ? undefined : `Bearer ${access.token}`);
+    this.#agents = new HttpAgents(access);
+    this.#redirects = redirects;
+  }
+
+  /**
+   * The answer behind all redirects, and where it came from.
+   *
+   * @throws PlugferryError `E_NETWORK`, or the reason of the caller's abort.
+   */
+  async answer(question: Question, watch: Watch): Promise<{ answer: Answer; url: URL }> {
+    let { url } = question;
+    let own = true;
+    for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
+      this.#checkAddress(url, question.url);
+      const answer = await this.#ask({ ...question, url }, own, watch);
+      if (question.body !== undefined || !isRedirect(answer)) return { answer, url };
+      const next = locationOf(answer, url);
+      if (url.protocol === 'https:' && next.protocol === 'http:') throw downgrade(url, next);
+      // Once away, nothing brings the login back: a stranger could have chosen the way.
+      own &&= next.origin === this.#base.origin;
+      url = next;
+    }
+    throw networkError({
+      url: question.url,
+      expected: 'an answer',
+      found: `more than ${maxRedirects} redirects`,
+      hint: 'The server sends its callers in a circle. Have its configuration checked.',
+    });
+  }
+
+  #checkAddress(url: URL, asked: URL): void {
+    const { origin, pathname } = this.#base;
+    const isInside = url.origin === origin && url.pathname.startsWith(pathname);
+    const isAllowed =
+      this.#redirects === 'inside'
+        ? isInside && !/%2f|%5c/i.test(url.pathname)
+        : /^https?:$/.test(url.protocol);
+    if (!isAllowed || url.username !== '' || url.password !== '') {
+      throw networkError({
+        url: asked,
+        expected:
+          this.#redirects === 'inside' ? `an answer from below ${displayUrl(this.#base)}` : 'an answer',
+        found: `a redirect to ${displayRedirect(url)}`,
+        hint: 'Nothing else is asked on the say-so of a server. If that is the right place, give its address yourself.',
+      });
+    }
+    if (isForbiddenHost(url)) {
+      throw networkError({
+        url,
+        expected: 'the address of a server',
+        found: 'a link-local or metadata address',
+        hint: 'Give the address of the server itself.',
+      });
+    }
+  }
+
+  async #ask({ url, method, headers, body }: Question, own: boolean, watch: Watch): Promise<Answer> {
+    const expected = 'an answer';
+    const found = `none within ${watch.patience.answerMs / 1000} seconds`;
+    watch.awaitAnswer(networkError({ url, expected, found, transient: true }));
+    try {
+      const agent = await this.#agents.for(url, own);
+      // Loaded where it is needed: most commands never go to the network.
+      const { default: fetch } = await import('node-fetch');
+      const answer = await fetch(url, {
+        method: method ?? 'GET',
+        headers: {
+          'accept-encoding': 'identity',
+          'user-agent': tool,
+          ...headers,
+          ...(own && this.#authorization !== undefined ? { authorization: this.#authorization } : {}),
+        },
+        ...(body === undefined ? {} : { body }),
+        signal: watch.signal,
+        redirect: 'manual',
+        compress: false,
+        agent,
+      });
+      // An abort is reported to the body even when nobody reads it any more.
+      answer.body?.on('error', () => undefined);
+      return answer;
+    } catch (error) {
+      throw brokenRequest(watch.reasonOf(error), url, expected);
+    }
+  }
+}
+
+const downgrade = (from: URL, to: URL) =>
+  networkError({
+    url: from,
+    expected: 'an answer over https',
+    found: `a redirect to ${displayRedirect(to)}`,
+    hint: 'Have the server redirect to https, or give the address that is meant yourself.',
+  });
