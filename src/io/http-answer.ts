@@ -57,10 +57,14 @@ export function checkStatus({ status, headers }: Answer, url: URL, transfer: Tra
   if (status === 416) startAnew(transfer);
   const overloaded = status === 408 || status === 429 || (status >= 500 && !finalStatus.includes(status));
   if (overloaded) transfer.waitMs = waitOf(headers.get('retry-after'));
-  throw unexpectedStatus(status, url, overloaded || (status === 416 && asked));
+  throw unexpectedStatus({ status, headers }, url, overloaded || (status === 416 && asked));
 }
 
-function unexpectedStatus(status: number, url: URL, transient: boolean): PlugferryError {
+function unexpectedStatus(
+  { status, headers }: Pick<Answer, 'status' | 'headers'>,
+  url: URL,
+  transient: boolean,
+): PlugferryError {
   const login = 'The server wants a login, or does not give this to you: write http://user:password@host/...';
   return networkError({
     url,
@@ -68,6 +72,7 @@ function unexpectedStatus(status: number, url: URL, transient: boolean): Plugfer
     found: `status ${status}`,
     transient,
     ...(status === 401 || status === 403 ? { hint: login } : {}),
+    ...(status === 401 ? { challenge: headers.get('www-authenticate') ?? '' } : {}),
   });
 }
 

@@ -22,6 +22,8 @@ export interface Question {
   /** @default GET */
   readonly method?: 'HEAD' | 'PUT';
   readonly headers: Readonly<Record<string, string>>;
+  /** In place of the login of the address. */
+  readonly authorization?: string | undefined;
   /** Sent with a PUT, which follows no redirects: the body is gone after the first. */
   readonly body?: Readable;
 }
@@ -95,7 +97,8 @@ export class HttpPeer {
     }
   }
 
-  async #ask({ url, method, headers, body }: Question, own: boolean, watch: Watch): Promise<Answer> {
+  async #ask(question: Question, own: boolean, watch: Watch): Promise<Answer> {
+    const { url, method, headers, authorization = this.#authorization, body } = question;
     const expected = 'an answer';
     const found = `none within ${watch.patience.answerMs / 1000} seconds`;
     watch.awaitAnswer(networkError({ url, expected, found, transient: true }));
@@ -109,7 +112,7 @@ export class HttpPeer {
           'accept-encoding': 'identity',
           'user-agent': tool,
           ...headers,
-          ...(own && this.#authorization !== undefined ? { authorization: this.#authorization } : {}),
+          ...(own && authorization !== undefined ? { authorization } : {}),
         },
         ...(body === undefined ? {} : { body }),
         signal: watch.signal,

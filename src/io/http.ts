@@ -23,6 +23,10 @@ export interface HttpRequest {
   readonly accept?: string;
   /** Status codes that say that there is nothing. @default 404, 410 */
   readonly absent?: readonly number[];
+  /** Value of the Authorization header, in place of that of the client's address; it goes where that would go. */
+  readonly authorization?: string | undefined;
+  /** Whether the caller compares the digest of the whole, and so needs no proof that a body is still the same. @default false */
+  readonly pinned?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -40,8 +44,6 @@ export interface FileRequest extends HttpRequest {
 export interface StreamRequest extends HttpRequest {
   /** Where to go on; the server begins anew when it has another body by now. */
   readonly resume?: Resumption;
-  /** Whether the caller compares the digest of the whole, and so needs no proof that a body is still the same. @default false */
-  readonly pinned?: boolean;
 }
 
 export interface HttpStream extends HttpReply {
@@ -117,7 +119,8 @@ export class HttpClient {
    *
    * @throws (also as stream error) PlugferryError also `E_SOURCE_CHANGED`.
    */
-  async stream({ resume, pinned = false, ...request }: StreamRequest): Promise<HttpStream | undefined> {
+  async stream({ resume, ...request }: StreamRequest): Promise<HttpStream | undefined> {
+    const { pinned = false } = request;
     const stream = new BodyStream(request, pinned);
     const transfer = newTransfer(resume, pinned);
     const { signal } = stream;
@@ -140,7 +143,7 @@ export class HttpClient {
   async #receive(
     request: HttpRequest,
     receiver: Receiver,
-    transfer = newTransfer(),
+    transfer = newTransfer(undefined, request.pinned),
   ): Promise<HttpReply | undefined> {
     const { retryMs, paceBytes } = this.#patience;
     let furthest = transfer.received;
@@ -168,7 +171,8 @@ export class HttpClient {
     const watch = new Watch(request.signal, this.#patience);
     try {
       const headers = headersOf(request, transfer);
-      const { answer, url } = await this.#peer.answer({ url: request.url, headers }, watch);
+      const question = { url: request.url, headers, authorization: request.authorization };
+      const { answer, url } = await this.#peer.answer(question, watch);
       if ((request.absent ?? [404, 410]).includes(answer.status)) return undefined;
       checkStatus(answer, url, transfer);
       return await receiveBody({ answer, url, limit: request.limit, transfer, watch }, receiver);

@@ -133,6 +133,11 @@ describe('the status', () => {
     },
   );
 
+  test('401 hands on what the server asks for', async () => {
+    const web = await startWeb(status(401, { 'www-authenticate': 'Bearer realm="x"' }));
+    expect((await refusal(at(web).get())).details['challenge']).toBe('Bearer realm="x"');
+  });
+
   test('500 for ever ends after five tries', async () => {
     const web = await startWeb(status(500));
     expect((await refusal(at(web).get())).details['found']).toBe('status 500');
@@ -189,6 +194,20 @@ describe('a redirect', () => {
     const web = await startWeb(status(302, { location: 'http://user:secret@other.invalid/x?token=secret' }));
     const error = await refusal(at(web).get());
     expect(JSON.stringify([error.message, error.hint, error.details])).not.toContain('secret');
+  });
+
+  test('to elsewhere gets no login of a request either', async () => {
+    const store = await startWeb(whole);
+    const web = await startWeb(status(307, { location: `${store.url}/blob?key=k` }));
+    const client = new HttpClient(parseHttpAddress(`${web.url}/base/`), {
+      patience: quick,
+      redirects: 'anywhere',
+    });
+    const url = new URL(`${web.url}/base/file`);
+    const document = await client.document({ url, limit: 1_000_000, authorization: 'Bearer secret' });
+    expect(document?.bytes.length).toBe(body.length);
+    expect(web.headers[0]).toMatchObject({ authorization: 'Bearer secret' });
+    expect(store.headers[0]).not.toHaveProperty('authorization');
   });
 
   test('in a circle ends', async () => {
@@ -290,6 +309,19 @@ describe('a body that breaks off', () => {
     expect(digest).toEqual(digestOf(body));
     expect(bytes.equals(body)).toBe(true);
     expect(web.headers.at(-1)?.range === undefined).toBe(headers['etag'] !== '"one"' || then.length > 1);
+  });
+
+  test('is continued in a file without a tag where the caller knows the digest', async () => {
+    const web = await startWeb(
+      inTurn(cutAfter(100_000), (request, response) => {
+        const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1]);
+        response.writeHead(206, { 'content-range': `bytes ${start}-${body.length - 1}/${body.length}` });
+        response.end(body.subarray(start));
+      }),
+    );
+    expect((await downloaded(web, { pinned: true })).digest).toEqual(digestOf(body));
+    expect(web.headers[1]).toMatchObject({ range: expect.stringMatching(/^bytes=[1-9]/) });
+    expect(web.headers[1]).not.toHaveProperty('if-range');
   });
 
   test('a continuation counts towards the limit', async () => {
