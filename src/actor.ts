@@ -1,5 +1,5 @@
 import { hostname, userInfo } from 'node:os';
-import type { Actor } from './volume/volume.js';
+import type { Actor } from './release/change.js';
 import { tool } from './version.js';
 
 /** This process, as lock and audit log name it. */

@@ -10,6 +10,8 @@ import { escapeText } from './io/text.js';
 import { parsePluginPath, pluginFileNames, pluginPath } from './plugin/layout.js';
 import { formatPluginId } from './plugin/plugin.js';
 import { select } from './plugin/selection.js';
+import type { ReleaseChange } from './release/change.js';
+import { mergePlugins, type Merged } from './release/merge.js';
 import type { GatewayProfile } from './schema/gatewayProfile.js';
 import type { Manifest } from './schema/manifest.js';
 import type { Origin, ReleasePlugin } from './schema/release.js';
@@ -17,8 +19,6 @@ import { nowAt } from './trust/dates.js';
 import type { Check } from './trust/ruling.js';
 import { changeVolume } from './volume/change.js';
 import { layoutOf } from './volume/layout.js';
-import { mergePlugins, type Merged } from './volume/merge.js';
-import type { VolumeChange } from './volume/volume.js';
 
 export interface ImportOptions {
   /** Path of a bundle file. */
@@ -97,7 +97,7 @@ interface Incoming {
   readonly options: ImportOptions;
 }
 
-async function apply(change: VolumeChange, incoming: Incoming, clock: Date): Promise<ImportResult> {
+async function apply(change: ReleaseChange, incoming: Incoming, clock: Date): Promise<ImportResult> {
   const { sealed, opened, manifestSha256, options } = incoming;
   const { manifest } = opened;
   const { authentication, checks, downgrade } = judgeHere(change, incoming, clock);
@@ -133,7 +133,7 @@ async function apply(change: VolumeChange, incoming: Incoming, clock: Date): Pro
 
 /** The same questions as before the lock, with the memory of the volume: its newest bundles, and its latest known time. */
 function judgeHere(
-  { state }: VolumeChange,
+  { state }: ReleaseChange,
   { sealed, opened, manifestSha256, options }: Incoming,
   clock: Date,
 ): Judgement & { readonly authentication: Authentication } {
@@ -171,7 +171,7 @@ function releasePlugins(
 
 /** Reads the whole payload, which proves it, and keeps what is taken and the volume does not have yet. */
 async function receive(
-  change: VolumeChange,
+  change: ReleaseChange,
   taken: readonly ReleasePlugin[],
   { opened, options }: Incoming,
 ): Promise<void> {

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
+import { digestedFacts } from './inventory-facts.js';
 import type { FoundFacts, Inventory, InventoryItem } from './inventory.js';
 import { isDirectory } from './io/file.js';
+import { releaseByPrefix } from './release/select.js';
 import type { Release, ReleasePlugin } from './schema/release.js';
 import { layoutOf, releasePlugins } from './volume/layout.js';
 import { readVolume } from './volume/read.js';
-import { releaseByPrefix } from './volume/select.js';
-import { digestedFacts } from './inventory-facts.js';
 
 /** A release of a volume, by the first characters of its id. */
 export interface ReleaseLocation {

@@ -1,8 +1,8 @@
 import { thisActor } from './actor.js';
+import type { Published } from './release/change.js';
 import { alias, type Alias } from './volume/alias.js';
 import { prune, type Pruned, type PruneOptions } from './volume/prune.js';
 import { rollback, type RollbackTarget } from './volume/rollback.js';
-import type { Published } from './volume/volume.js';
 
 /** What became current, and what a person should know about it. */
 export type Switched = Published & { readonly warnings: readonly string[] };

@@ -17,7 +17,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   bundle: ['io', 'plugin', 'schema', 'wasm'],
   source: ['io', 'plugin', 'schema', 'wasm'],
   transport: ['io'],
-  volume: ['io', 'plugin', 'schema'],
+  release: ['io', 'plugin', 'schema'],
+  volume: ['io', 'plugin', 'release', 'schema'],
   server: ['io', 'plugin', 'schema'],
   cli: ['io'],
 };

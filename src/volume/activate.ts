@@ -1,14 +1,16 @@
-import { unlink } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
+import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPlugferryError } from '../errors.js';
+import { nameOf } from '../release/change.js';
+import { stateBytes, withEntry, withSeen } from '../release/state.js';
+import { formatTime } from '../release/time.js';
 import type { HistoryEntry, SeenBundle, State } from '../schema/state.js';
 import { renameDurably, writeNewFile } from './disk.js';
+import { exists } from './disk.js';
 import { releasePlugins } from './layout.js';
 import { nowOf, type OpenVolume } from './open.js';
-import { exists } from './disk.js';
-import { readState, stateBytes, withEntry, withSeen } from './state.js';
-import { formatTime } from './time.js';
+import { readState } from './state.js';
 import { switchDurably, switchTo, treeOf } from './tree.js';
 
 /** Which release becomes current, and why. */
@@ -38,7 +40,6 @@ export async function activate(volume: OpenVolume, activation: Activation): Prom
 
 /** Commits that `id` is about to become current. */
 export async function recordActivation(volume: OpenVolume, { id, action, seen }: Activation): Promise<void> {
-  const { user, host } = volume.options.actor;
   const previous = currentId(volume);
   const floor = seen === undefined ? volume.state : withSeen(volume.state, seen);
   await commitState(
@@ -48,7 +49,7 @@ export async function recordActivation(volume: OpenVolume, { id, action, seen }:
       action,
       release: id,
       ...(previous === undefined ? {} : { previous }),
-      by: `${user}@${host}`.replace(/[^\x20-\x7e]/g, '?').slice(0, 1024),
+      by: nameOf(volume.options.actor),
     }),
   );
 }

@@ -1,7 +1,9 @@
-import { rename, symlink } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
+import { rename, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PlugferryError, systemCode } from '../errors.js';
+import { filesOf, releaseBytes, releaseId } from '../release/release.js';
+import { formatTime } from '../release/time.js';
 import type { Release, ReleaseFile } from '../schema/release.js';
 import { recordActivation } from './activate.js';
 import { releaseFields } from './audit.js';
@@ -9,10 +11,8 @@ import { eachOf, makeDirectory, renameDurably, syncDirectory, writeNewFile } fro
 import { damageIn, mendRelease, refuseUnreadable } from './health.js';
 import { linkTarget, releaseDirectory, releasePlugins } from './layout.js';
 import { audit, nowOf, type OpenVolume } from './open.js';
-import { filesOf, releaseBytes, releaseId } from './release.js';
 import { scanTree } from './scan.js';
 import type { BlobStore } from './store.js';
-import { formatTime } from './time.js';
 
 /** How many stray paths are named one by one. */
 const maxNamed = 20;

@@ -1,9 +1,10 @@
 import { PlugferryError } from '../errors.js';
 import { formatPluginId, isPluginName, isPluginVersion, type PluginId } from '../plugin/plugin.js';
+import type { Published } from '../release/change.js';
+import { mergePlugins } from '../release/merge.js';
 import type { Release, ReleasePlugin } from '../schema/release.js';
 import { changeVolume } from './change.js';
-import { mergePlugins } from './merge.js';
-import type { Published, VolumeOptions } from './volume.js';
+import type { VolumeOptions } from './volume.js';
 
 /** Serve the module of `name`@`existing` as `name`@`version` as well. */
 export interface Alias extends PluginId {

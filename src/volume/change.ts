@@ -1,16 +1,16 @@
 import { isPlugferryError, type PlugferryError } from '../errors.js';
+import type { ReleaseChange } from '../release/change.js';
+import { filesOf } from '../release/release.js';
 import type { Release } from '../schema/release.js';
 import { currentId } from './activate.js';
 import { describeTree } from './adopt.js';
 import { appendAudit, type AuditAction } from './audit.js';
+import { currentRelease } from './current.js';
 import { volumeFailure } from './failure.js';
 import { damageIn } from './health.js';
 import { auditEntry, withVolume, type OpenOptions, type OpenVolume } from './open.js';
 import { publish } from './publish.js';
-import { filesOf } from './release.js';
 import { BlobStore } from './store.js';
-import type { VolumeChange } from './volume.js';
-import { currentRelease } from './current.js';
 
 /** {@link VolumeOptions} and what is attempted, for the audit line of a refusal. */
 export interface ChangeOptions extends OpenOptions {
@@ -20,7 +20,7 @@ export interface ChangeOptions extends OpenOptions {
 
 /**
  * Takes the lock of a volume (which is made if it is not there), cleans up after earlier runs, and hands out one change.
- * Whatever happens in `change`, staging is emptied and the lock given back; until {@link VolumeChange.publish} nothing that
+ * Whatever happens in `change`, staging is emptied and the lock given back; until {@link ReleaseChange.publish} nothing that
  * readers see is touched. A refusal is written to the audit log.
  *
  * @throws PlugferryError `E_LOCKED`, `E_FILESYSTEM`, `E_RELEASE` (damaged or foreign content), `E_NO_SPACE`, `E_IO`.
@@ -28,7 +28,7 @@ export interface ChangeOptions extends OpenOptions {
 export async function changeVolume<T>(
   root: string,
   options: ChangeOptions,
-  change: (volume: VolumeChange) => Promise<T>,
+  change: (volume: ReleaseChange) => Promise<T>,
 ): Promise<T> {
   return withVolume(root, options, async (volume) =>
     audited(volume, options.action ?? 'import', async () => change(await changeOf(volume))),
@@ -50,7 +50,7 @@ export async function audited<T>(
   }
 }
 
-async function changeOf(volume: OpenVolume): Promise<VolumeChange> {
+async function changeOf(volume: OpenVolume): Promise<ReleaseChange> {
   const adoptee = volume.tree.kind === 'plain' ? await describeTree(volume) : undefined;
   const store = new BlobStore(volume, digestsOf(adoptee));
   const current = adoptee ?? currentRelease(volume);

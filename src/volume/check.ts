@@ -2,13 +2,13 @@ import { access, constants, lstat, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { systemCode } from '../errors.js';
 import { compareText, formatPluginId } from '../plugin/plugin.js';
+import { filesOf } from '../release/release.js';
 import type { Release } from '../schema/release.js';
 import { exists, lstatIfThere, orIfMissing } from './disk.js';
 import { volumeFailure } from './failure.js';
 import { sha256OfFile } from './hash.js';
 import { blobPath, releaseDirectory, releaseFile, releasePlugins, type VolumeLayout } from './layout.js';
 import { readParts, type ReadVolume } from './read.js';
-import { filesOf } from './release.js';
 
 /** One thing that is not as it was made. */
 export interface Finding {

@@ -1,11 +1,11 @@
 import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { filesOf, releaseBytes } from '../release/release.js';
 import type { Release } from '../schema/release.js';
 import { eachOf, makeDirectory, syncDirectory, writeNewFile } from './disk.js';
 import { bringEvidence, type EvidenceSources } from './evidence.js';
 import { releaseDirectory, releaseFile } from './layout.js';
 import type { OpenVolume } from './open.js';
-import { filesOf, releaseBytes } from './release.js';
 import type { BlobStore } from './store.js';
 
 /** What a release directory is made of. */

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { sha256Of } from '../io/digest.js';
+import type { Evidence } from '../release/change.js';
 import type { Release } from '../schema/release.js';
 import { ensureDirectory, exists, linkOrCopy, makeDirectory, syncDirectory, writeNewFile } from './disk.js';
 import { isSha256, releaseDirectory } from './layout.js';
 import type { OpenVolume } from './open.js';
-import type { Evidence } from './volume.js';
 
 /** Where the manifests that a release refers to can be had. */
 export interface EvidenceSources {

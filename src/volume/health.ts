@@ -1,14 +1,14 @@
-import { rename } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
+import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PlugferryError } from '../errors.js';
 import { formatPluginId } from '../plugin/plugin.js';
+import { filesOf } from '../release/release.js';
 import type { Release, ReleaseFile } from '../schema/release.js';
 import { lstatIfThere, makeDirectory, exists, syncDirectory } from './disk.js';
 import { sha256OfFile } from './hash.js';
 import { releaseDirectory, releaseFile } from './layout.js';
 import type { OpenVolume } from './open.js';
-import { filesOf } from './release.js';
 import type { BlobStore } from './store.js';
 
 /** A file of a release that is not what release.json says. */

@@ -1,6 +1,7 @@
+import { newestFirst } from '../release/fates.js';
 import type { Origin } from '../schema/release.js';
 import type { HistoryEntry } from '../schema/state.js';
-import { newestFirst, readParts } from './read.js';
+import { readParts } from './read.js';
 
 /** One change of what was current. */
 export interface HistoryLine extends HistoryEntry {

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlugferryError, systemCode } from '../errors.js';
+import type { Actor } from '../release/change.js';
 import { orIfMissing, writeNewFile } from './disk.js';
 import type { VolumeLayout } from './layout.js';
 import { describeOwner, isBeforeReboot, isGone, parseOwner, sharesProcesses, type Owner } from './owner.js';
-import type { Actor } from './volume.js';
 
 /** Without a sign of life for this long (milliseconds) a lock may be taken over from anywhere (security page 5.3). */
 const lease = 10 * 60_000;

@@ -1,7 +1,9 @@
-import { chmod, mkdir, realpath, rm } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, realpath, rm } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { PlugferryError } from '../errors.js';
+import { emptyState, withReleases } from '../release/state.js';
+import { formatTime } from '../release/time.js';
 import type { State } from '../schema/state.js';
 import { appendAudit, lastAuditedSerial, releaseFields, type AuditEntry } from './audit.js';
 import { ensureDirectory, lstatIfThere, orIfMissing, syncDirectory } from './disk.js';
@@ -10,8 +12,7 @@ import { layoutOf, type VolumeLayout } from './layout.js';
 import { acquireLock, type Lock } from './lock.js';
 import { probeFileSystem, type Features } from './probe.js';
 import { readReleases, restoreLink, sweepReleases, sweepStaging, type Releases } from './recover.js';
-import { emptyState, readState, settledState, withReleases } from './state.js';
-import { formatTime } from './time.js';
+import { readState, settledState } from './state.js';
 import { treeOf, type Tree } from './tree.js';
 import type { VolumeOptions } from './volume.js';
 

@@ -1,7 +1,7 @@
 import { readFile, readlink } from 'node:fs/promises';
 import { systemCode } from '../errors.js';
-import { formatTime } from './time.js';
-import type { Actor } from './volume.js';
+import type { Actor } from '../release/change.js';
+import { formatTime } from '../release/time.js';
 
 /** owner.json of a lock: who holds it, and how another run can tell that it does no longer. */
 export interface Owner extends Actor {

@@ -1,33 +1,20 @@
 import { lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PlugferryError } from '../errors.js';
+import { demandKeep, fatesOf, type PrunedRelease } from '../release/fates.js';
+import { filesOf } from '../release/release.js';
 import { audited } from './change.js';
 import { syncDirectory } from './disk.js';
 import { blobPath, releaseDirectory } from './layout.js';
 import { audit, nowOf, withVolume, type OpenVolume } from './open.js';
-import { newestFirst, readParts, type ReadVolume } from './read.js';
+import { readParts, type ReadVolume } from './read.js';
 import { sweepBlobs } from './recover.js';
-import { filesOf } from './release.js';
 import type { VolumeOptions } from './volume.js';
-
-/**
- * A release that was current less than this long ago (milliseconds) stays: readers on network file systems may still go by
- * the old link, and gateways may still be downloading (security page 5.1 step 12 and 5.2).
- */
-const grace = 60 * 60_000;
 
 export interface PruneOptions {
   /** How many releases to keep, the current one among them. At least 1. */
   readonly keep: number;
   /** Say what would go, remove nothing. @default false */
   readonly dryRun?: boolean;
-}
-
-export interface PrunedRelease {
-  readonly id: string;
-  readonly createdAt: string;
-  /** Why it stays; `removed` when it goes. */
-  readonly fate: 'current' | 'newest' | 'in use within the hour' | 'removed';
 }
 
 export interface Pruned {
@@ -51,12 +38,7 @@ export async function prune(
   { keep, dryRun = false }: PruneOptions,
   options: VolumeOptions,
 ): Promise<Pruned> {
-  if (!Number.isSafeInteger(keep) || keep < 1) {
-    throw new PlugferryError('E_USAGE', `cannot keep ${keep} releases`, {
-      hint: 'Keep at least 1: the release that is current always stays.',
-      details: { found: keep, expected: 'a whole number from 1' },
-    });
-  }
+  demandKeep(keep);
   if (dryRun) {
     const read = await readParts(root);
     return { ...(await plan(read, keep, nowOf(options))), dryRun, warnings: [] };
@@ -73,24 +55,14 @@ export async function prune(
 type Plan = Pick<Pruned, 'releases' | 'files' | 'bytes'>;
 
 async function plan(volume: ReadVolume, keep: number, now: Date): Promise<Plan> {
-  const current = volume.tree.kind === 'release' ? volume.tree.id : undefined;
-  const all = newestFirst(volume.state, volume.releases.complete.values());
-  const others = all.filter(({ id }) => id !== current);
-  const newest = new Set(others.slice(0, current === undefined ? keep : keep - 1).map(({ id }) => id));
-  const releases = all.map(({ id, createdAt }): PrunedRelease => {
-    if (id === current) return { id, createdAt, fate: 'current' };
-    if (newest.has(id)) return { id, createdAt, fate: 'newest' };
-    const recent = now.getTime() - lastServed(volume, id) < grace;
-    return { id, createdAt, fate: recent ? 'in use within the hour' : 'removed' };
+  const { tree, state, releases: kept } = volume;
+  const releases = fatesOf(kept.complete.values(), {
+    state,
+    current: tree.kind === 'release' ? tree.id : undefined,
+    keep,
+    now,
   });
   return { releases, ...(await freed(volume, releases)) };
-}
-
-/** When a release ceased to be current, in milliseconds since 1970; never, if it was never left for another. */
-function lastServed({ state, releases }: ReadVolume, id: string): number {
-  const last = state.history.findLastIndex(({ release }) => release === id);
-  const left = last === -1 ? undefined : state.history[last + 1];
-  return Date.parse(left?.at ?? releases.complete.get(id)?.createdAt ?? '1970-01-01T00:00:00Z');
 }
 
 async function freed(

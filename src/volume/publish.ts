@@ -1,22 +1,19 @@
 import { join } from 'node:path';
 import { PlugferryError } from '../errors.js';
-import { escapeText } from '../io/text.js';
-import { compareText } from '../plugin/plugin.js';
-import type { Origin, Release } from '../schema/release.js';
+import type { NextRelease, Published } from '../release/change.js';
+import { describeRelease, filesOf, saysMore } from '../release/release.js';
+import { withSeen } from '../release/state.js';
+import type { Release } from '../schema/release.js';
 import { activate, commitState, currentId } from './activate.js';
 import { adoptTree } from './adopt.js';
 import { releaseFields } from './audit.js';
 import { attestRelease, composeRelease } from './compose.js';
 import { renameDurably } from './disk.js';
-import { damageIn, mendRelease, refuseUnreadable } from './health.js';
 import { sha256OfFile } from './hash.js';
+import { damageIn, mendRelease, refuseUnreadable } from './health.js';
 import { releaseDirectory } from './layout.js';
 import { audit, nowOf, type OpenVolume } from './open.js';
-import { filesOf, releaseId, sortedPlugins } from './release.js';
-import { withSeen } from './state.js';
 import type { BlobStore } from './store.js';
-import { formatTime } from './time.js';
-import type { NextRelease, Published } from './volume.js';
 
 export interface Publication {
   readonly next: NextRelease;
@@ -28,7 +25,8 @@ export interface Publication {
 /** The order of the security page 5.1, steps 6 to 11. */
 export async function publish(volume: OpenVolume, publication: Publication): Promise<Published> {
   const { next, store, adoptee } = publication;
-  const release = describe(volume, next);
+  const { options } = volume;
+  const release = describeRelease(next, { at: nowOf(options), tool: options.actor.tool });
   if (!volume.features.caseSensitive) refuseTwins(volume, release);
   await store.commit();
   if (adoptee !== undefined) await adoptTree(volume, adoptee, store);
@@ -45,27 +43,6 @@ export async function publish(volume: OpenVolume, publication: Publication): Pro
   }
   await record(volume, { release, outcome, previous });
   return { release: kept, previous, outcome };
-}
-
-function describe({ options }: OpenVolume, { plugins, origin }: NextRelease): Release {
-  const sorted = sortedPlugins(plugins);
-  return {
-    type: 'plugferry.release/v1',
-    id: releaseId(sorted),
-    createdAt: formatTime(nowOf(options)),
-    tool: options.actor.tool,
-    origin: legible(origin),
-    plugins: sorted,
-  };
-}
-
-/** Warnings may quote names from outside: they must neither break release.json nor fill it. */
-function legible(origin: Origin): Origin {
-  if (origin.warnings === undefined) return origin;
-  return {
-    ...origin,
-    warnings: origin.warnings.slice(0, 1000).map((text) => escapeText(text).slice(0, 1024)),
-  };
 }
 
 const actionOf = ({ origin }: Release): 'import' | 'alias' => (origin.kind === 'alias' ? 'alias' : 'import');
@@ -104,20 +81,6 @@ async function restoreBlobs(volume: OpenVolume, release: Release, store: BlobSto
     if (hash === file.sha256) await store.adopt([{ file, path: join(directory, path) }]);
   }
 }
-
-/** Whether the new description names other bundles or signers for the same files. */
-function saysMore(release: Release, known: Release): boolean {
-  if (JSON.stringify(release.plugins) !== JSON.stringify(sortedPlugins(known.plugins))) return true;
-  return (
-    release.origin.unsigned !== true && signersOf(release) !== signersOf(known) && signersOf(release) !== ''
-  );
-}
-
-const signersOf = ({ origin }: Release): string =>
-  (origin.signers ?? [])
-    .map(({ keyId }) => keyId)
-    .toSorted(compareText)
-    .join(' ');
 
 /** Bytes that had to be brought anew although a release lists them replace what is damaged there. */
 async function repairEverywhere(volume: OpenVolume, store: BlobStore): Promise<void> {

@@ -1,12 +1,14 @@
 import { realpath } from 'node:fs/promises';
 import { systemCode } from '../errors.js';
+import { newestFirst } from '../release/fates.js';
+import { emptyState } from '../release/state.js';
 import type { Release } from '../schema/release.js';
 import type { State } from '../schema/state.js';
 import { currentRelease } from './current.js';
 import { noVolume, volumeFailure } from './failure.js';
 import { layoutOf, releasePlugins, type VolumeLayout } from './layout.js';
 import { readReleases, type Releases } from './recover.js';
-import { emptyState, readState, settledState } from './state.js';
+import { readState, settledState } from './state.js';
 import { treeOf, type Tree } from './tree.js';
 
 /** What a volume holds, read without a lock and without writing. */
@@ -79,13 +81,4 @@ async function read(layout: VolumeLayout): Promise<ReadVolume> {
     releases,
     state: settledState(state, tree.kind === 'release' ? tree.id : undefined),
   };
-}
-
-/** By last activation; releases that the history does not name come last, by creation. */
-export function newestFirst(state: State, releases: Iterable<Release>): Release[] {
-  const last = new Map(state.history.map(({ release, serial }) => [release, serial]));
-  const rank = ({ id }: Release): number => last.get(id) ?? 0;
-  return [...releases].toSorted(
-    (a, b) => rank(b) - rank(a) || Date.parse(b.createdAt) - Date.parse(a.createdAt),
-  );
 }

@@ -2,6 +2,8 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlugferryError } from '../errors.js';
 import { compareText } from '../plugin/plugin.js';
+import { releaseByPrefix } from '../release/select.js';
+import { formatTime } from '../release/time.js';
 import type { Release } from '../schema/release.js';
 import type { HistoryEntry } from '../schema/state.js';
 import { readAudit, type AuditEntry } from './audit.js';
@@ -9,8 +11,6 @@ import { currentRelease } from './current.js';
 import { orIfMissing } from './disk.js';
 import { releaseDirectory, type VolumeLayout } from './layout.js';
 import { readParts, type ReadVolume } from './read.js';
-import { releaseByPrefix } from './select.js';
-import { formatTime } from './time.js';
 
 /** What a volume took in, as a document that can be signed and carried back to where the bundle came from. */
 export interface Receipt {

@@ -1,11 +1,12 @@
 import { readdir, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPlugferryError, PlugferryError, systemCode } from '../errors.js';
+import { filesOf } from '../release/release.js';
 import type { Release } from '../schema/release.js';
 import type { State } from '../schema/state.js';
 import { exists, orIfMissing, syncDirectory } from './disk.js';
 import { blobPath, isSha256, releaseDirectory, releasePlugins, type VolumeLayout } from './layout.js';
-import { filesOf, readRelease, wayOut } from './release.js';
+import { readRelease, wayOut } from './release.js';
 import { switchDurably, type Tree } from './tree.js';
 
 /** The releases of a volume. */

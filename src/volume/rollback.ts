@@ -1,12 +1,13 @@
 import { PlugferryError } from '../errors.js';
+import { releaseBefore } from '../release/before.js';
+import type { Published } from '../release/change.js';
+import { releaseByPrefix, shortId } from '../release/select.js';
 import type { Release } from '../schema/release.js';
-import type { State } from '../schema/state.js';
 import { activate, currentId } from './activate.js';
 import { audited } from './change.js';
 import { damagedRelease, damageIn } from './health.js';
 import { audit, withVolume, type OpenVolume } from './open.js';
-import { releaseByPrefix, shortId } from './select.js';
-import type { Published, VolumeOptions } from './volume.js';
+import type { VolumeOptions } from './volume.js';
 
 export interface RollbackTarget {
   /** Beginning of a release id. @default the release that the current one replaced */
@@ -64,23 +65,6 @@ function releaseToReturnTo(volume: OpenVolume, { to }: RollbackTarget): Release 
   if (release !== undefined) return release;
   const failure = id === undefined ? undefined : damaged.get(id);
   throw failure ?? nothingBefore(volume, current);
-}
-
-/** Follows from each release to the one that it replaced when it was last brought in, past those that are gone. */
-export function releaseBefore(
-  { history }: State,
-  current: string | undefined,
-  kept: ReadonlyMap<string, unknown>,
-): string | undefined {
-  const visited = new Set<string>();
-  let id = current;
-  while (id !== undefined && !visited.has(id)) {
-    visited.add(id);
-    const brought = history.findLast(({ release, action }) => release === id && action !== 'rollback');
-    id = brought?.previous;
-    if (id !== undefined && id !== current && kept.has(id)) return id;
-  }
-  return undefined;
 }
 
 function nothingBefore({ layout, releases }: OpenVolume, current: string | undefined): PlugferryError {

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { escapeText } from '../io/text.js';
 import { pluginFileNames, type PluginFileName } from '../plugin/layout.js';
 import { isPluginName, isPluginVersion, maxModuleBytes } from '../plugin/plugin.js';
+import { sortedPlugins } from '../release/release.js';
 import type { ReleaseFile, ReleasePlugin } from '../schema/release.js';
 import { digestOfFile, type ReadOptions } from './hash.js';
-import { sortedPlugins } from './release.js';
 
 /** What a plugin-server tree holds, with digests of the bytes that are there. */
 export interface Scan {

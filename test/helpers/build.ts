@@ -4,7 +4,7 @@ import { build } from 'esbuild';
 const root = join(import.meta.dirname, '../..');
 
 /** What `npm run build` compiles, and the parts that the crash tests drive on their own in a child process. */
-const entries = ['index', 'cli/main', 'volume/change', 'volume/merge', 'volume/prune', 'volume/rollback'];
+const entries = ['index', 'cli/main', 'release/merge', 'volume/change', 'volume/prune', 'volume/rollback'];
 
 /** Scenarios run the real binary, which runs what was compiled: compile it first. */
 export default async function compile(): Promise<void> {

@@ -1,7 +1,7 @@
 /** One change of a volume in a process of its own: `child.mjs '{"verb": "import", ...}'`, by the compiled code. */
 import { Readable } from 'node:stream';
 import { changeVolume } from '../../dist/volume/change.js';
-import { mergePlugins } from '../../dist/volume/merge.js';
+import { mergePlugins } from '../../dist/release/merge.js';
 import { prune } from '../../dist/volume/prune.js';
 import { rollback } from '../../dist/volume/rollback.js';
 

@@ -1,6 +1,6 @@
+import { mergePlugins } from '../../src/release/merge.js';
 import { expect, test } from 'vitest';
 import { formatPluginId } from '../../src/plugin/plugin.js';
-import { mergePlugins } from '../../src/volume/merge.js';
 import { arriving, type Plugins } from './scene.js';
 
 const listed = (plugins: Plugins, unsigned = false) => arriving({ plugins, unsigned }).plugins;

@@ -1,3 +1,5 @@
+import { mergePlugins, type MergeOptions } from '../../src/release/merge.js';
+import type { Actor, Published, ReleaseChange } from '../../src/release/change.js';
 import { mkdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -6,8 +8,7 @@ import { pluginPath, type PluginFileName } from '../../src/plugin/layout.js';
 import { parsePluginId } from '../../src/plugin/plugin.js';
 import type { ReleasePlugin } from '../../src/schema/release.js';
 import { changeVolume } from '../../src/volume/change.js';
-import { mergePlugins, type MergeOptions } from '../../src/volume/merge.js';
-import type { Actor, Published, VolumeChange, VolumeOptions } from '../../src/volume/volume.js';
+import type { VolumeOptions } from '../../src/volume/volume.js';
 
 export const actor: Actor = { user: 'ada', host: 'bench', pid: process.pid, tool: 'plugferry test' };
 
@@ -48,7 +49,7 @@ export function arriving({ plugins, sequence = 1, unsigned = false, metadata = '
 }
 
 /** What the import verb does with a volume, without a bundle. */
-export async function arrive(change: VolumeChange, arrival: Arrival): Promise<Published> {
+export async function arrive(change: ReleaseChange, arrival: Arrival): Promise<Published> {
   const { manifest, bundle, bytes, plugins: incoming } = arriving(arrival);
   const { plugins } = mergePlugins(change.current?.plugins ?? [], incoming, arrival);
   const missing = await change.prepare(incoming.flatMap(({ files }) => files));

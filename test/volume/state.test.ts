@@ -1,14 +1,8 @@
+import { emptyState, stateBytes, withEntry, withReleases, withSeen } from '../../src/release/state.js';
 import { expect, test } from 'vitest';
 import type { Release } from '../../src/schema/release.js';
 import type { HistoryEntry, SeenBundle } from '../../src/schema/state.js';
-import {
-  emptyState,
-  settledState,
-  stateBytes,
-  withEntry,
-  withReleases,
-  withSeen,
-} from '../../src/volume/state.js';
+import { settledState } from '../../src/volume/state.js';
 
 const [a, b, c] = ['a', 'b', 'c'].map((letter) => letter.repeat(64)) as [string, string, string];
 const seen = (changes: Partial<SeenBundle> = {}): SeenBundle => ({
