@@ -107,7 +107,10 @@ export async function readAudit(layout: VolumeLayout): Promise<AuditEntry[]> {
   return text.split('\n').flatMap((line) => parseLine(line) ?? []);
 }
 
-/** The serial of the newest line; 0 when there is none. Looks at the end of the file only. */
+/**
+ * The highest serial of the newest lines; 0 when there is none. Looks at the end of the file only. The very last line may be
+ * that of a run which slept past its lease, and then it speaks of older things than the line before it.
+ */
 export async function lastAuditedSerial(layout: VolumeLayout): Promise<number> {
   const handle = await orIfMissing(open(layout.audit, constants.O_RDONLY | constants.O_NOFOLLOW), undefined);
   if (handle === undefined) return 0;
@@ -115,11 +118,8 @@ export async function lastAuditedSerial(layout: VolumeLayout): Promise<number> {
     const { size } = await handle.stat();
     const tail = Buffer.alloc(Math.min(size, 128 * 1024));
     await handle.read(tail, 0, tail.length, size - tail.length);
-    const entries = tail
-      .toString('utf8')
-      .split('\n')
-      .flatMap((line) => parseLine(line) ?? []);
-    return entries.at(-1)?.serial ?? 0;
+    const lines = tail.toString('utf8').split('\n');
+    return Math.max(0, ...lines.map((line) => parseLine(line)?.serial ?? 0));
   } finally {
     await handle.close();
   }

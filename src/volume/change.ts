@@ -44,7 +44,12 @@ export async function audited<T>(
   try {
     return await work();
   } catch (error) {
-    const failure = volumeFailure(error, volume.layout.root);
+    // Who took the lock over also swept our staging: what failed then is not the cause.
+    const cause = await volume.lock.assertHeld().then(
+      () => error,
+      (loss: unknown) => loss,
+    );
+    const failure = volumeFailure(cause, volume.layout.root);
     if (isPlugferryError(failure)) await recordRefusal(volume, failure, action);
     throw failure;
   }

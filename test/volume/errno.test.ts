@@ -10,8 +10,17 @@ import { expectClean, servedBy } from './invariants.js';
 import { actor, importInto, plainTree, type Plugins } from './scene.js';
 import { scratchDir } from './scratch.js';
 
-/** What a full, failing, read-only, overloaded or lost file system says. */
-const codes = ['ENOSPC', 'EDQUOT', 'EROFS', 'EMFILE', 'ESTALE'];
+/** What a full, failing, read-only, overloaded or lost file system says, and the codes of what a change then fails with. */
+const full = 'E_NO_SPACE';
+const codes = [
+  ['ENOSPC', full],
+  ['EDQUOT', full],
+  ['EIO', 'E_IO'],
+  ['EROFS', 'E_IO'],
+  ['EMFILE', 'E_IO'],
+  ['EINTR', 'E_IO'],
+  ['ESTALE', 'E_IO'],
+] as const;
 const later = { actor, clock: () => new Date(Date.now() + 2 * 3_600_000) };
 
 let restore: (() => void) | undefined;
@@ -27,18 +36,11 @@ interface Outcome {
   readonly code: string | undefined;
 }
 
-/** Which calls are counted: all, or those that change something. */
-type Steps = 'index' | 'change';
-
-/** Runs `work` with `errno` at its call number `step`. */
-async function failingAt(
-  [steps, step]: readonly [Steps, number],
-  errno: string,
-  work: () => Promise<unknown>,
-): Promise<Outcome> {
+/** Runs `work` with `errno` at its call number `step` to the file system, be it one that changes something or only looks. */
+async function failingAt(step: number, errno: string, work: () => Promise<unknown>): Promise<Outcome> {
   let injected = false;
   restore = await watchFileSystem((call) => {
-    if (call[steps] !== step) return undefined;
+    if (call.index !== step) return undefined;
     injected = true;
     return failWith(errno, call);
   });
@@ -64,14 +66,14 @@ const arrivalOf = (round: number | string, sequence: number) => ({
 });
 
 /** An import that fails at each step in turn; returns the codes that it failed with. */
-async function sweepImport(steps: Steps, errno: string): Promise<Set<string | undefined>> {
+async function sweepImport(errno: string): Promise<Set<string | undefined>> {
   const root = await scratchDir();
   await importInto(root, arrivalOf('old', 1));
   let old = versionOf('old');
   const failures = new Set<string | undefined>();
   for (let step = 0, more = true; more; step += 1) {
     const arrival = arrivalOf(step, step + 2);
-    const { injected, code } = await failingAt([steps, step], errno, () => importInto(root, arrival));
+    const { injected, code } = await failingAt(step, errno, () => importInto(root, arrival));
     more = injected;
     // A change that failed did not happen; one that did not fail, did.
     expect(await servedBy(root)).toEqual(code === undefined ? versionOf(step) : old);
@@ -81,42 +83,55 @@ async function sweepImport(steps: Steps, errno: string): Promise<Set<string | un
     expect(await servedBy(root)).toEqual(versionOf(step));
     old = versionOf(step);
     // With more releases a run looks at more files, and the next step would not be the next call.
-    if (steps === 'index' || step % 20 === 0 || !more) await prune(root, { keep: 1 }, later);
+    await prune(root, { keep: 1 }, later);
     if (step % 3 === 0 || !more) await expectClean(root);
   }
   return failures;
 }
 
-test.each(codes)('%s at any step of an import leaves the old release', async (errno) => {
-  const full = errno === 'ENOSPC' || errno === 'EDQUOT';
-  expect(await sweepImport('change', errno)).toEqual(new Set([full ? 'E_NO_SPACE' : 'E_IO', undefined]));
+test.each(codes)('%s at any call of an import leaves the old release', async (errno, code) => {
+  expect(await sweepImport(errno)).toEqual(new Set([code, undefined]));
 });
 
-test('EIO at any call of an import, also one that only looks, leaves the old release', async () => {
-  expect(await sweepImport('index', 'EIO')).toEqual(new Set(['E_IO', undefined]));
+test.each(codes)('%s at any call of a rollback: it happened or it did not', async (errno, code) => {
+  const root = await scratchDir();
+  const failures = new Set<string | undefined>();
+  for (let step = 0, more = true; more; step += 1) {
+    await importInto(root, arrivalOf(step, 2 * step));
+    await importInto(root, arrivalOf('bad', 2 * step + 1));
+    const back = await failingAt(step, errno, () => rollback(root, {}, { actor }));
+    expect(await servedBy(root)).toEqual(versionOf(back.code === undefined ? step : 'bad'));
+    failures.add(back.code);
+    if (back.code !== undefined) await rollback(root, {}, { actor });
+    expect(await servedBy(root)).toEqual(versionOf(step));
+    await prune(root, { keep: 1 }, later);
+    await expectClean(root);
+    more = back.injected;
+  }
+  expect(failures).toEqual(new Set([code, undefined]));
 });
 
-test.each(['ENOSPC', 'EIO'])(
-  '%s at any step of a rollback or a prune: it happened or it did not',
-  async (errno) => {
+test.each(codes)(
+  '%s at any call of a prune: what is kept stays, and the next one finishes',
+  async (errno, code) => {
     const root = await scratchDir();
+    const failures = new Set<string | undefined>();
     for (let step = 0, more = true; more; step += 1) {
       await importInto(root, arrivalOf(step, 2 * step));
-      await importInto(root, arrivalOf('bad', 2 * step + 1));
-      const back = await failingAt(['change', step], errno, () => rollback(root, {}, { actor }));
-      expect(await servedBy(root)).toEqual(versionOf(back.code === undefined ? step : 'bad'));
-      if (back.code !== undefined) await rollback(root, {}, { actor });
-      const pruned = await failingAt(['change', step], errno, () => prune(root, { keep: 1 }, later));
-      expect(await servedBy(root)).toEqual(versionOf(step));
+      await importInto(root, arrivalOf('new', 2 * step + 1));
+      const pruned = await failingAt(step, errno, () => prune(root, { keep: 1 }, later));
+      expect(await servedBy(root)).toEqual(versionOf('new'));
+      failures.add(pruned.code);
       await prune(root, { keep: 1 }, later);
       expect((await readVolume(root)).releases).toHaveLength(1);
       await expectClean(root);
-      more = back.injected || pruned.injected;
+      more = pruned.injected;
     }
+    expect(failures).toEqual(new Set([code, undefined]));
   },
 );
 
-test('EIO at any step of an adoption leaves the plain tree', async () => {
+test('EIO at any call of an adoption leaves the plain tree', async () => {
   const top = await scratchDir();
   const old: Plugins = { 'waf@0.9.0': 'one' };
   for (let step = 0, more = true; more; step += 1) {
@@ -124,7 +139,7 @@ test('EIO at any step of an adoption leaves the plain tree', async () => {
     await mkdir(root);
     await plainTree(root, old);
     const arrival = { plugins: versionOf(step) };
-    const { injected, code } = await failingAt(['change', step], 'EIO', () => importInto(root, arrival));
+    const { injected, code } = await failingAt(step, 'EIO', () => importInto(root, arrival));
     more = injected;
     const next = { ...old, ...versionOf(step) };
     expect(await servedBy(root)).toEqual(code === undefined ? next : old);
