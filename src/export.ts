@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { dirname, resolve } from 'node:path';
+import type { Trust } from './authenticate.js';
 import { layOut, type Contents } from './bundle/contents.js';
 import { containerFor } from './bundle/container.js';
 import type { BundleContent, Pack } from './bundle/pack.js';
@@ -17,13 +18,18 @@ import { select } from './plugin/selection.js';
 import type { GatewayProfile } from './schema/gatewayProfile.js';
 import type { ManifestFile } from './schema/manifest.js';
 import { documentBytes } from './schema/parse.js';
-import { sourceFor, type Offer, type Source } from './source/source.js';
-import { surveyPlugin, type SurveyedPlugin } from './source/survey.js';
+import { gather, type ExportFailure, type Gathered } from './gather.js';
+import type { Naming } from './plugin/naming.js';
+import { openSources, type Sources, type SourcesListing } from './sources.js';
+import { shortened } from './source/rename.js';
+import type { SurveyedPlugin } from './source/survey.js';
 import { tool } from './version.js';
 
 export interface ExportOptions {
-  /** Where the plugins come from: a plugin-server tree, or the http(s) URL of a plugin server. */
-  readonly source: string;
+  /**
+   * Where the plugins come from, one place or several: a plugin-server tree, the http(s) URL of a plugin server, or a bundle.
+   */
+  readonly source: string | readonly string[];
   /** The bundle file to write; its name says what kind: `.tar.gz`, `.tgz` or `.zip`. */
   readonly output: string;
   /** Replace an existing output. @default false */
@@ -32,6 +38,14 @@ export interface ExportOptions {
   readonly include?: readonly string[];
   /** Patterns of what to leave out. */
   readonly exclude?: readonly string[];
+  /** Other names and versions for what the sources have, and names for what has none. */
+  readonly namings?: readonly Naming[];
+  /** Whose signatures a bundle must have that plugins are taken from. @default nobody's, so that it is refused */
+  readonly trust?: Trust;
+  /** Most plugins that are fetched at once. @default 4 */
+  readonly jobs?: number;
+  /** Leave out what cannot be had, and say what that was, instead of failing. @default false */
+  readonly keepGoing?: boolean;
   /** Name of the plugin set. @default default */
   readonly set?: string;
   /** @default 1 */
@@ -72,32 +86,34 @@ export interface ExportResult {
   readonly sequence: number;
   readonly signedBy: string | undefined;
   readonly plugins: readonly ExportedPlugin[];
+  /** What was asked for and left out; empty unless it was asked to keep going. */
+  readonly failures: readonly ExportFailure[];
   /** Things in the source that did not travel. */
   readonly notes: readonly string[];
 }
 
 /**
- * Packs plugins of a source into one bundle. The output name only ever stands for a complete bundle.
+ * Packs plugins of one or more sources into one bundle. The output name only ever stands for a complete bundle.
  *
  * @throws PlugferryError `E_USAGE`, `E_SELECTION`, `E_SOURCE`, `E_WASM`, `E_GATEWAY`, `E_METADATA`, `E_EXISTS`, `E_SOURCE_CHANGED`, `E_NETWORK` and others.
  */
 export async function exportBundle(options: ExportOptions): Promise<ExportResult> {
   const { pack } = containerFor(options.output);
+  const { source, namings = [], trust = { publicKeys: [] }, signal } = options;
+  const locations = typeof source === 'string' ? [source] : source;
   // What is downloaded ends up there anyway, so there has to be room.
-  const source = await sourceFor(options.source, dirname(resolve(options.output)));
+  const scratch = dirname(resolve(options.output));
+  const sources = await openSources(locations, { scratch, trust, namings, signal });
   try {
-    return await exportFrom(source, pack, options);
+    return await exportFrom(sources, pack, options);
   } finally {
-    await source.close();
+    await sources.close();
   }
 }
 
-async function exportFrom(source: Source, pack: Pack, options: ExportOptions): Promise<ExportResult> {
-  const { signal, notify } = options;
-  const { offers, notes } = await source.list(signal);
-  const chosen = select(offers, { include: options.include ?? [], exclude: options.exclude ?? [] });
-  const plugins: SurveyedPlugin[] = [];
-  for (const offer of chosen) plugins.push(await take(offer, options));
+async function exportFrom(sources: Sources, pack: Pack, options: ExportOptions): Promise<ExportResult> {
+  const listing = await sources.list();
+  const { plugins, failures } = await gatherChosen(listing, options);
   if (options.gateway !== undefined) {
     refuseUnfit(
       plugins.map(({ facts, ...plugin }) => ({ ...plugin, wasm: facts })),
@@ -118,7 +134,7 @@ async function exportFrom(source: Source, pack: Pack, options: ExportOptions): P
     open: opener(contents, plugins),
     date: new Date(contents.manifest.createdAt),
   };
-  notify?.(`writing ${options.output}`);
+  options.notify?.(`writing ${options.output}`);
   const written = await writeBundle(content, pack, options);
   const { set, sequence } = contents.manifest;
   return {
@@ -129,14 +145,27 @@ async function exportFrom(source: Source, pack: Pack, options: ExportOptions): P
     sequence,
     signedBy: options.signer?.keyId,
     plugins: resultPlugins(plugins, contents.manifest.files),
-    notes,
+    failures,
+    notes: listing.notes,
   };
 }
 
-async function take(offer: Offer, { signal, notify }: ExportOptions): Promise<SurveyedPlugin> {
-  signal?.throwIfAborted();
-  notify?.(`reading ${formatPluginId(offer)}`);
-  return surveyPlugin(await offer.fetch(signal), signal);
+async function gatherChosen(
+  { offers, nameless }: SourcesListing,
+  { include = [], exclude = [], jobs = 4, keepGoing = false, signal, notify }: ExportOptions,
+): Promise<Gathered> {
+  // Patterns are patterns of names: what has none is not meant by them.
+  if (include.length === 0 && nameless.length > 0) throw withoutName(nameless);
+  const chosen = select(offers, { include, exclude });
+  return gather(chosen, { jobs, keepGoing, signal, notify });
+}
+
+function withoutName(nameless: SourcesListing['nameless']): PlugferryError {
+  const callings = nameless.map(({ from }) => from);
+  return new PlugferryError('E_SELECTION', `no name and version follow from ${shortened(callings)}`, {
+    hint: 'Name each with --as FROM=name@version, or take only what has a name with --plugin.',
+    details: { file: callings[0] ?? '', nameless: callings },
+  });
 }
 
 /** The manifest's time format has whole seconds. */

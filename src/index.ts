@@ -1,4 +1,6 @@
 export { exportBundle, type ExportedPlugin, type ExportOptions, type ExportResult } from './export.js';
+export { type ExportFailure } from './gather.js';
+export { parseMapping, parseNaming, type Naming } from './plugin/naming.js';
 export { convertBundle, type ConvertOptions, type ConvertResult } from './convert.js';
 export { importBundle, type ImportOptions, type ImportResult } from './import.js';
 export { verifyBundle, type Verification, type VerifyOptions } from './verify.js';

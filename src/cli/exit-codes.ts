@@ -66,6 +66,7 @@ export const exitMeanings: Readonly<Record<number, string>> = {
   6: 'conflict: other bytes under a name and version, older bundle, output exists, locked',
   7: 'target I/O: space, permission, file system, port; the volume is unchanged',
   8: 'network: no answer, a broken connection or an unexpected status; run the same command again',
+  9: 'partial success: "export --keep-going" left out what it could not have',
   20: '"diff --exit-code" found differences',
   130: 'interrupted (Ctrl-C); nothing half written is left',
   143: 'terminated (SIGTERM); nothing half written is left',

@@ -79,3 +79,10 @@ export const isDirectory = (path: string): Promise<boolean> =>
     (stats) => stats.isDirectory(),
     () => false,
   );
+
+/** Whether there is a regular file at `path`, links followed. */
+export const isRegularFile = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (stats) => stats.isFile(),
+    () => false,
+  );

@@ -16,6 +16,8 @@ export interface Source {
 
 export interface SourceListing {
   readonly offers: readonly Offer[];
+  /** Modules that are there, but from whose file or reference no name and version follow. */
+  readonly nameless?: readonly Nameless[];
   /** What was seen and left out, one sentence each, for stderr. Holds names from outside as they are. */
   readonly notes: readonly string[];
 }
@@ -24,7 +26,21 @@ export interface SourceListing {
 export interface Offer extends PluginId {
   /** What the source says of the plugin's files. {@link fetch} compares it with the bytes. */
   readonly stated?: StatedFiles;
+  /** What the source itself calls it, where that is more than name and version: a file or a reference. */
+  readonly from?: string;
+  /** The source as the user named it; set where several are read together. */
+  readonly origin?: string;
+  /** Host that {@link fetch} asks; a host is not asked for everything at once. */
+  readonly host?: string;
+  /** Tells that it will be fetched. A source that can be read only once keeps what was wanted before the first fetch. */
+  want?(): void;
   fetch(signal?: AbortSignal): Promise<SourcePlugin>;
+}
+
+/** An {@link Offer} that somebody has yet to name. */
+export interface Nameless extends Pick<Offer, 'origin' | 'host' | 'want'> {
+  readonly from: string;
+  fetch(signal?: AbortSignal): Promise<Omit<SourcePlugin, keyof PluginId>>;
 }
 
 export interface StatedFiles {

@@ -3,9 +3,22 @@ import { PlugferryError } from '../../errors.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
 import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
-import { signerFrom, signingOptions } from '../options.js';
+import { readTrust, signerFrom, signingOptions } from '../options.js';
+import {
+  checkFailuresFile,
+  describeFailure,
+  jobsOf,
+  readNamings,
+  readPatterns,
+  sourceKinds,
+  sourceTrustOptions,
+  writeFailures,
+} from '../source-options.js';
 import { facts, table } from '../table.js';
 import { pointInTime, timeAfter } from '../time-options.js';
+
+/** The exit code of a bundle that lacks what could not be had. */
+const partialSuccess = 9;
 
 export default command({
   name: 'export',
@@ -13,9 +26,9 @@ export default command({
   positionals: {
     source: {
       type: 'string',
+      array: true,
       demandOption: true,
-      describe:
-        'Plugin tree (a directory that holds plugins/, or that itself), or http(s) URL of a plugin server',
+      describe: `One or more of: ${sourceKinds}`,
     },
   },
   options: {
@@ -28,9 +41,31 @@ export default command({
     plugin: {
       type: 'string',
       array: true,
-      describe: 'Take name[@version], with * and ? (repeatable; default: all)',
+      describe: 'Take name[@version], with * and ?, or @FILE with one such a line (repeatable; default: all)',
     },
-    exclude: { type: 'string', array: true, describe: 'Leave out name[@version], with * and ? (repeatable)' },
+    exclude: { type: 'string', array: true, describe: 'Leave out; the same forms (repeatable)' },
+    as: {
+      type: 'string',
+      array: true,
+      describe:
+        'FROM=name@version: how what the source calls FROM (a file, a reference, name@version) is to be called; ' +
+        'FROM= may be left out where there is only one thing (repeatable)',
+    },
+    mapping: { type: 'string', describe: 'File with one FROM=name@version a line' },
+    jobs: {
+      type: 'number',
+      default: 4,
+      describe: 'Most plugins to fetch at once (at most 6 of them from one host)',
+    },
+    'keep-going': {
+      type: 'boolean',
+      default: false,
+      describe: 'Leave out what cannot be had, list it, and exit with 9',
+    },
+    failures: {
+      type: 'string',
+      describe: 'File to write what was left out to; "--plugin @FILE" takes it up again',
+    },
     set: { type: 'string', default: 'default', describe: 'Name of the plugin set' },
     sequence: {
       type: 'number',
@@ -48,13 +83,18 @@ export default command({
     },
     ...gatewayOptions,
     ...signingOptions,
-    force: { type: 'boolean', default: false, describe: 'Replace an existing output file' },
+    ...sourceTrustOptions,
+    force: { type: 'boolean', default: false, describe: 'Replace existing output files' },
   },
   examples: [
     ['./plugins -o edge.tar.gz --signing-key dev.key', 'Pack everything, signed'],
     [
       './plugins -o auth.tar.gz --plugin "*-auth" --exclude "*@1.0.0" --signing-key dev.key',
       'Pack a selection',
+    ],
+    [
+      'edge.tar.gz auth.tar.gz -o both.tar.gz --public-key dev.pub --signing-key dev.key',
+      'Merge bundles, after verifying them',
     ],
   ],
   async run(flags, { terminal, signal }) {
@@ -63,12 +103,17 @@ export default command({
     const expiresAt = expiry(flags, createdAt ?? new Date());
     if (signer === undefined)
       terminal.warn('no --signing-key: the bundle will be unsigned, and import refuses it');
+    await checkFailuresFile(flags);
     const result = await exportBundle({
-      source: flags.source,
+      source: flags.source.map(String),
       output: flags.output,
       force: flags.force,
-      include: (flags.plugin ?? []).map(String),
-      exclude: (flags.exclude ?? []).map(String),
+      include: await readPatterns(flags.plugin ?? []),
+      exclude: await readPatterns(flags.exclude ?? []),
+      namings: await readNamings(flags),
+      jobs: jobsOf(flags.jobs),
+      keepGoing: flags['keep-going'],
+      trust: await readTrust(flags, terminal),
       set: flags.set,
       audience: (flags.audience ?? []).map(String),
       ...(flags.sequence === undefined ? {} : { sequence: flags.sequence }),
@@ -81,7 +126,10 @@ export default command({
       notify: terminal.say,
     });
     for (const note of result.notes) terminal.say(`note: ${note}`);
-    return { json: result, text: describe(result) };
+    for (const failure of result.failures) terminal.warn(`left out ${describeFailure(failure)}`);
+    if (flags.failures !== undefined) await writeFailures(flags.failures, result.failures, flags.force);
+    const partial = result.failures.length === 0 ? {} : { exit: partialSuccess };
+    return { json: result, text: describe(result), ...partial };
   },
 });
 
@@ -127,6 +175,7 @@ function describe(result: ExportResult): string {
     '',
     facts([
       ['bundle', `${result.file} (${formatBytes(result.size)}, ${result.plugins.length} plugins)`],
+      ...(result.failures.length === 0 ? [] : [['LEFT OUT', `${result.failures.length} plugins`] as const]),
       ['set', `${result.set}, sequence ${result.sequence}`],
       ['signed by', result.signedBy ?? 'nobody'],
       ['manifest', `sha256:${result.manifestSha256}`],

@@ -1,0 +1,135 @@
+import { pipeline } from 'node:stream/promises';
+import { authenticator, judge, type Authentication, type Trust } from './authenticate.js';
+import type { OpenBundle, SealedBundle } from './bundle/bundle.js';
+import { openBundleFile } from './bundle/open-file.js';
+import { PlugferryError } from './errors.js';
+import { sha256Of } from './io/digest.js';
+import { Discard } from './io/discard.js';
+import { fileWriter } from './io/file-writer.js';
+import { PrivateDirectory } from './io/private-directory.js';
+import { pluginPath } from './plugin/layout.js';
+import { formatPluginId } from './plugin/plugin.js';
+import type { ManifestFile, ManifestPlugin } from './schema/manifest.js';
+import type { Offer, Source, SourcePlugin } from './source/source.js';
+
+export interface BundleSourceOptions {
+  /** Whose signatures the bundle must have. */
+  readonly trust: Trust;
+  /** Directory in which a private one for the modules is made. */
+  readonly scratch: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A bundle as a source of plugins. It is verified as an import verifies it: signatures and policy before anything is parsed,
+ * and every byte of the payload before the first plugin is handed out. Where each plugin came from is what the manifest says.
+ *
+ * @throws PlugferryError of the trust and integrity kinds.
+ */
+export async function bundleSource(path: string, options: BundleSourceOptions): Promise<Source> {
+  const { trust, scratch, signal } = options;
+  const sealed = await openBundleFile(path, signal, scratch);
+  try {
+    const moment = { clock: new Date() };
+    const opened = sealed.open(authenticator(trust, moment.clock));
+    const { manifest, signer } = opened;
+    const manifestSha256 = sha256Of(sealed.manifestBytes);
+    judge(trust, { manifest, manifestSha256, authentication: signer, moment });
+    return new BundleSource({ sealed, opened, scratch });
+  } catch (error) {
+    await sealed.close();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly sealed: SealedBundle;
+  readonly opened: OpenBundle<Authentication>;
+  readonly scratch: string;
+}
+
+class BundleSource implements Source {
+  readonly #sealed: SealedBundle;
+  readonly #opened: OpenBundle<Authentication>;
+  readonly #directory: PrivateDirectory;
+  /** Paths of the files that are to be kept. */
+  readonly #wanted = new Set<string>();
+  readonly #modules = new Map<string, string>();
+  readonly #texts = new Map<string, Buffer>();
+  #reading: Promise<void> | undefined;
+
+  constructor({ sealed, opened, scratch }: Parts) {
+    this.#sealed = sealed;
+    this.#opened = opened;
+    this.#directory = new PrivateDirectory(scratch);
+  }
+
+  async list(): ReturnType<Source['list']> {
+    return { offers: this.#opened.manifest.plugins.map((plugin) => this.#offer(plugin)), notes: [] };
+  }
+
+  async close(): Promise<void> {
+    await this.#sealed.close();
+    await this.#reading?.catch(() => undefined);
+    await this.#directory.remove();
+  }
+
+  #offer(plugin: ManifestPlugin): Offer {
+    const { name, version } = plugin;
+    const want = (): void => {
+      this.#wanted.add(this.#stored(pluginPath(plugin, 'plugin.wasm')));
+      this.#wanted.add(pluginPath(plugin, 'metadata.txt'));
+    };
+    return {
+      name,
+      version,
+      want,
+      fetch: async () => {
+        if (this.#reading === undefined) want();
+        this.#reading ??= this.#read();
+        await this.#reading;
+        return this.#plugin(plugin);
+      },
+    };
+  }
+
+  /** The path under which the bytes of a file stand in the bundle. */
+  #stored(path: string): string {
+    return this.#opened.manifest.files.find((file) => file.path === path)?.sameAs ?? path;
+  }
+
+  async #read(): Promise<void> {
+    await this.#opened.payload(async (file, body) => {
+      if (!this.#wanted.has(file.path)) await pipeline(body, new Discard());
+      else if (file.path.endsWith('.wasm')) await this.#keep(file, body);
+      else this.#texts.set(file.path, Buffer.concat(await body.toArray()));
+    });
+  }
+
+  async #keep({ path }: ManifestFile, body: NodeJS.ReadableStream): Promise<void> {
+    const copy = await this.#directory.create();
+    try {
+      await pipeline(body, fileWriter(copy.handle));
+    } finally {
+      await copy.handle.close();
+    }
+    this.#modules.set(path, copy.path);
+  }
+
+  #plugin(plugin: ManifestPlugin): SourcePlugin {
+    const { name, version, source } = plugin;
+    const wasm = this.#modules.get(this.#stored(pluginPath(plugin, 'plugin.wasm')));
+    if (wasm === undefined) {
+      throw new PlugferryError('E_INTERNAL', `${formatPluginId(plugin)} was not wanted in time`);
+    }
+    const { kind, reference, digest } = source;
+    return {
+      name,
+      version,
+      wasm,
+      metadata: this.#texts.get(pluginPath(plugin, 'metadata.txt')),
+      // What nobody signed must not be vouched for by whoever signs the next bundle.
+      provenance: { kind: this.#opened.signer.skipped ? 'unverified-bundle' : kind, reference, digest },
+    };
+  }
+}
