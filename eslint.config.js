@@ -8,7 +8,7 @@ export default tseslint.config(
       'coverage/',
       'src/schema/*',
       '!src/schema/parse.ts',
-      '!src/schema/yaml.ts',
+      '!src/schema/yaml*.ts',
     ],
   },
   {
