@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'E_SOURCE'
   | 'E_SOURCE_CHANGED'
   | 'E_RELEASE'
+  | 'E_PARTS'
   // trust
   | 'E_TRUST_MISSING'
   | 'E_UNSIGNED'

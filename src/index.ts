@@ -2,6 +2,11 @@ export { exportBundle, type ExportedPlugin, type ExportOptions, type ExportResul
 export { type ExportFailure } from './gather.js';
 export { parseMapping, parseNaming, type Naming } from './plugin/naming.js';
 export { convertBundle, type ConvertOptions, type ConvertResult } from './convert.js';
+export { splitBundle, type SplitOptions, type SplitResult } from './split.js';
+export { joinParts, type JoinOptions, type JoinResult } from './join.js';
+export { describeDamage, type ByteRange, type PartDamage } from './parts/damage.js';
+export { type WrittenPart } from './parts/split.js';
+export { media, parseParity, parseSplitSize } from './parts/size.js';
 export { importBundle, type ImportOptions, type ImportResult } from './import.js';
 export { verifyBundle, type Verification, type VerifyOptions } from './verify.js';
 export { signFile, type SignedSubject, type SignOptions, type SignResult } from './sign.js';

@@ -6,6 +6,7 @@ import exportCommand from './commands/export.js';
 import history from './commands/history.js';
 import importCommand from './commands/import.js';
 import inspect from './commands/inspect.js';
+import join from './commands/join.js';
 import keygen from './commands/keygen.js';
 import list from './commands/list.js';
 import prune from './commands/prune.js';
@@ -13,6 +14,7 @@ import receipt from './commands/receipt.js';
 import rollback from './commands/rollback.js';
 import serve from './commands/serve.js';
 import sign from './commands/sign.js';
+import split from './commands/split.js';
 import trust from './commands/trust.js';
 import verify from './commands/verify.js';
 
@@ -25,6 +27,8 @@ export const commands: readonly Command[] = [
   inspect,
   verify,
   convert,
+  split,
+  join,
   importCommand,
   list,
   diff,

@@ -23,6 +23,7 @@ export const exitCodes = {
   E_SOURCE: 3,
   E_SOURCE_CHANGED: 3,
   E_RELEASE: 3,
+  E_PARTS: 3,
   E_TRUST_MISSING: 4,
   E_UNSIGNED: 4,
   E_SIGNER_UNKNOWN: 4,

@@ -28,7 +28,7 @@ export async function committedFile<T>(
 ): Promise<T> {
   await refuseExisting(path, options.force);
   const partial = `${path}.partial`;
-  const handle = await create(partial, options.mode ?? 0o644);
+  const handle = await createPartial(partial, options.mode ?? 0o644);
   let published = false;
   try {
     const result = await fill(handle);
@@ -46,23 +46,25 @@ export async function committedFile<T>(
   }
 }
 
-async function create(partial: string, mode: number): Promise<FileHandle> {
+/** The file that is written under a name of its own until it is complete. */
+export async function createPartial(partial: string, mode: number): Promise<FileHandle> {
   try {
     await rm(partial, { force: true });
-    return await open(partial, 'wx', mode);
+    return await open(partial, 'wx+', mode);
   } catch (error) {
     throw ioError(error, partial);
   }
 }
 
-interface Publication {
+export interface Publication {
   readonly handle: FileHandle;
   readonly partial: string;
   readonly path: string;
   readonly force: boolean;
 }
 
-async function publish({ handle, partial, path, force }: Publication): Promise<void> {
+/** Gives a complete file its name. */
+export async function publish({ handle, partial, path, force }: Publication): Promise<void> {
   const ours = await handle.stat();
   if (force) {
     renameOurs(ours, partial, path);
@@ -97,7 +99,8 @@ function renameOurs(ours: Stats, partial: string, path: string): void {
 
 const sameFile = (a: Stats, b: Stats): boolean => a.ino === b.ino && a.dev === b.dev;
 
-async function isSame(handle: FileHandle, path: string): Promise<boolean> {
+/** Whether `path` still names the open file. */
+export async function isSame(handle: FileHandle, path: string): Promise<boolean> {
   try {
     return sameFile(await lstat(path), await handle.stat());
   } catch {

@@ -1,0 +1,45 @@
+import { parseParity, parseSplitSize, splitBundle } from '../../index.js';
+import { formatBytes } from '../../io/text.js';
+import { command } from '../command.js';
+import { partRows, splitOptions } from '../split-options.js';
+import { facts } from '../table.js';
+
+export default command({
+  name: 'split',
+  describe: 'Cut a finished bundle into parts for removable media, with parity to repair them',
+  positionals: { bundle: { type: 'string', demandOption: true, describe: 'Bundle file' } },
+  options: {
+    ...splitOptions,
+    'split-size': { ...splitOptions['split-size'], demandOption: true },
+    output: {
+      alias: 'o',
+      type: 'string',
+      describe: 'What the names of the parts begin with, or a directory for them (default: the bundle)',
+    },
+    force: { type: 'boolean', default: false, describe: 'Replace existing part files' },
+  },
+  examples: [
+    ['edge.tar.gz --split-size fat32', 'edge.tar.gz.part001 and so on, none larger than FAT32 can hold'],
+    ['edge.tar.gz --split-size 1M --parity 20% -o discs', 'Any one in five parts may get lost on the way'],
+  ],
+  async run({ bundle, output, force, parity = '0', ...flags }, { terminal, signal }) {
+    const result = await splitBundle({
+      bundle,
+      partFile: parseSplitSize(flags['split-size']),
+      parity: parseParity(parity),
+      force,
+      ...(output === undefined ? {} : { output }),
+      signal,
+      notify: terminal.say,
+    });
+    return {
+      json: result,
+      text: facts([
+        ...partRows(result.parts),
+        ['bundle', formatBytes(result.size)],
+        ['set', result.set],
+        ['file', `sha256:${result.sha256} (for transfer errors only)`],
+      ]),
+    };
+  },
+});
