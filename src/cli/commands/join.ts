@@ -20,7 +20,12 @@ export default command({
     output: { alias: 'o', type: 'string', demandOption: true, describe: 'Bundle file to write' },
     force: { type: 'boolean', default: false, describe: 'Replace an existing output file' },
   },
-  examples: [['discs -o joined.tar.gz', 'Names every part that is missing or damaged, or repairs it']],
+  examples: [
+    [
+      'edge.tar.gz.part001 edge.tar.gz.part002 -o joined.tar.gz',
+      'Names every part that is missing or damaged, or repairs it',
+    ],
+  ],
   async run({ parts, output, force }, { terminal, signal }) {
     const result = await joinParts({ parts, output, force, signal, notify: terminal.say });
     for (const line of repairLines(result.repaired)) terminal.warn(line);

@@ -19,8 +19,8 @@ export default command({
     force: { type: 'boolean', default: false, describe: 'Replace existing part files' },
   },
   examples: [
-    ['edge.tar.gz --split-size fat32', 'edge.tar.gz.part001 and so on, none larger than FAT32 can hold'],
-    ['edge.tar.gz --split-size 1M --parity 20% -o discs', 'Any one in five parts may get lost on the way'],
+    ['edge.tar.gz --split-size dvd --parity 20%', 'Any one in five parts may get lost on the way'],
+    ['edge.tar.gz --split-size fat32 -o usb', 'usb.part001 and so on, none larger than FAT32 can hold'],
   ],
   async run({ bundle, output, force, parity = '0', ...flags }, { terminal, signal }) {
     const result = await splitBundle({
