@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'E_KEY'
   | 'E_PASSPHRASE'
   | 'E_SIGN_COMMAND'
+  | 'E_LOGIN'
   // integrity
   | 'E_CONTAINER'
   | 'E_GZIP'
@@ -38,6 +39,7 @@ export type ErrorCode =
   | 'E_CLOCK'
   | 'E_BUNDLE_REVOKED'
   | 'E_EQUIVOCATION'
+  | 'E_HOST_KEY'
   // incompatible
   | 'E_FORMAT_VERSION'
   | 'E_WASM'

@@ -11,7 +11,7 @@ export interface RemoteFile {
    *
    * @throws PlugferryError `E_NOT_FOUND`, `E_NETWORK`, `E_LIMIT`; the same end the stream.
    */
-  read(request?: ReadRequest): Promise<Readable>;
+  read(request?: ReadRequest): Promise<RemoteBody>;
   /**
    * Sends a local file, so that the remote name only ever stands for the complete one. What an earlier run left is continued
    * where it is proved to be the beginning of this file.
@@ -25,15 +25,32 @@ export interface RemoteFile {
 
 export interface ReadRequest {
   readonly signal?: AbortSignal | undefined;
-  /** Bytes to pass over, for a download that goes on. @default 0 */
+  /** Bytes that the reader has already, for a download that goes on. @default 0 */
   readonly start?: number;
-  /** Told how far it is: bytes that came, bytes of the whole where that is known. */
-  readonly progress?: Progress | undefined;
+  /** The {@link RemoteBody.version} under which those came; without it, `pinned` has to be set. */
+  readonly version?: string | undefined;
+  /** The reader knows the digest of the whole and compares it in the end, so a place need not prove that the file is the same. */
+  readonly pinned?: boolean;
+  /** Most bytes of the whole. @default no limit */
+  readonly limit?: number;
+}
+
+export interface RemoteBody {
+  readonly bytes: Readable;
+  /** Where in the file they begin: what was asked for, or 0 where there is another version by now. */
+  readonly start: number;
+  /** Bytes of the whole file, where the place tells. */
+  readonly size: number | undefined;
+  /**
+   * As long as the place calls the file this, it has the same bytes (an entity tag; size and time of change); undefined where
+   * it has no such word.
+   */
+  readonly version: string | undefined;
 }
 
 export interface LocalFile {
   readonly path: string;
-  readonly digest: Digest;
+  readonly digest: Pick<Digest, 'size' | 'sha256'>;
 }
 
 export interface WriteRequest {

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import { escapeText } from '../io/text.js';
+import { isFailure } from './sftp-failure.js';
+import { closeFile, openFile } from './sftp-requests.js';
+import type { SftpSession } from './sftp-session.js';
+import { readRange } from './sftp-transfer.js';
+
+/** A run of bytes of a file on the server, and what it should be. */
+export interface Claim {
+  readonly path: string;
+  /** @default 0 */
+  readonly start?: number;
+  /** Behind the last byte. */
+  readonly end: number;
+  readonly sha256: string;
+}
+
+/** SHA-256 of nothing. */
+const emptySha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+const probeLimit = 10_000;
+/** Milliseconds for a server to hash a file: a slow disk reads 10 MB/s. */
+const hashLimit = (length: number): number => 30_000 + length / 10_000;
+/** Fewer bytes are read back faster than a shell starts. */
+const worthAsking = 256 * 1024;
+const shells = new WeakMap<SftpSession, Promise<boolean>>();
+
+/**
+ * Compares bytes on the server with a digest. Where the account has a shell with `sha256sum`, the server hashes and nothing
+ * travels; anything but agreement is settled by reading the bytes back.
+ *
+ * @returns `unreadable` where we may write but not read.
+ */
+export async function proves(session: SftpSession, claim: Claim): Promise<'yes' | 'no' | 'unreadable'> {
+  if (await serverAgrees(session, claim)) return 'yes';
+  try {
+    return (await readBack(session, claim)) === claim.sha256 ? 'yes' : 'no';
+  } catch (error) {
+    if (isFailure(error, 'EACCES', 'ENOTSUP')) return 'unreadable';
+    throw error;
+  }
+}
+
+async function serverAgrees(session: SftpSession, { path, start = 0, end, sha256 }: Claim): Promise<boolean> {
+  if (start > 0 || end < worthAsking || !isPlain(path) || !(await hasShell(session))) return false;
+  const command = `head -c ${end} < '${path.replaceAll("'", `'\\''`)}' | sha256sum`;
+  return digestIn(await session.run(command, hashLimit(end))) === sha256;
+}
+
+/** Paths that no shell reads otherwise than they are meant. */
+const isPlain = (path: string): boolean => escapeText(path) === path && !/[!\\]/.test(path);
+
+const digestIn = (text: string | undefined): string | undefined =>
+  /^([0-9a-f]{64})[ \t]+\*?-\s*$/.exec(text ?? '')?.[1];
+
+function hasShell(session: SftpSession): Promise<boolean> {
+  const known = shells.get(session);
+  if (known !== undefined) return known;
+  const found = session
+    .run('sha256sum < /dev/null', probeLimit)
+    .then((said) => digestIn(said) === emptySha256);
+  shells.set(session, found);
+  return found;
+}
+
+async function readBack(session: SftpSession, { path, start = 0, end }: Claim): Promise<string> {
+  const handle = await openFile(session, path, { flags: 'r' });
+  try {
+    const hash = createHash('sha256');
+    for await (const piece of readRange(session, { path, handle, start, end })) hash.update(piece);
+    return hash.digest('hex');
+  } finally {
+    await closeFile(session, path, handle).catch(() => undefined);
+  }
+}
