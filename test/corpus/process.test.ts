@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { exitCodes } from '../../src/cli/exit-codes.js';
 import { put } from '../helpers/bundle.js';
 import { cli, errorCode, type CliRun } from '../helpers/cli.js';
-import { codeOf, CorpusLab, type CorpusCase } from '../helpers/corpus.js';
+import { codeOf, CorpusLab, memoryBudget, type CorpusCase } from '../helpers/corpus.js';
 import { treeOf } from '../helpers/temp.js';
 import { cases as gzipCases } from './gzip-cases.js';
 import { cases as manifestCases } from './manifest-cases.js';
@@ -33,9 +33,6 @@ const rowOf = (name: string): CorpusCase => {
   if (row === undefined) throw new Error(`no row ${name}`);
   return row;
 };
-
-/** Most bytes of memory of one run. */
-const memoryBudget = 256 * 1024 * 1024;
 
 /** Says at the end, on a line of its own, how much memory the process ever used, in KiB. */
 const telling = [

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, vi } from 'vitest';
 import type { ManifestCheck, SealedBundle } from '../../src/bundle/bundle.js';
 import { unpackTarGz } from '../../src/bundle/unpack.js';
@@ -14,6 +14,7 @@ import { isPlugferryError, type ErrorCode } from '../../src/errors.js';
 import { importBundle, type ImportResult } from '../../src/import.js';
 import { Discard } from '../../src/io/discard.js';
 import { checkSignatures } from '../../src/trust/check.js';
+import { collectGarbage, measured } from './bounds.js';
 import { bundleParts, put, tarGz } from './bundle.js';
 import { testKey, type TestKey } from './keys.js';
 import { expectNoSecret, secretsOf } from './secrets.js';
@@ -58,11 +59,10 @@ export interface Lab {
   readonly inbox: string;
 }
 
-/**
- * Most bytes by which a whole corpus may grow the memory of its process. Archives that tests made, and what the collector
- * has not looked at yet, are in it; what one run of the program needs is measured in a process of its own.
- */
-const memoryBudget = 1024 * 1024 * 1024;
+/** Most bytes by which one bundle may grow the memory of the process that reads, imports or describes it. */
+export const memoryBudget = 256 * 1024 * 1024;
+/** Most seconds that this may take: of processor time, and on the clock, where that is no measure of our own speed. */
+const timeBudget = { processor: 10, clock: 60 } as const;
 
 interface Watch {
   readonly lab: Lab;
@@ -70,8 +70,6 @@ interface Watch {
   readonly before: ReadonlyMap<string, string>;
   readonly audit: string;
   readonly openFiles: number;
-  /** Highest use of memory so far, in bytes. */
-  readonly memory: number;
   readonly unhandled: unknown[];
 }
 
@@ -124,8 +122,12 @@ export class CorpusLab {
     const expected = codeOf(row);
     const variants = row.build(this.lab);
     expect(variants.length).toBeGreaterThan(0);
+    collectGarbage();
     for (const [variant, bytes] of variants.entries()) {
-      expect({ variant, found: await this.#readCode(bytes) }).toEqual({ variant, found: expected });
+      expect({ variant, found: await bounded(() => this.#readCode(bytes)) }).toEqual({
+        variant,
+        found: expected,
+      });
       const last = variant === variants.length - 1;
       if (variant === 0 || last) await this.#expectImportRefused(bytes, expected);
       if (last) await this.#expectShownSafely(expected);
@@ -134,14 +136,15 @@ export class CorpusLab {
 
   async #expectImportRefused(bytes: Buffer, expected: ErrorCode): Promise<void> {
     const bundle = await put(this.lab.inbox, 'hostile.tar.gz', bytes);
-    expect(await codeFrom(importBundle({ bundle, to: this.lab.volume, trust: this.#trust }))).toBe(expected);
+    const options = { bundle, to: this.lab.volume, trust: this.#trust };
+    expect(await bounded(() => codeFrom(importBundle(options)))).toBe(expected);
     await this.expectUntouched();
   }
 
   /** What the program says of the bundle that was refused last. */
   async #expectShownSafely(expected: ErrorCode): Promise<void> {
     const bundle = join(this.lab.inbox, 'hostile.tar.gz');
-    const shown = await this.#shownBy(['verify', bundle, '--public-key', this.publicKey]);
+    const shown = await bounded(() => this.#shownBy(['verify', bundle, '--public-key', this.publicKey]));
     expect(shown).toEqual({ exit: exitCodes[expected], code: expected, raw: [] });
   }
 
@@ -153,7 +156,8 @@ export class CorpusLab {
     for (const [variant, bytes] of row.build(this.lab).entries()) {
       const bundle = await put(this.lab.inbox, `${row.id}-${variant}.tar.gz`, bytes);
       const volume = join(this.lab.inbox, 'volume');
-      const result = await importBundle({ bundle, to: volume, trust: this.#trust });
+      const options = { bundle, to: volume, trust: this.#trust };
+      const result = await bounded(() => importBundle(options));
       await look(volume, result);
       expect(await readdir(join(volume, '.plugferry/staging'))).toEqual([]);
       await this.expectUntouched();
@@ -164,7 +168,7 @@ export class CorpusLab {
 
   /** The volume and everything around it are as they were; nothing waits, leaks or failed unseen. */
   async expectUntouched(): Promise<void> {
-    const { lab, before, audit, openFiles, memory, unhandled } = this.#watching;
+    const { lab, before, audit, openFiles, unhandled } = this.#watching;
     const after = await treeOf(lab.outside);
     const record = after.get(auditFile) ?? '';
     after.set(auditFile, audit);
@@ -177,7 +181,6 @@ export class CorpusLab {
     await vi.waitFor(() => {
       expect(openFileCount()).toBeLessThanOrEqual(openFiles);
     });
-    expect(maxMemory() - memory).toBeLessThan(memoryBudget);
   }
 
   async #readCode(bytes: Buffer): Promise<string> {
@@ -241,7 +244,7 @@ async function watch(unhandled: unknown[]): Promise<Watch> {
   }));
   const bundle = await put(inbox, 'first.tar.gz', tarGz(honest.entries));
   await importBundle({ bundle, to: lab.volume, trust: { publicKeys: [key.trusted] } });
-  // Loads whatever the command line loads on its first use, so that it does not count as growth.
+  // Loads whatever the command line loads on its first use, so that no case has it on its account.
   await printed(['verify', bundle, '--public-key', pub]);
   return {
     lab,
@@ -249,9 +252,22 @@ async function watch(unhandled: unknown[]): Promise<Watch> {
     before: await treeOf(outside),
     audit: await readFile(join(outside, auditFile), 'latin1'),
     openFiles: openFileCount(),
-    memory: maxMemory(),
     unhandled,
   };
+}
+
+/** Does what is done with one bundle, within the bounds of every case. */
+async function bounded<T>(work: () => Promise<T>): Promise<T> {
+  const deadline = new AbortController();
+  const late = sleep(timeBudget.clock * 1000, undefined, { signal: deadline.signal, ref: false }).then(() => {
+    throw new Error(`not done after ${timeBudget.clock} seconds`);
+  });
+  late.catch(() => undefined);
+  const { result, taken } = await Promise.race([measured(work), late]);
+  deadline.abort();
+  expect(taken.memory).toBeLessThan(memoryBudget);
+  expect(taken.processor).toBeLessThan(timeBudget.processor);
+  return result;
 }
 
 async function codeFrom(work: Promise<unknown>): Promise<string> {
@@ -271,8 +287,6 @@ async function readWhole(sealed: SealedBundle, check: ManifestCheck<unknown>): P
     await sealed.close();
   }
 }
-
-const maxMemory = (): number => process.resourceUsage().maxRSS * 1024;
 
 /** Where the system does not tell, zero. */
 function openFileCount(): number {
