@@ -2,6 +2,7 @@
  * Plugferry beside the same work done by hand with stock tools, in turns on this machine: only the ratios carry.
  *
  *     npm run bench [-- --runs N] [-- --tree DIR]
+ *     npm run bench -- --volume    what a large volume takes to change (volume.mjs)
  *
  * The default tree holds the real modules among the development dependencies, each under two versions, one of them equal.
  */
@@ -11,9 +12,14 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { benchVolume } from './volume.mjs';
 
 const { values } = parseArgs({
-  options: { runs: { type: 'string', default: '5' }, tree: { type: 'string' } },
+  options: {
+    runs: { type: 'string', default: '5' },
+    tree: { type: 'string' },
+    volume: { type: 'boolean', default: false },
+  },
 });
 const runs = Number(values.runs);
 const plugferry = join(import.meta.dirname, '../../bin/plugferry.js');
@@ -69,6 +75,11 @@ function compare(title, byHand, ours) {
   console.log(
     `${title.padEnd(28)} by hand ${hand.toFixed(2)} s  plugferry ${our.toFixed(2)} s  ratio ${ratio.toFixed(2)}`,
   );
+}
+
+if (values.volume) {
+  benchVolume();
+  process.exit();
 }
 
 try {
