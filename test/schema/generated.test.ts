@@ -7,6 +7,9 @@ import { tempDir } from '../helpers/temp.js';
 
 const root = join(import.meta.dirname, '../..');
 
+/** Written by hand, beside what the schemas give. */
+const written = ['parse.ts', 'yaml-library.ts', 'yaml-scalar.ts', 'yaml-tree.ts', 'yaml.ts'];
+
 test('types and validators are those that the schemas give (else run: npm run gen)', async () => {
   const fresh = await tempDir();
   execFileSync(process.execPath, [join(root, 'schemas/generate.mjs'), fresh]);
@@ -18,7 +21,7 @@ test('types and validators are those that the schemas give (else run: npm run ge
     );
   }
   // Nothing stands there that no schema gives any more.
-  expect(readdirSync(join(root, 'src/schema')).sort()).toEqual([...generated, 'parse.ts', 'yaml.ts'].sort());
+  expect(readdirSync(join(root, 'src/schema')).sort()).toEqual([...generated, ...written].sort());
 });
 
 test('the program says the version of package.json', () => {
