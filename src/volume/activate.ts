@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPlugferryError } from '../errors.js';
 import { nameOf } from '../release/change.js';
 import { stateBytes, withEntry, withSeen } from '../release/state.js';
 import { formatTime } from '../release/time.js';
 import type { HistoryEntry, SeenBundle, State } from '../schema/state.js';
-import { renameDurably, writeNewFile } from './disk.js';
-import { exists } from './disk.js';
+import { exists, renameDurably } from './disk.js';
 import { releasePlugins } from './layout.js';
 import { nowOf, type OpenVolume } from './open.js';
 import { readState } from './state.js';
@@ -57,9 +55,10 @@ export async function recordActivation(volume: OpenVolume, { id, action, seen }:
 /** Replaces state.json in one step. */
 export async function commitState(volume: OpenVolume, state: State): Promise<void> {
   const draft = draftIn(volume);
-  await writeNewFile(draft, [stateBytes(state)]);
+  const { files } = volume.layout;
+  await files.writeNew(draft, [stateBytes(state)]);
   await volume.lock.assertHeld();
-  await renameDurably(draft, volume.layout.state);
+  await renameDurably(files, draft, volume.layout.state);
   volume.state = state;
 }
 
@@ -76,7 +75,7 @@ async function switchBack(
   try {
     const tree = await treeOf(volume.layout);
     if (tree.kind !== 'release' || tree.id !== from) return;
-    if (to === undefined) await unlink(volume.layout.link);
+    if (to === undefined) await volume.layout.files.unlink(volume.layout.link);
     else await switchTo(volume.layout, to, draftIn(volume));
   } catch {
     // The failure that led here is the one to report; both releases are complete and verified.
@@ -100,6 +99,11 @@ async function yieldToWinner(volume: OpenVolume, id: string): Promise<void> {
 
 async function restoreWinner(volume: OpenVolume, id: string): Promise<void> {
   const winner = (await readState(volume.layout))?.history.at(-1)?.release;
-  if (winner === undefined || winner === id || !(await exists(releasePlugins(volume.layout, winner)))) return;
+  if (
+    winner === undefined ||
+    winner === id ||
+    !(await exists(volume.layout.files, releasePlugins(volume.layout, winner)))
+  )
+    return;
   await switchDurably(volume.layout, winner, draftIn(volume));
 }

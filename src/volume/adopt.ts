@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { rename, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PlugferryError, systemCode } from '../errors.js';
 import { filesOf, releaseBytes, releaseId } from '../release/release.js';
@@ -7,7 +6,7 @@ import { formatTime } from '../release/time.js';
 import type { Release, ReleaseFile } from '../schema/release.js';
 import { recordActivation } from './activate.js';
 import { releaseFields } from './audit.js';
-import { eachOf, makeDirectory, renameDurably, syncDirectory, writeNewFile } from './disk.js';
+import { eachOf, makeDirectory, renameDurably } from './disk.js';
 import { damageIn, mendRelease, refuseUnreadable } from './health.js';
 import { linkTarget, releaseDirectory, releasePlugins } from './layout.js';
 import { audit, nowOf, type OpenVolume } from './open.js';
@@ -20,7 +19,10 @@ const maxNamed = 20;
 /** A plain tree as the release that it will be. Reads every byte, changes nothing. */
 export async function describeTree(volume: OpenVolume): Promise<Release> {
   const { layout, options } = volume;
-  const { plugins, extras } = await scanTree(layout.link, { signal: options.signal, sync: true });
+  const { plugins, extras } = await scanTree(layout.files, layout.link, {
+    signal: options.signal,
+    sync: true,
+  });
   const warnings = extraWarnings(extras);
   return {
     type: 'plugferry.release/v1',
@@ -52,7 +54,7 @@ export async function adoptTree(volume: OpenVolume, release: Release, store: Blo
   const { id } = release;
   refuseUnreadable(volume, id);
   await store.adopt(filesIn(layout.root, release));
-  await eachOf(directoriesIn(layout.link, release), syncDirectory);
+  await eachOf(directoriesIn(layout.link, release), (path) => layout.files.syncDirectory(path));
   const known = volume.releases.complete.get(id);
   if (known === undefined) await placeEmptyRelease(volume, release);
   else await mendRelease(volume, { release: known, damage: await damageIn(volume, known), store });
@@ -69,19 +71,20 @@ export async function adoptTree(volume: OpenVolume, release: Release, store: Blo
 /** Moves the directory away and puts the link in its place, with nothing in between. */
 async function exchange(volume: OpenVolume, id: string, away: string): Promise<void> {
   const { layout, lock, run } = volume;
+  const { files } = layout;
   const draft = join(run, randomUUID());
-  await symlink(linkTarget(id), draft);
+  await files.symlink(linkTarget(id), draft);
   await lock.assertHeld();
   await moveTree(volume, away);
   try {
-    await rename(draft, layout.link);
+    await files.rename(draft, layout.link);
   } catch (error) {
-    await rename(away, layout.link);
+    await files.rename(away, layout.link);
     throw error;
   }
   // Where it went to before where it came from, so that a power cut cannot lose it between them.
-  await syncDirectory(dirname(away));
-  await syncDirectory(layout.root);
+  await files.syncDirectory(dirname(away));
+  await files.syncDirectory(layout.root);
 }
 
 function* directoriesIn(top: string, { plugins }: Release): Generator<string> {
@@ -96,17 +99,18 @@ function* filesIn(root: string, release: Release): Generator<{ file: ReleaseFile
 
 /** Everything of the release but its plugins, which are still where readers look for them. */
 async function placeEmptyRelease(volume: OpenVolume, release: Release): Promise<void> {
+  const { files } = volume.layout;
   const draft = join(volume.run, 'adopted');
-  await makeDirectory(draft);
-  await writeNewFile(join(draft, 'release.json'), [releaseBytes(release)]);
-  await syncDirectory(draft);
+  await makeDirectory(files, draft);
+  await files.writeNew(join(draft, 'release.json'), [releaseBytes(release)]);
+  await files.syncDirectory(draft);
   await volume.lock.assertHeld();
-  await renameDurably(draft, releaseDirectory(volume.layout, release.id));
+  await renameDurably(files, draft, releaseDirectory(volume.layout, release.id));
 }
 
 async function moveTree({ layout }: OpenVolume, to: string): Promise<void> {
   try {
-    await rename(layout.link, to);
+    await layout.files.rename(layout.link, to);
   } catch (error) {
     if (!['EXDEV', 'EBUSY'].includes(systemCode(error) ?? '')) throw error;
     throw new PlugferryError(

@@ -1,8 +1,6 @@
-import { constants } from 'node:fs';
-import { open, readFile, type FileHandle } from 'node:fs/promises';
 import type { Release } from '../schema/release.js';
 import type { HistoryEntry } from '../schema/state.js';
-import { orIfMissing, syncDirectory } from './disk.js';
+import { orIfMissing } from './disk.js';
 import type { VolumeLayout } from './layout.js';
 
 export type AuditAction = HistoryEntry['action'] | 'prune';
@@ -64,33 +62,8 @@ export function releaseFields({ id, origin }: Release): Partial<AuditEntry> {
 }
 
 /** Appends one line and makes it durable. */
-export async function appendAudit(layout: VolumeLayout, entry: AuditEntry): Promise<void> {
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
-  const handle = await open(layout.audit, flags, 0o644);
-  try {
-    const { size } = await handle.stat();
-    if (size === 0) await syncDirectory(layout.control);
-    const line = `${(await endsOpen(handle, size)) ? '\n' : ''}${lineOf(entry)}\n`;
-    try {
-      await handle.writeFile(line);
-      await handle.sync();
-    } catch (error) {
-      // Half a line helps nobody; should this fail as well, the next line starts on a fresh one.
-      await handle.truncate(size).catch(() => undefined);
-      throw error;
-    }
-  } finally {
-    // The line is flushed or taken back: nothing hangs on the close, and a line reported as missing would come twice.
-    await handle.close().catch(() => undefined);
-  }
-}
-
-/** Whether the last line was cut short by a crash. */
-async function endsOpen(handle: FileHandle, size: number): Promise<boolean> {
-  if (size === 0) return false;
-  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
-  return buffer.toString() !== '\n';
-}
+export const appendAudit = ({ files, audit }: VolumeLayout, entry: AuditEntry): Promise<void> =>
+  files.appendLine(audit, lineOf(entry));
 
 /** ASCII only: JSON escapes control characters, and this the bidirectional and other marks that a terminal would obey. */
 function lineOf(entry: AuditEntry): string {
@@ -102,27 +75,22 @@ function lineOf(entry: AuditEntry): string {
 }
 
 /** All lines that can be read, oldest first; a line that was cut short by a crash is left out. */
-export async function readAudit(layout: VolumeLayout): Promise<AuditEntry[]> {
-  const text = await orIfMissing(readFile(layout.audit, 'utf8'), '');
-  return text.split('\n').flatMap((line) => parseLine(line) ?? []);
+export async function readAudit({ files, audit }: VolumeLayout): Promise<AuditEntry[]> {
+  const bytes = await orIfMissing(files.readFile(audit), Buffer.alloc(0));
+  return bytes
+    .toString('utf8')
+    .split('\n')
+    .flatMap((line) => parseLine(line) ?? []);
 }
 
 /**
  * The highest serial of the newest lines; 0 when there is none. Looks at the end of the file only. The very last line may be
  * that of a run which slept past its lease, and then it speaks of older things than the line before it.
  */
-export async function lastAuditedSerial(layout: VolumeLayout): Promise<number> {
-  const handle = await orIfMissing(open(layout.audit, constants.O_RDONLY | constants.O_NOFOLLOW), undefined);
-  if (handle === undefined) return 0;
-  try {
-    const { size } = await handle.stat();
-    const tail = Buffer.alloc(Math.min(size, 128 * 1024));
-    await handle.read(tail, 0, tail.length, size - tail.length);
-    const lines = tail.toString('utf8').split('\n');
-    return Math.max(0, ...lines.map((line) => parseLine(line)?.serial ?? 0));
-  } finally {
-    await handle.close();
-  }
+export async function lastAuditedSerial({ files, audit }: VolumeLayout): Promise<number> {
+  const end = await orIfMissing(files.readEnd(audit, 128 * 1024), undefined);
+  const lines = end?.toString('utf8').split('\n') ?? [];
+  return Math.max(0, ...lines.map((line) => parseLine(line)?.serial ?? 0));
 }
 
 function parseLine(line: string): AuditEntry | undefined {

@@ -1,12 +1,11 @@
-import { access, constants, lstat, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { systemCode } from '../errors.js';
+import type { FileSystem } from '../io/file-system.js';
 import { compareText, formatPluginId } from '../plugin/plugin.js';
 import { filesOf } from '../release/release.js';
 import type { Release } from '../schema/release.js';
 import { exists, lstatIfThere, orIfMissing } from './disk.js';
 import { volumeFailure } from './failure.js';
-import { sha256OfFile } from './hash.js';
 import { blobPath, releaseDirectory, releaseFile, releasePlugins, type VolumeLayout } from './layout.js';
 import { readParts, type ReadVolume } from './read.js';
 
@@ -51,21 +50,16 @@ export const checkHint =
  *
  * @throws PlugferryError `E_NOT_FOUND`, `E_RELEASE` when the state is damaged, `E_IO`.
  */
-export async function checkVolume(root: string, signal?: AbortSignal): Promise<VolumeCheck> {
-  const volume = await readParts(root);
+export async function checkVolume(
+  root: string,
+  signal?: AbortSignal,
+  files?: FileSystem,
+): Promise<VolumeCheck> {
+  const volume = await readParts(root, files);
   try {
     return await new Check(volume, signal).run();
   } catch (error) {
     throw volumeFailure(error, root);
-  }
-}
-
-async function isReadOnly(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.W_OK);
-    return false;
-  } catch (error) {
-    return systemCode(error) === 'EROFS';
   }
 }
 
@@ -117,11 +111,11 @@ class Check {
   }
 
   async #checkPermissions(): Promise<void> {
-    const { root, control, state, releases, blobs } = this.#layout;
+    const { files, root, control, state, releases, blobs } = this.#layout;
     // Mounts of ConfigMaps and the like show mode 0777, and yet nobody can write them (security page 1.5).
-    if (await isReadOnly(root)) return;
+    if (await files.isReadOnly(root)) return;
     for (const path of [control, state, releases, blobs]) {
-      const mode = (await lstatIfThere(path))?.mode ?? 0;
+      const mode = (await lstatIfThere(files, path))?.mode ?? 0;
       const found = `mode ${(mode & 0o777).toString(8)}`;
       if ((mode & 0o022) !== 0) this.#note({ kind: 'exposed', path, found });
     }
@@ -137,7 +131,7 @@ class Check {
     await this.#checkEvidence(release);
     if (release.origin.kind !== 'adopted') await this.#checkExtras(release);
     // Pruned while we read: nothing of it is a finding.
-    if (!(await exists(directory))) this.#findings.length = before;
+    if (!(await exists(this.#layout.files, directory))) this.#findings.length = before;
   }
 
   async #checkFile(place: Pick<Finding, 'path' | 'release' | 'plugin'>, expected: string): Promise<void> {
@@ -148,7 +142,7 @@ class Check {
 
   async #checkEvidence(release: Release): Promise<void> {
     const directory = join(releaseDirectory(this.#layout, release.id), 'evidence');
-    for (const manifestSha256 of await orIfMissing(readdir(directory), [])) {
+    for (const manifestSha256 of await orIfMissing(this.#layout.files.readdir(directory), [])) {
       const path = join(directory, manifestSha256, 'manifest.json');
       await this.#checkFile({ path, release: release.id }, manifestSha256);
     }
@@ -157,16 +151,14 @@ class Check {
   async #checkExtras(release: Release): Promise<void> {
     const top = releasePlugins(this.#layout, release.id);
     const listed = new Set([...filesOf(release.plugins)].map(({ path }) => path));
-    const entries = await orIfMissing(readdir(top, { recursive: true, withFileTypes: true }), []);
-    for (const entry of entries) {
-      const path = join(entry.parentPath, entry.name);
-      if (entry.isDirectory() || listed.has(`plugins/${relative(top, path)}`)) continue;
+    for await (const path of filesBelow(this.#layout.files, top)) {
+      if (listed.has(`plugins/${relative(top, path)}`)) continue;
       this.#note({ kind: 'extra', path, release: release.id });
     }
   }
 
   async #checkBlobs(): Promise<void> {
-    for (const name of await orIfMissing(readdir(this.#layout.blobs), [])) {
+    for (const name of await orIfMissing(this.#layout.files.readdir(this.#layout.blobs), [])) {
       await this.#checkFile({ path: blobPath(this.#layout, name) }, name);
     }
   }
@@ -175,12 +167,12 @@ class Check {
   async #hashOf(path: string): Promise<string | undefined> {
     this.#signal?.throwIfAborted();
     try {
-      const stats = await lstat(path);
+      const stats = await this.#layout.files.lstat(path);
       if (!stats.isFile()) return undefined;
-      const inode = `${stats.dev}:${stats.ino}`;
+      const inode = stats.identity ?? path;
       const known = this.#hashes.get(inode);
       if (known !== undefined) return known;
-      const hash = await sha256OfFile(path, { signal: this.#signal });
+      const hash = await this.#layout.files.sha256(path, { signal: this.#signal });
       this.#hashes.set(inode, hash);
       this.#bytes += stats.size;
       return hash;
@@ -188,5 +180,14 @@ class Check {
       if (systemCode(error) === 'ENOENT') return undefined;
       throw error;
     }
+  }
+}
+
+/** Everything below a directory that is no directory itself. */
+async function* filesBelow(files: FileSystem, top: string): AsyncGenerator<string> {
+  for (const entry of await orIfMissing(files.entries(top), [])) {
+    const path = join(top, entry.name);
+    if (entry.isDirectory()) yield* filesBelow(files, path);
+    else yield path;
   }
 }

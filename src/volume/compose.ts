@@ -1,8 +1,7 @@
-import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { filesOf, releaseBytes } from '../release/release.js';
 import type { Release } from '../schema/release.js';
-import { eachOf, makeDirectory, syncDirectory, writeNewFile } from './disk.js';
+import { eachOf, makeDirectory } from './disk.js';
 import { bringEvidence, type EvidenceSources } from './evidence.js';
 import { releaseDirectory, releaseFile } from './layout.js';
 import type { OpenVolume } from './open.js';
@@ -17,17 +16,18 @@ export interface Composition extends EvidenceSources {
 /** Builds a complete and durable release directory in staging and returns its path. */
 export async function composeRelease(volume: OpenVolume, composition: Composition): Promise<string> {
   const { release, store } = composition;
+  const { files } = volume.layout;
   const directory = join(volume.run, 'release');
   const directories = directoriesOf(release, directory);
-  for (const path of directories) await makeDirectory(path);
+  for (const path of directories) await makeDirectory(files, path);
   await eachOf(filesOf(release.plugins), async ({ path, file }) => {
     volume.options.signal?.throwIfAborted();
     await store.place(file, join(directory, path));
   });
   await bringEvidence(volume, composition, directory);
-  await writeNewFile(join(directory, 'release.json'), [releaseBytes(release)]);
+  await files.writeNew(join(directory, 'release.json'), [releaseBytes(release)]);
   // Children are all durable before the one rename that publishes their top.
-  await eachOf(directories, syncDirectory);
+  await eachOf(directories, (path) => files.syncDirectory(path));
   return directory;
 }
 
@@ -47,11 +47,12 @@ function directoriesOf(release: Release, directory: string): readonly string[] {
  */
 export async function attestRelease(volume: OpenVolume, composition: Composition): Promise<void> {
   const { release } = composition;
+  const { files } = volume.layout;
   const directory = releaseDirectory(volume.layout, release.id);
   await bringEvidence(volume, composition, directory);
   const draft = join(volume.run, 'release.json');
-  await writeNewFile(draft, [releaseBytes(release)]);
+  await files.writeNew(draft, [releaseBytes(release)]);
   await volume.lock.assertHeld();
-  await rename(draft, releaseFile(volume.layout, release.id));
-  await syncDirectory(directory);
+  await files.rename(draft, releaseFile(volume.layout, release.id));
+  await files.syncDirectory(directory);
 }

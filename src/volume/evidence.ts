@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { sha256Of } from '../io/digest.js';
 import type { Evidence } from '../release/change.js';
 import type { Release } from '../schema/release.js';
-import { ensureDirectory, exists, linkOrCopy, makeDirectory, syncDirectory, writeNewFile } from './disk.js';
+import type { FileSystem } from '../io/file-system.js';
+import { ensureDirectory, exists, linkOrCopy, makeDirectory } from './disk.js';
 import { isSha256, releaseDirectory } from './layout.js';
 import type { OpenVolume } from './open.js';
 
@@ -27,16 +27,17 @@ export async function bringEvidence(
   { release, evidence, previous }: EvidenceSources,
   directory: string,
 ): Promise<void> {
+  const { files } = volume.layout;
   const named = new Set(release.plugins.flatMap(({ manifestSha256 }) => manifestSha256 ?? []));
   const brought = evidence === undefined ? undefined : sha256Of(evidence.manifest);
   for (const manifestSha256 of named) {
     const target = evidenceDirectory(directory, manifestSha256);
     if (evidence !== undefined && brought === manifestSha256) {
-      if (await exists(target)) await addSignatures(volume, target, evidence);
-      else await install(volume, target, (draft) => writeEvidence(draft, evidence));
-    } else if (previous !== undefined && !(await exists(target))) {
+      if (await exists(files, target)) await addSignatures(volume, target, evidence);
+      else await install(volume, target, (draft) => writeEvidence(files, draft, evidence));
+    } else if (previous !== undefined && !(await exists(files, target))) {
       const source = evidenceDirectory(releaseDirectory(volume.layout, previous), manifestSha256);
-      if (await exists(source))
+      if (await exists(files, source))
         await install(volume, target, (draft) => carryEvidence(volume, source, draft));
     }
   }
@@ -48,40 +49,50 @@ async function install(
   target: string,
   fill: (draft: string) => Promise<void>,
 ): Promise<void> {
+  const { files } = volume.layout;
   const draft = join(volume.run, randomUUID());
-  await makeDirectory(draft);
-  await makeDirectory(join(draft, 'signatures'));
+  await makeDirectory(files, draft);
+  await makeDirectory(files, join(draft, 'signatures'));
   await fill(draft);
-  await syncDirectory(join(draft, 'signatures'));
-  await syncDirectory(draft);
-  await ensureDirectory(dirname(target));
-  await rename(draft, target);
-  await syncDirectory(dirname(target));
+  await files.syncDirectory(join(draft, 'signatures'));
+  await files.syncDirectory(draft);
+  await ensureDirectory(files, dirname(target));
+  await files.rename(draft, target);
+  await files.syncDirectory(dirname(target));
 }
 
 /** The same manifest, countersigned since. */
 async function addSignatures(volume: OpenVolume, target: string, { signatures }: Evidence): Promise<void> {
+  const { files } = volume.layout;
   for (const [keyId, signature] of signatures) {
     const path = join(target, 'signatures', `${keyId}.sig`);
-    if (!isSha256(keyId) || (await exists(path))) continue;
+    if (!isSha256(keyId) || (await exists(files, path))) continue;
     const draft = join(volume.run, randomUUID());
-    await writeNewFile(draft, [signature]);
-    await rename(draft, path);
+    await files.writeNew(draft, [signature]);
+    await files.rename(draft, path);
   }
-  await syncDirectory(join(target, 'signatures'));
+  await files.syncDirectory(join(target, 'signatures'));
 }
 
-async function writeEvidence(draft: string, { manifest, signatures }: Evidence): Promise<void> {
-  await writeNewFile(join(draft, 'manifest.json'), [manifest]);
+async function writeEvidence(
+  files: FileSystem,
+  draft: string,
+  { manifest, signatures }: Evidence,
+): Promise<void> {
+  await files.writeNew(join(draft, 'manifest.json'), [manifest]);
   for (const [keyId, signature] of signatures) {
     // A key id becomes a file name.
-    if (isSha256(keyId)) await writeNewFile(join(draft, 'signatures', `${keyId}.sig`), [signature]);
+    if (isSha256(keyId)) await files.writeNew(join(draft, 'signatures', `${keyId}.sig`), [signature]);
   }
 }
 
-async function carryEvidence({ features }: OpenVolume, source: string, draft: string): Promise<void> {
-  const signatures = await readdir(join(source, 'signatures'));
+async function carryEvidence(
+  { features, layout: { files } }: OpenVolume,
+  source: string,
+  draft: string,
+): Promise<void> {
+  const signatures = await files.readdir(join(source, 'signatures'));
   for (const path of ['manifest.json', ...signatures.map((name) => join('signatures', name))]) {
-    await linkOrCopy(features, join(source, path), join(draft, path));
+    await linkOrCopy({ ...features, files }, join(source, path), join(draft, path));
   }
 }

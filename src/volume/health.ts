@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PlugferryError } from '../errors.js';
 import { formatPluginId } from '../plugin/plugin.js';
 import { filesOf } from '../release/release.js';
 import type { Release, ReleaseFile } from '../schema/release.js';
-import { lstatIfThere, makeDirectory, exists, syncDirectory } from './disk.js';
-import { sha256OfFile } from './hash.js';
+import { lstatIfThere, makeDirectory, exists } from './disk.js';
 import { releaseDirectory, releaseFile } from './layout.js';
 import type { OpenVolume } from './open.js';
 import type { BlobStore } from './store.js';
@@ -26,15 +24,16 @@ export async function damageIn(
   volume: Pick<OpenVolume, 'layout' | 'options'>,
   release: Release,
 ): Promise<Damage[]> {
+  const { files } = volume.layout;
   const directory = releaseDirectory(volume.layout, release.id);
-  const made = (await lstatIfThere(releaseFile(volume.layout, release.id)))?.mtimeMs ?? 0;
+  const made = (await lstatIfThere(files, releaseFile(volume.layout, release.id)))?.mtimeMs ?? 0;
   const damage: Damage[] = [];
   for (const { path, file, plugin } of filesOf(release.plugins)) {
-    const stats = await lstatIfThere(join(directory, path));
+    const stats = await lstatIfThere(files, join(directory, path));
     const isWhole = stats?.isFile() === true && stats.size === file.size;
     const isUntouched = isWhole && stats.mtimeMs <= made;
     if (isUntouched) continue;
-    if (isWhole && (await sha256OfFile(join(directory, path), volume.options)) === file.sha256) continue;
+    if (isWhole && (await files.sha256(join(directory, path), volume.options)) === file.sha256) continue;
     damage.push({ path, plugin: formatPluginId(plugin), file });
   }
   return damage;
@@ -45,17 +44,18 @@ export async function mendRelease(
   volume: OpenVolume,
   { release, damage, store }: { release: Release; damage: readonly Damage[]; store: BlobStore },
 ): Promise<void> {
+  const { files } = volume.layout;
   for (const { path, plugin, file } of damage) {
     if (!(await store.holds(file))) throw damagedRelease(release, [plugin]);
     const target = join(releaseDirectory(volume.layout, release.id), path);
     const draft = join(volume.run, randomUUID());
     await store.place(file, draft);
     for (const directory of [dirname(dirname(target)), dirname(target)]) {
-      if (!(await exists(directory))) await makeDirectory(directory);
+      if (!(await exists(files, directory))) await makeDirectory(files, directory);
     }
     await volume.lock.assertHeld();
-    await rename(draft, target);
-    await syncDirectory(dirname(target));
+    await files.rename(draft, target);
+    await files.syncDirectory(dirname(target));
     volume.warnings.push(`release ${release.id.slice(0, 12)}: ${path} was damaged and is repaired`);
   }
 }

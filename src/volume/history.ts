@@ -1,3 +1,4 @@
+import type { FileSystem } from '../io/file-system.js';
 import { newestFirst } from '../release/fates.js';
 import type { Origin } from '../schema/release.js';
 import type { HistoryEntry } from '../schema/state.js';
@@ -29,8 +30,8 @@ export interface History {
  *
  * @throws PlugferryError as {@link readVolume}, except that a damaged current release is a warning.
  */
-export async function history(root: string): Promise<History> {
-  const { layout, tree, releases, state } = await readParts(root);
+export async function history(root: string, files?: FileSystem): Promise<History> {
+  const { layout, tree, releases, state } = await readParts(root, files);
   const current = tree.kind === 'release' ? tree.id : undefined;
   const latest = state.history.findLast(({ release }) => release === current)?.serial;
   const lines = state.history.map((entry): HistoryLine => {

@@ -1,7 +1,11 @@
 import { join } from 'node:path';
+import type { FileSystem } from '../io/file-system.js';
+import { localFileSystem } from '../io/local-file-system.js';
 
 /** Where everything of one volume lies. All paths are absolute and on one file system. */
 export interface VolumeLayout {
+  /** What keeps it: this machine, or a server. */
+  readonly files: FileSystem;
   /** The directory that is served. */
   readonly root: string;
   /** `plugins`: a relative symlink into the current release, or the directory of a tree that is not adopted yet. */
@@ -18,9 +22,10 @@ export interface VolumeLayout {
   readonly audit: string;
 }
 
-export function layoutOf(root: string): VolumeLayout {
+export function layoutOf(root: string, files: FileSystem = localFileSystem): VolumeLayout {
   const control = join(root, '.plugferry');
   return {
+    files,
     root,
     link: join(root, 'plugins'),
     control,

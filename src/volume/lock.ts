@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlugferryError, systemCode } from '../errors.js';
+import type { FileSystem } from '../io/file-system.js';
 import type { Actor } from '../release/change.js';
-import { orIfMissing, writeNewFile } from './disk.js';
+import { lstatIfThere, orIfMissing } from './disk.js';
 import type { VolumeLayout } from './layout.js';
 import { describeOwner, isBeforeReboot, isGone, parseOwner, sharesProcesses, type Owner } from './owner.js';
 
@@ -39,6 +39,7 @@ interface Holder {
  * @throws PlugferryError `E_LOCKED` naming the holder.
  */
 export async function acquireLock(layout: VolumeLayout, actor: Actor, now: Date): Promise<Lock> {
+  const { files } = layout;
   const owner = await describeOwner(actor, randomBytes(16).toString('hex'), now);
   const mine = `${layout.lock}.${owner.token}`;
   // Known before it can be seen, or another call in this process would take it for abandoned.
@@ -46,36 +47,36 @@ export async function acquireLock(layout: VolumeLayout, actor: Actor, now: Date)
   let lock: Lock | undefined;
   try {
     for (let attempt = 0; attempt < 5; attempt += 1) {
-      const ready = await orIfMissing(fill(mine, owner), false);
-      if (ready && (await seized(mine, layout.lock))) return (lock = await hold(layout, owner));
-      const holder = await readHolder(layout.lock, mine);
+      const ready = await orIfMissing(fill(files, mine, owner), false);
+      if (ready && (await seized(files, mine, layout.lock))) return (lock = await hold(layout, owner));
+      const holder = await readHolder(layout, mine);
       if (holder === undefined) continue;
-      if (!(await isStale(holder, owner, mine))) throw locked(layout, holder);
-      await moveAside(layout.lock, `${mine}.stale`, holder);
+      if (!(await isStale(holder, owner, { files, mine }))) throw locked(layout, holder);
+      await moveAside(layout, `${mine}.stale`, holder);
     }
     throw locked(layout, undefined);
   } finally {
     if (lock === undefined) {
       heldHere.delete(owner.token);
       // The holder may be sweeping it away at this very moment; what is left goes with the next run.
-      await rm(mine, { recursive: true, force: true }).catch(() => undefined);
+      await files.removeAll(mine).catch(() => undefined);
     }
   }
 }
 
 /** Made anew each time, and perhaps in vain: the holder sweeps drafts of others away with the other leftovers. */
-async function fill(directory: string, owner: Owner): Promise<true> {
-  await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { mode: 0o755 });
+async function fill(files: FileSystem, directory: string, owner: Owner): Promise<true> {
+  await files.removeAll(directory);
+  await files.mkdir(directory, { mode: 0o755 });
   // Flushed, so that after a power cut the next run can tell that its holder is gone.
-  await writeNewFile(join(directory, 'owner.json'), [Buffer.from(`${JSON.stringify(owner, null, 2)}\n`)]);
-  await writeFile(join(directory, 'heartbeat'), '', { mode: 0o644 });
+  await files.writeNew(join(directory, 'owner.json'), [Buffer.from(`${JSON.stringify(owner, null, 2)}\n`)]);
+  await files.scribble(join(directory, 'heartbeat'), '');
   return true;
 }
 
-async function seized(mine: string, lock: string): Promise<boolean> {
+async function seized(files: FileSystem, mine: string, lock: string): Promise<boolean> {
   try {
-    await rename(mine, lock);
+    await files.rename(mine, lock);
     return true;
   } catch (error) {
     if (['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(systemCode(error) ?? '')) return false;
@@ -84,23 +85,23 @@ async function seized(mine: string, lock: string): Promise<boolean> {
 }
 
 async function hold(layout: VolumeLayout, owner: Owner): Promise<Lock> {
-  const { lock } = layout;
-  const { uid } = await stat(lock);
-  const isOurs = async (): Promise<boolean> => (await readOwner(lock))?.token === owner.token;
+  const { files, lock } = layout;
+  const { uid } = await files.lstat(lock);
+  const isOurs = async (): Promise<boolean> => (await readOwner(files, lock))?.token === owner.token;
   const sign = async (): Promise<void> => {
-    if (await isOurs()) await writeFile(join(lock, 'heartbeat'), owner.token);
+    if (await isOurs()) await files.scribble(join(lock, 'heartbeat'), owner.token);
   };
   // A sign of life that cannot be given is found out by assertHeld, where it matters.
   const timer = setInterval(() => void sign().catch(() => undefined), beat).unref();
   return {
     uid,
     async assertHeld() {
-      if (!(await isOurs())) throw lost(layout, await readOwner(lock));
+      if (!(await isOurs())) throw lost(layout, await readOwner(files, lock));
     },
     async release() {
       clearInterval(timer);
       try {
-        if (await isOurs()) await discard(lock, `${lock}.${owner.token}`);
+        if (await isOurs()) await discard(files, lock, `${lock}.${owner.token}`);
       } catch {
         // The next run finds a lock whose process is gone, or that this process no longer knows.
       } finally {
@@ -111,50 +112,54 @@ async function hold(layout: VolumeLayout, owner: Owner): Promise<Lock> {
 }
 
 /** In one step: a lock directory that loses its files one by one would be a lock that nobody owns. */
-async function discard(lock: string, aside: string): Promise<void> {
-  await rename(lock, aside);
-  await rm(aside, { recursive: true, force: true });
+async function discard(files: FileSystem, lock: string, aside: string): Promise<void> {
+  await files.rename(lock, aside);
+  await files.removeAll(aside);
 }
 
-async function readOwner(lock: string): Promise<Owner | undefined> {
-  const text = await orIfMissing(readFile(join(lock, 'owner.json'), 'utf8'), undefined);
-  return text === undefined ? undefined : parseOwner(text);
+async function readOwner(files: FileSystem, lock: string): Promise<Owner | undefined> {
+  const bytes = await orIfMissing(files.readFile(join(lock, 'owner.json')), undefined);
+  return bytes === undefined ? undefined : parseOwner(bytes.toString('utf8'));
 }
 
 /** `mine` was written a moment ago: its time tells what the file system thinks is now. */
-async function readHolder(lock: string, mine: string): Promise<Holder | undefined> {
-  const there = await orIfMissing(stat(lock), undefined);
-  const own = await orIfMissing(stat(join(mine, 'heartbeat')), undefined);
+async function readHolder({ files, lock }: VolumeLayout, mine: string): Promise<Holder | undefined> {
+  const there = await lstatIfThere(files, lock);
+  const own = await lstatIfThere(files, join(mine, 'heartbeat'));
   if (there === undefined || own === undefined) return undefined;
-  const sign = await orIfMissing(stat(join(lock, 'heartbeat')), there);
-  return { owner: await readOwner(lock), silence: own.mtimeMs - sign.mtimeMs, uid: there.uid };
+  const sign = (await lstatIfThere(files, join(lock, 'heartbeat'))) ?? there;
+  return { owner: await readOwner(files, lock), silence: own.mtimeMs - sign.mtimeMs, uid: there.uid };
 }
 
-async function isStale({ owner, silence, uid }: Holder, self: Owner, mine: string): Promise<boolean> {
+async function isStale(
+  { owner, silence, uid }: Holder,
+  self: Owner,
+  { files, mine }: { readonly files: FileSystem; readonly mine: string },
+): Promise<boolean> {
   if (silence > lease) return true;
   if (owner === undefined) return false;
   if (isBeforeReboot(owner, self)) return true;
   if (!sharesProcesses(owner, self)) return false;
   if (owner.pid === self.pid && owner.processStart === self.processStart) return !heldHere.has(owner.token);
-  const own = (await orIfMissing(stat(mine), undefined))?.uid;
+  const own = (await lstatIfThere(files, mine))?.uid;
   // Where /proc hides the processes of other users (hidepid), one that is not to be seen need not be gone.
   return (own === 0 || own === uid) && (await isGone(owner));
 }
 
-async function moveAside(lock: string, aside: string, judged: Holder): Promise<void> {
+async function moveAside({ files, lock }: VolumeLayout, aside: string, judged: Holder): Promise<void> {
   const moved = await orIfMissing(
-    rename(lock, aside).then(() => true),
+    files.rename(lock, aside).then(() => true),
     false,
   );
   if (!moved) return;
-  const owner = await readOwner(aside);
+  const owner = await readOwner(files, aside);
   if (owner?.token === judged.owner?.token) {
-    await rm(aside, { recursive: true, force: true });
+    await files.removeAll(aside);
     return;
   }
   // Another run took over between our look and our move, and this is its lock: give it back. Should a third have come in
   // between, the second one finds out before it publishes.
-  await seized(aside, lock);
+  await seized(files, aside, lock);
 }
 
 const nameOf = ({ tool, user, host, pid, since }: Owner): string =>

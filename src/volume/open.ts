@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, realpath, rm } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { PlugferryError } from '../errors.js';
+import type { FileSystem } from '../io/file-system.js';
+import { localFileSystem } from '../io/local-file-system.js';
 import { emptyState, withReleases } from '../release/state.js';
 import { formatTime } from '../release/time.js';
 import type { State } from '../schema/state.js';
 import { appendAudit, lastAuditedSerial, releaseFields, type AuditEntry } from './audit.js';
-import { ensureDirectory, lstatIfThere, orIfMissing, syncDirectory } from './disk.js';
+import { ensureDirectory, lstatIfThere, orIfMissing } from './disk.js';
 import { noVolume, volumeFailure } from './failure.js';
 import { layoutOf, type VolumeLayout } from './layout.js';
 import { acquireLock, type Lock } from './lock.js';
@@ -51,7 +52,8 @@ export async function withVolume<T>(
 ): Promise<T> {
   try {
     options.signal?.throwIfAborted();
-    const layout = layoutOf(await rootOf(root, options.demand));
+    const { files = localFileSystem } = options;
+    const layout = layoutOf(await rootOf(files, root, options.demand), files);
     await prepareControl(layout, options.demand);
     const lock = await acquireLock(layout, options.actor, nowOf(options));
     try {
@@ -75,17 +77,19 @@ async function inside<T>(
   { options, lock }: { options: VolumeOptions; lock: Lock },
   work: (volume: OpenVolume) => Promise<T>,
 ): Promise<T> {
+  const { files } = layout;
   await refuseStrangers(layout, lock.uid);
-  for (const path of [layout.releases, dirname(layout.blobs), layout.blobs]) await ensureDirectory(path);
-  await mkdir(layout.staging, { recursive: true, mode: 0o700 });
+  for (const path of [layout.releases, dirname(layout.blobs), layout.blobs])
+    await ensureDirectory(files, path);
+  await files.mkdir(layout.staging, { recursive: true, mode: 0o700 });
   await sweepStaging(layout);
   const run = join(layout.staging, randomBytes(8).toString('hex'));
-  await mkdir(run, { mode: 0o700 });
+  await files.mkdir(run, { mode: 0o700 });
   try {
     return await work(await recovered(layout, { options, lock, run }));
   } finally {
     // A leftover is not worth an error of its own: the next run sweeps.
-    await rm(run, { recursive: true, force: true }).catch(() => undefined);
+    await files.removeAll(run).catch(() => undefined);
   }
 }
 
@@ -93,7 +97,7 @@ async function recovered(
   layout: VolumeLayout,
   { options, lock, run }: { options: VolumeOptions; lock: Lock; run: string },
 ): Promise<OpenVolume> {
-  const features = await probeFileSystem(layout.root, join(run, 'probe'));
+  const features = await probeFileSystem(layout.root, join(run, 'probe'), layout.files);
   const warnings: string[] = [];
   if (!features.directorySync) {
     warnings.push('this file system cannot flush directories: a power cut may lose the last change');
@@ -183,32 +187,33 @@ async function append(volume: OpenVolume, entry: AuditEntry): Promise<void> {
   }
 }
 
-async function rootOf(root: string, demand: Demand | undefined): Promise<string> {
-  if (demand === undefined) return makeRoot(root);
-  const path = await orIfMissing(realpath(root), undefined);
+async function rootOf(files: FileSystem, root: string, demand: Demand | undefined): Promise<string> {
+  if (demand === undefined) return makeRoot(files, root);
+  const path = await orIfMissing(files.realpath(root), undefined);
   if (path === undefined) throw noVolume(root);
   return path;
 }
 
-async function makeRoot(root: string): Promise<string> {
-  const first = await mkdir(root, { recursive: true });
-  const path = await realpath(root);
+async function makeRoot(files: FileSystem, root: string): Promise<string> {
+  const first = await files.mkdir(root, { recursive: true });
+  const path = await files.realpath(root);
   if (first === undefined) return path;
   // Every new level is an entry of the one above it.
   const levels = relative(dirname(resolve(first)), resolve(root)).split(sep).length;
   for (let level = 0, above = dirname(path); level < levels; level += 1, above = dirname(above)) {
-    await syncDirectory(above);
+    await files.syncDirectory(above);
   }
   return path;
 }
 
 async function prepareControl(layout: VolumeLayout, demand: Demand | undefined): Promise<void> {
-  const stats = await lstatIfThere(layout.control);
+  const { files } = layout;
+  const stats = await lstatIfThere(files, layout.control);
   if (stats === undefined) {
     if (demand === 'volume') throw noVolume(layout.root);
-    await mkdir(layout.control, { recursive: true, mode: 0o755 });
-    await chmod(layout.control, 0o755);
-    await syncDirectory(layout.root);
+    await files.mkdir(layout.control, { recursive: true, mode: 0o755 });
+    await files.chmod(layout.control, 0o755);
+    await files.syncDirectory(layout.root);
   } else if (!stats.isDirectory()) {
     throw unsafe(layout.control, 'is not a directory');
   }
@@ -217,7 +222,7 @@ async function prepareControl(layout: VolumeLayout, demand: Demand | undefined):
 /** Who can write here can replace what was verified, and lower the anti-rollback floor (security page 1.5). */
 async function refuseStrangers(layout: VolumeLayout, self: number): Promise<void> {
   for (const path of [layout.control, layout.state, layout.releases, layout.blobs]) {
-    const stats = await lstatIfThere(path);
+    const stats = await lstatIfThere(layout.files, path);
     if (stats === undefined) continue;
     if (stats.isSymbolicLink()) throw unsafe(path, 'is a symbolic link');
     if ((stats.mode & 0o022) !== 0) throw unsafe(path, 'may be written by its group or by everyone');

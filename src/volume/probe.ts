@@ -1,7 +1,8 @@
-import { link, lstat, mkdir, readlink, rename, symlink, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlugferryError, systemCode } from '../errors.js';
-import { exists, syncDirectory, writeNewFile } from './disk.js';
+import type { FileSystem } from '../io/file-system.js';
+import { localFileSystem } from '../io/local-file-system.js';
+import { exists } from './disk.js';
 
 /** What the file system of a volume can do. What a volume cannot do without is not here: its lack is an error. */
 export interface Features {
@@ -19,22 +20,26 @@ const unsupported = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL
  *
  * @throws PlugferryError `E_FILESYSTEM` when a release could not be switched in one step.
  */
-export async function probeFileSystem(root: string, scratch: string): Promise<Features> {
-  await mkdir(scratch);
+export async function probeFileSystem(
+  root: string,
+  scratch: string,
+  files: FileSystem = localFileSystem,
+): Promise<Features> {
+  await files.mkdir(scratch);
   const file = join(scratch, 'file');
-  await writeNewFile(file, []);
-  await requireExclusive(root, file);
-  await requireSwitch(root, scratch);
+  await files.writeNew(file, []);
+  await requireExclusive(files, root, file);
+  await requireSwitch(files, root, scratch);
   return {
-    hardLinks: await supports(link(file, join(scratch, 'hard'))),
-    caseSensitive: !(await exists(join(scratch, 'FILE'))),
-    directorySync: await syncDirectory(scratch),
+    hardLinks: await supports(files.link(file, join(scratch, 'hard'))),
+    caseSensitive: !(await exists(files, join(scratch, 'FILE'))),
+    directorySync: await files.syncDirectory(scratch),
   };
 }
 
-async function requireExclusive(root: string, file: string): Promise<void> {
+async function requireExclusive(files: FileSystem, root: string, file: string): Promise<void> {
   try {
-    await writeNewFile(file, []);
+    await files.writeNew(file, []);
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return;
     throw error;
@@ -42,16 +47,16 @@ async function requireExclusive(root: string, file: string): Promise<void> {
   throw refused(root, 'it creates a file that exists already');
 }
 
-async function requireSwitch(root: string, scratch: string): Promise<void> {
+async function requireSwitch(files: FileSystem, root: string, scratch: string): Promise<void> {
   const [current, next] = [join(scratch, 'current'), join(scratch, 'next')];
-  if (!(await supports(symlink('old', current)))) throw refused(root, 'it has no symbolic links');
-  await symlink('new', next);
-  if (!(await supports(rename(next, current))) || (await readlink(current)) !== 'new') {
+  if (!(await supports(files.symlink('old', current)))) throw refused(root, 'it has no symbolic links');
+  await files.symlink('new', next);
+  if (!(await supports(files.rename(next, current))) || (await files.readlink(current)) !== 'new') {
     throw refused(root, 'it cannot replace a symbolic link in one step');
   }
-  if (!(await lstat(current)).isSymbolicLink())
+  if (!(await files.lstat(current)).isSymbolicLink())
     throw refused(root, 'it follows a link that it should replace');
-  await unlink(current);
+  await files.unlink(current);
 }
 
 async function supports(attempt: Promise<unknown>): Promise<boolean> {

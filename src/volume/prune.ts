@@ -1,9 +1,8 @@
-import { lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { demandKeep, fatesOf, type PrunedRelease } from '../release/fates.js';
 import { filesOf } from '../release/release.js';
 import { audited } from './change.js';
-import { syncDirectory } from './disk.js';
+import { exists } from './disk.js';
 import { blobPath, releaseDirectory } from './layout.js';
 import { audit, nowOf, withVolume, type OpenVolume } from './open.js';
 import { readParts, type ReadVolume } from './read.js';
@@ -40,7 +39,7 @@ export async function prune(
 ): Promise<Pruned> {
   demandKeep(keep);
   if (dryRun) {
-    const read = await readParts(root);
+    const read = await readParts(root, options.files);
     return { ...(await plan(read, keep, nowOf(options))), dryRun, warnings: [] };
   }
   return withVolume(root, { ...options, demand: 'volume' }, async (volume) =>
@@ -78,33 +77,28 @@ async function freed(
   }
   // Nobody knows what a damaged release uses, so while there is one no bytes go.
   const sizes = releases.damaged.size > 0 ? [] : [...gone].filter(([sha256]) => !kept.has(sha256));
-  const present = await Promise.all(sizes.map(async ([sha256]) => isThere(blobPath(layout, sha256))));
+  const present = await Promise.all(sizes.map(([sha256]) => exists(layout.files, blobPath(layout, sha256))));
   const counted = sizes.filter((_, index) => present[index]);
   return { files: counted.length, bytes: counted.reduce((sum, [, size]) => sum + size, 0) };
 }
 
-const isThere = (path: string): Promise<boolean> =>
-  lstat(path).then(
-    () => true,
-    () => false,
-  );
-
 async function carryOut(volume: OpenVolume, { releases }: Plan): Promise<void> {
   const { layout, run } = volume;
+  const { files } = layout;
   const removed = releases.filter(({ fate }) => fate === 'removed').map(({ id }) => id);
   const graveyard = join(run, 'removed');
-  await mkdir(graveyard);
+  await files.mkdir(graveyard);
   for (const id of removed) {
     volume.options.signal?.throwIfAborted();
     await volume.lock.assertHeld();
     // Out of sight in one step: a release is complete or gone.
-    await rename(releaseDirectory(layout, id), join(graveyard, id));
+    await files.rename(releaseDirectory(layout, id), join(graveyard, id));
     volume.releases.complete.delete(id);
   }
   // Before any file goes: else a power cut might bring back a release without its files.
-  await syncDirectory(layout.releases);
-  await syncDirectory(graveyard);
-  await rm(graveyard, { recursive: true, force: true });
+  await files.syncDirectory(layout.releases);
+  await files.syncDirectory(graveyard);
+  await files.removeAll(graveyard);
   if (volume.releases.damaged.size === 0) await sweepBlobs(layout, volume.releases.complete.values());
   if (removed.length === 0) return;
   await audit(volume, { action: 'prune', result: 'done', removed });

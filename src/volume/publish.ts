@@ -9,7 +9,6 @@ import { adoptTree } from './adopt.js';
 import { releaseFields } from './audit.js';
 import { attestRelease, composeRelease } from './compose.js';
 import { renameDurably } from './disk.js';
-import { sha256OfFile } from './hash.js';
 import { damageIn, mendRelease, refuseUnreadable } from './health.js';
 import { releaseDirectory } from './layout.js';
 import { audit, nowOf, type OpenVolume } from './open.js';
@@ -56,7 +55,7 @@ async function place(volume: OpenVolume, { next, store }: Publication, release: 
     await restoreBlobs(volume, release, store);
     const draft = await composeRelease(volume, composition);
     await volume.lock.assertHeld();
-    await renameDurably(draft, releaseDirectory(volume.layout, release.id));
+    await renameDurably(volume.layout.files, draft, releaseDirectory(volume.layout, release.id));
     volume.releases.complete.set(release.id, release);
     return release;
   }
@@ -77,7 +76,7 @@ async function restoreBlobs(volume: OpenVolume, release: Release, store: BlobSto
   const wanted = new Set([...filesOf(release.plugins)].map(({ file }) => file.sha256));
   for (const { path, file } of listed) {
     if (!wanted.has(file.sha256) || (await store.looksRight(file))) continue;
-    const hash = await sha256OfFile(join(directory, path), volume.options);
+    const hash = await volume.layout.files.sha256(join(directory, path), volume.options);
     if (hash === file.sha256) await store.adopt([{ file, path: join(directory, path) }]);
   }
 }

@@ -1,5 +1,6 @@
-import { realpath } from 'node:fs/promises';
 import { systemCode } from '../errors.js';
+import type { FileSystem } from '../io/file-system.js';
+import { localFileSystem } from '../io/local-file-system.js';
 import { newestFirst } from '../release/fates.js';
 import { emptyState } from '../release/state.js';
 import type { Release } from '../schema/release.js';
@@ -42,8 +43,8 @@ export interface ReadVolume {
  * @throws PlugferryError `E_NOT_FOUND` when there is no such directory, `E_RELEASE` when the current release or the state is
  * damaged, `E_IO`.
  */
-export async function readVolume(root: string): Promise<Volume> {
-  const read = await readParts(root);
+export async function readVolume(root: string, files?: FileSystem): Promise<Volume> {
+  const read = await readParts(root, files);
   const { layout, tree, releases, state } = read;
   const current = currentRelease(read);
   return {
@@ -58,9 +59,9 @@ export async function readVolume(root: string): Promise<Volume> {
 }
 
 /** As {@link readVolume}, but a damaged current release is no error: for the commands that lead out of that. */
-export async function readParts(root: string): Promise<ReadVolume> {
+export async function readParts(root: string, files: FileSystem = localFileSystem): Promise<ReadVolume> {
   try {
-    return await read(layoutOf(await realpath(root)));
+    return await read(layoutOf(await files.realpath(root), files));
   } catch (error) {
     const code = systemCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') throw noVolume(root, error);

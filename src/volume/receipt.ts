@@ -1,6 +1,6 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlugferryError } from '../errors.js';
+import type { FileSystem } from '../io/file-system.js';
 import { compareText } from '../plugin/plugin.js';
 import { releaseByPrefix } from '../release/select.js';
 import { formatTime } from '../release/time.js';
@@ -36,8 +36,12 @@ export interface ReceiptOptions {
 }
 
 /** @throws PlugferryError `E_NOT_FOUND` when there is no such release, and as {@link readVolume}. */
-export async function receipt(root: string, options: ReceiptOptions = {}): Promise<Receipt> {
-  const volume = await readParts(root);
+export async function receipt(
+  root: string,
+  options: ReceiptOptions = {},
+  files?: FileSystem,
+): Promise<Receipt> {
+  const volume = await readParts(root, files);
   const { layout, tree, state } = volume;
   const release = wanted(volume, options.release);
   return {
@@ -66,14 +70,15 @@ function wanted(volume: ReadVolume, prefix: string | undefined): Release {
 }
 
 async function evidenceOf(layout: VolumeLayout, id: string): Promise<Receipt['evidence']> {
+  const { files } = layout;
   const directory = join(releaseDirectory(layout, id), 'evidence');
-  const manifests = (await orIfMissing(readdir(directory), [])).toSorted(compareText);
+  const manifests = (await orIfMissing(files.readdir(directory), [])).toSorted(compareText);
   return Promise.all(
     manifests.map(async (manifestSha256) => {
-      const files = await orIfMissing(readdir(join(directory, manifestSha256, 'signatures')), []);
+      const names = await orIfMissing(files.readdir(join(directory, manifestSha256, 'signatures')), []);
       return {
         manifestSha256,
-        keyIds: files.map((file) => file.replace(/\.sig$/, '')).toSorted(compareText),
+        keyIds: names.map((name) => name.replace(/\.sig$/, '')).toSorted(compareText),
       };
     }),
   );

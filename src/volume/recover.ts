@@ -1,10 +1,9 @@
-import { readdir, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPlugferryError, PlugferryError, systemCode } from '../errors.js';
 import { filesOf } from '../release/release.js';
 import type { Release } from '../schema/release.js';
 import type { State } from '../schema/state.js';
-import { exists, orIfMissing, syncDirectory } from './disk.js';
+import { exists, orIfMissing } from './disk.js';
 import { blobPath, isSha256, releaseDirectory, releasePlugins, type VolumeLayout } from './layout.js';
 import { readRelease, wayOut } from './release.js';
 import { switchDurably, type Tree } from './tree.js';
@@ -20,9 +19,9 @@ export interface Releases {
 export async function readReleases(layout: VolumeLayout): Promise<Releases> {
   const complete = new Map<string, Release>();
   const damaged = new Map<string, PlugferryError>();
-  const names = await orIfMissing(readdir(layout.releases), []);
+  const names = await orIfMissing(layout.files.readdir(layout.releases), []);
   for (const id of names.filter(isSha256).toSorted()) {
-    if (!(await exists(releasePlugins(layout, id)))) continue;
+    if (!(await exists(layout.files, releasePlugins(layout, id)))) continue;
     try {
       complete.set(id, await readRelease(layout, id));
     } catch (error) {
@@ -46,18 +45,17 @@ function damageOf(error: unknown, directory: string): PlugferryError {
  * staging by a rename, so this also ties the hands of a run that slept past its lease and wakes up now.
  */
 export async function sweepStaging(layout: VolumeLayout): Promise<void> {
-  for (const name of await readdir(layout.staging)) {
-    await rm(join(layout.staging, name), { recursive: true, force: true });
-  }
-  const drafts = (await readdir(layout.control)).filter((name) => name.startsWith('lock.'));
-  for (const name of drafts) await rm(join(layout.control, name), { recursive: true, force: true });
+  const { files, staging, control } = layout;
+  for (const name of await files.readdir(staging)) await files.removeAll(join(staging, name));
+  const drafts = (await files.readdir(control)).filter((name) => name.startsWith('lock.'));
+  for (const name of drafts) await files.removeAll(join(control, name));
 }
 
 /** Removes releases that an adoption began, and blobs that no release uses. */
 export async function sweepReleases(layout: VolumeLayout, { complete, damaged }: Releases): Promise<void> {
-  for (const id of (await readdir(layout.releases)).filter(isSha256)) {
+  for (const id of (await layout.files.readdir(layout.releases)).filter(isSha256)) {
     if (complete.has(id) || damaged.has(id)) continue;
-    await rm(releaseDirectory(layout, id), { recursive: true, force: true });
+    await layout.files.removeAll(releaseDirectory(layout, id));
   }
   // Nobody knows what a damaged release uses.
   if (damaged.size === 0) await sweepBlobs(layout, complete.values());
@@ -67,9 +65,9 @@ export async function sweepReleases(layout: VolumeLayout, { complete, damaged }:
 export async function sweepBlobs(layout: VolumeLayout, releases: Iterable<Release>): Promise<void> {
   const used = new Set<string>();
   for (const release of releases) for (const { file } of filesOf(release.plugins)) used.add(file.sha256);
-  const unused = (await readdir(layout.blobs)).filter((sha256) => !used.has(sha256));
-  for (const sha256 of unused) await unlink(blobPath(layout, sha256));
-  if (unused.length > 0) await syncDirectory(layout.blobs);
+  const unused = (await layout.files.readdir(layout.blobs)).filter((sha256) => !used.has(sha256));
+  for (const sha256 of unused) await layout.files.unlink(blobPath(layout, sha256));
+  if (unused.length > 0) await layout.files.syncDirectory(layout.blobs);
 }
 
 /**

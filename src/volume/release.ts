@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { PlugferryError } from '../errors.js';
 import { faultOf } from '../release/release.js';
 import { parseDocument } from '../schema/parse.js';
@@ -17,7 +16,7 @@ export const wayOut =
 export async function readRelease(layout: VolumeLayout, id: string): Promise<Release> {
   const file = releaseFile(layout, id);
   const context = { file, code: 'E_RELEASE', hint: wayOut } as const;
-  const release = parseDocument('release', await readFile(file), context);
+  const release = parseDocument('release', await layout.files.readFile(file), context);
   const reason = faultOf(release, id);
   if (reason === undefined) return release;
   throw new PlugferryError('E_RELEASE', `${file}: ${reason}`, {

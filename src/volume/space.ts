@@ -1,6 +1,6 @@
-import { statfs } from 'node:fs/promises';
 import { PlugferryError } from '../errors.js';
 import { formatBytes } from '../io/text.js';
+import type { VolumeLayout } from './layout.js';
 
 /** What a change will take up. */
 export interface Need {
@@ -17,14 +17,14 @@ const overhead: Need = { bytes: 64 * 1024, inodes: 16 };
  *
  * @throws PlugferryError `E_NO_SPACE` naming need and have.
  */
-export async function ensureSpace(root: string, need: Need): Promise<void> {
-  const { bavail, bsize, ffree, files } = await statfs(root);
+export async function ensureSpace({ files, root }: VolumeLayout, need: Need): Promise<void> {
+  const free = await files.freeSpace(root);
+  if (free === undefined) return;
   const [bytes, inodes] = [need.bytes + overhead.bytes, need.inodes + overhead.inodes];
-  const free = bavail * bsize;
-  if (bytes > free)
-    throw tooSmall(root, [`${formatBytes(bytes)} (${bytes} bytes)`, `${formatBytes(free)} (${free} bytes)`]);
-  // Btrfs and some network file systems have no fixed number of inodes and report none at all.
-  if (files > 0 && inodes > ffree) throw tooSmall(root, [`${inodes} inodes`, `${ffree} inodes`]);
+  const shown = (amount: number): string => `${formatBytes(amount)} (${amount} bytes)`;
+  if (bytes > free.bytes) throw tooSmall(root, [shown(bytes), shown(free.bytes)]);
+  if (free.inodes !== undefined && inodes > free.inodes)
+    throw tooSmall(root, [`${inodes} inodes`, `${free.inodes} inodes`]);
 }
 
 function tooSmall(root: string, [need, have]: readonly [string, string]): PlugferryError {

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { parseDocument } from '../schema/parse.js';
 import type { State } from '../schema/state.js';
 import { orIfMissing } from './disk.js';
@@ -10,7 +9,7 @@ import type { VolumeLayout } from './layout.js';
  * @throws PlugferryError `E_RELEASE` when it is damaged: it holds the anti-rollback floor, so it is never just ignored.
  */
 export async function readState(layout: VolumeLayout): Promise<State | undefined> {
-  const bytes = await orIfMissing(readFile(layout.state), undefined);
+  const bytes = await orIfMissing(layout.files.readFile(layout.state), undefined);
   if (bytes === undefined) return undefined;
   return parseDocument('state', bytes, {
     file: layout.state,

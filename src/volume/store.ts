@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { PlugferryError } from '../errors.js';
 import { Verifying, type Digest, type Expected } from '../io/digest.js';
 import { blobPath } from './layout.js';
-import { eachOf, linkOrCopy, lstatIfThere, syncDirectory, writeNewFile } from './disk.js';
-import { sha256OfFile } from './hash.js';
+import type { FileSystem } from '../io/file-system.js';
+import { eachOf, linkOrCopy, lstatIfThere } from './disk.js';
 import type { OpenVolume } from './open.js';
 import { ensureSpace } from './space.js';
 
@@ -26,6 +25,10 @@ export class BlobStore {
     this.#adoptable = adoptable;
   }
 
+  get #files(): FileSystem {
+    return this.#volume.layout.files;
+  }
+
   /** Bytes that came in during this change. */
   get received(): ReadonlySet<string> {
     return new Set(this.#received.keys());
@@ -42,7 +45,7 @@ export class BlobStore {
           bytes: bytes + files.reduce((sum, { size }) => sum + size, 0),
           inodes: missing.size + 4 * files.length,
         };
-    await ensureSpace(this.#volume.layout.root, need);
+    await ensureSpace(this.#volume.layout, need);
     return new Set(missing.keys());
   }
 
@@ -52,7 +55,7 @@ export class BlobStore {
     if (this.#received.has(sha256) || this.#proven.has(sha256) || this.#adoptable.has(sha256)) return true;
     if (!(await this.looksRight(file))) return false;
     const { signal } = this.#volume.options;
-    if ((await sha256OfFile(this.#pathOf(sha256), { signal })) !== sha256) return false;
+    if ((await this.#files.sha256(this.#pathOf(sha256), { signal })) !== sha256) return false;
     this.#proven.add(sha256);
     return true;
   }
@@ -71,9 +74,9 @@ export class BlobStore {
 
   async #stage(sha256: string, verified: AsyncIterable<Uint8Array>): Promise<void> {
     const directory = join(this.#volume.run, 'incoming');
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await this.#files.mkdir(directory, { recursive: true, mode: 0o700 });
     const path = join(directory, sha256);
-    await writeNewFile(path, verified);
+    await this.#files.writeNew(path, verified);
     this.#received.set(sha256, path);
   }
 
@@ -83,12 +86,12 @@ export class BlobStore {
     const { options, layout } = this.#volume;
     await eachOf(this.#received, async ([sha256, path]) => {
       options.signal?.throwIfAborted();
-      if ((await sha256OfFile(path, options)) !== sha256) throw notAsWritten(path);
-      await rename(path, this.#pathOf(sha256));
+      if ((await this.#files.sha256(path, options)) !== sha256) throw notAsWritten(path);
+      await this.#files.rename(path, this.#pathOf(sha256));
       this.#proven.add(sha256);
     });
-    await syncDirectory(layout.blobs);
-    await syncDirectory(join(this.#volume.run, 'incoming'));
+    await this.#files.syncDirectory(layout.blobs);
+    await this.#files.syncDirectory(join(this.#volume.run, 'incoming'));
   }
 
   /** Adds files that lie elsewhere on the volume and were read during this change. */
@@ -98,9 +101,9 @@ export class BlobStore {
       if (await this.looksRight(file)) return;
       const draft = join(this.#volume.run, randomUUID());
       await this.#linkOrCopy({ from: path, to: draft, sha256: file.sha256 });
-      await rename(draft, this.#pathOf(file.sha256));
+      await this.#files.rename(draft, this.#pathOf(file.sha256));
     });
-    await syncDirectory(this.#volume.layout.blobs);
+    await this.#files.syncDirectory(this.#volume.layout.blobs);
   }
 
   /** Makes the file at `to` out of the store. Its directory is not synced. */
@@ -111,13 +114,13 @@ export class BlobStore {
 
   /** Whether the store lists these bytes with the right size; whether they are right is not looked at. */
   async looksRight({ sha256, size }: Digest): Promise<boolean> {
-    const stats = await lstatIfThere(this.#pathOf(sha256));
+    const stats = await lstatIfThere(this.#files, this.#pathOf(sha256));
     return stats?.isFile() === true && stats.size === size;
   }
 
   async #linkOrCopy({ from, to, sha256 }: { from: string; to: string; sha256: string }): Promise<void> {
-    if ((await linkOrCopy(this.#volume.features, from, to)) === 'link') return;
-    if ((await sha256OfFile(to, this.#volume.options)) !== sha256) throw notAsWritten(to);
+    if ((await linkOrCopy({ ...this.#volume.features, files: this.#files }, from, to)) === 'link') return;
+    if ((await this.#files.sha256(to, this.#volume.options)) !== sha256) throw notAsWritten(to);
   }
 
   #pathOf(sha256: string): string {

@@ -1,6 +1,5 @@
-import { lstat, readlink, rename, symlink } from 'node:fs/promises';
 import { PlugferryError } from '../errors.js';
-import { orIfMissing, syncDirectory } from './disk.js';
+import { lstatIfThere } from './disk.js';
 import { linkedRelease, linkTarget, type VolumeLayout } from './layout.js';
 
 /** What `plugins` is. */
@@ -14,11 +13,11 @@ export type Tree =
 
 /** @throws PlugferryError `E_RELEASE` when `plugins` is neither a directory nor a link. */
 export async function treeOf(layout: VolumeLayout): Promise<Tree> {
-  const stats = await orIfMissing(lstat(layout.link), undefined);
+  const stats = await lstatIfThere(layout.files, layout.link);
   if (stats === undefined) return { kind: 'absent' };
   if (stats.isDirectory()) return { kind: 'plain' };
   if (stats.isSymbolicLink()) {
-    const target = await readlink(layout.link);
+    const target = await layout.files.readlink(layout.link);
     const id = linkedRelease(target);
     return id === undefined ? { kind: 'foreign', target } : { kind: 'release', id };
   }
@@ -30,14 +29,14 @@ export async function treeOf(layout: VolumeLayout): Promise<Tree> {
 
 /**
  * The switch: readers find the old target or the new one, never none. `draft` is a path in staging that does not exist yet;
- * the link is relative to where it ends up. Not yet durable: {@link syncDirectory} of the root makes it so.
+ * the link is relative to where it ends up. Not yet durable: syncing the directory of the root makes it so.
  */
 export async function switchTo(layout: VolumeLayout, id: string, draft: string): Promise<void> {
-  await symlink(linkTarget(id), draft);
-  await rename(draft, layout.link);
+  await layout.files.symlink(linkTarget(id), draft);
+  await layout.files.rename(draft, layout.link);
 }
 
 export async function switchDurably(layout: VolumeLayout, id: string, draft: string): Promise<void> {
   await switchTo(layout, id, draft);
-  await syncDirectory(layout.root);
+  await layout.files.syncDirectory(layout.root);
 }

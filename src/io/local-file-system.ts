@@ -1,0 +1,177 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import {
+  access,
+  chmod,
+  copyFile,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  statfs,
+  symlink,
+  unlink,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { systemCode } from '../errors.js';
+import type { FileStatus, FileSystem, ReadingOptions } from './file-system.js';
+
+/** New files only, and never through a link that somebody put in the way. */
+const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+/** Some network file systems cannot fsync a directory and say so in these ways. */
+const cannotSync = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS', 'EBADF']);
+
+/** The file system of this machine. */
+export const localFileSystem: FileSystem = {
+  lstat: (path) => statusOf(path),
+  realpath: (path) => realpath(path),
+  readlink: (path) => readlink(path),
+  readdir: (path) => readdir(path),
+  entries: (path) => readdir(path, { withFileTypes: true }),
+  readFile: (path) => readFile(path),
+  readEnd,
+  readThrough,
+  async sha256(path, options) {
+    const hash = createHash('sha256');
+    await readThrough(path, (chunk) => void hash.update(chunk), options);
+    return hash.digest('hex');
+  },
+  mkdir: (path, options = {}) => mkdir(path, options),
+  chmod: (path, mode) => chmod(path, mode),
+  rename: (from, to) => rename(from, to),
+  link: (from, to) => link(from, to),
+  symlink: (target, path) => symlink(target, path),
+  unlink: (path) => unlink(path),
+  removeAll: (path) => rm(path, { recursive: true, force: true }),
+  writeNew,
+  copy,
+  scribble: (path, text) => writeFile(path, text, { mode: 0o644 }),
+  appendLine,
+  syncDirectory,
+  async freeSpace(path) {
+    const { bavail, bsize, ffree, files } = await statfs(path);
+    // Btrfs and some network file systems have no fixed number of inodes and report none at all.
+    return { bytes: bavail * bsize, inodes: files > 0 ? ffree : undefined };
+  },
+  async isReadOnly(path) {
+    try {
+      await access(path, constants.W_OK);
+      return false;
+    } catch (error) {
+      return systemCode(error) === 'EROFS';
+    }
+  },
+};
+
+async function statusOf(path: string): Promise<FileStatus> {
+  const stats = await lstat(path);
+  return Object.assign(stats, { identity: `${stats.dev}:${stats.ino}` });
+}
+
+async function readThrough(
+  path: string,
+  sink: (chunk: Uint8Array) => void,
+  { signal, sync = false }: ReadingOptions = {},
+): Promise<void> {
+  // Non-blocking, so that a named pipe in the place of a file fails instead of hanging.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const buffer = Buffer.allocUnsafe(1024 * 1024);
+    for (;;) {
+      signal?.throwIfAborted();
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
+      if (bytesRead === 0) break;
+      sink(buffer.subarray(0, bytesRead));
+    }
+    if (sync) await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readEnd(path: string, length: number): Promise<Buffer> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    const { size } = await handle.stat();
+    const end = Buffer.alloc(Math.min(size, length));
+    await handle.read(end, 0, end.length, size - end.length);
+    return end;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeNew(
+  path: string,
+  content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const handle = await open(path, createFlags, 0o644);
+  try {
+    await handle.chmod(0o644);
+    for await (const chunk of content) await handle.writeFile(chunk);
+    await handle.sync();
+  } finally {
+    // Network file systems report a full disk only here.
+    await handle.close();
+  }
+}
+
+async function copy(from: string, to: string): Promise<void> {
+  await copyFile(from, to, constants.COPYFILE_EXCL);
+  await chmod(to, 0o644);
+  const handle = await open(to, constants.O_RDWR | constants.O_NOFOLLOW);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function appendLine(path: string, line: string): Promise<void> {
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
+  const handle = await open(path, flags, 0o644);
+  try {
+    const { size } = await handle.stat();
+    if (size === 0) await syncDirectory(dirname(path));
+    const text = `${(await endsOpen(handle, size)) ? '\n' : ''}${line}\n`;
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } catch (error) {
+      // Half a line helps nobody; should this fail as well, the next line starts on a fresh one.
+      await handle.truncate(size).catch(() => undefined);
+      throw error;
+    }
+  } finally {
+    // The line is flushed or taken back: nothing hangs on the close, and a line reported as missing would come twice.
+    await handle.close().catch(() => undefined);
+  }
+}
+
+/** Whether the last line was cut short by a crash. */
+async function endsOpen(handle: FileHandle, size: number): Promise<boolean> {
+  if (size === 0) return false;
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
+  return buffer.toString() !== '\n';
+}
+
+async function syncDirectory(path: string): Promise<boolean> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+    return true;
+  } catch (error) {
+    if (cannotSync.has(systemCode(error) ?? '')) return false;
+    throw error;
+  } finally {
+    await handle.close();
+  }
+}
