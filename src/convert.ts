@@ -46,7 +46,7 @@ export async function convertBundle(options: ConvertOptions): Promise<ConvertRes
   const scratch = dirname(output);
   const commit = { force: options.force ?? false, ...(signal === undefined ? {} : { signal }) };
   return committedFile(output, commit, async (file) => {
-    const sealed = await openBundleFile(options.bundle, signal, scratch);
+    const sealed = await openBundleFile(options.bundle, { signal, scratch });
     try {
       const opened = sealed.open((_manifest, signatures) => [...signatures.keys()]);
       notify?.(`writing ${options.output}`);

@@ -20,6 +20,8 @@ import type { ManifestFile } from './schema/manifest.js';
 import { documentBytes } from './schema/parse.js';
 import { gather, type ExportFailure, type Gathered } from './gather.js';
 import type { Naming } from './plugin/naming.js';
+import type { WrittenPart } from './parts/split.js';
+import { writeParts, type SplitShape } from './split.js';
 import { openSources, type Sources, type SourcesListing } from './sources.js';
 import { shortened } from './source/rename.js';
 import type { SurveyedPlugin } from './source/survey.js';
@@ -32,6 +34,8 @@ export interface ExportOptions {
   readonly source: string | readonly string[];
   /** The bundle file to write; its name says what kind: `.tar.gz`, `.tgz` or `.zip`. */
   readonly output: string;
+  /** Write the bundle in parts, named `<output>.part001` and so on, and not whole. @default whole */
+  readonly split?: SplitShape;
   /** Replace an existing output. @default false */
   readonly force?: boolean;
   /** Patterns `name[@version]` with `*` and `?` of what to take; none means everything. */
@@ -76,7 +80,10 @@ export interface ExportedPlugin extends PluginId {
 }
 
 export interface ExportResult {
+  /** The bundle file; with `parts`, what the names of its parts begin with. */
   readonly file: string;
+  /** The part files, where it was to be written in parts. */
+  readonly parts?: readonly WrittenPart[];
   /** Bytes of the bundle file. */
   readonly size: number;
   /** SHA-256 of the bundle file: for transfer errors only, never for trust. */
@@ -207,10 +214,17 @@ async function writeBundle(
   content: BundleContent,
   pack: Pack,
   options: ExportOptions,
-): Promise<{ size: number; sha256: string }> {
-  const { output, signal } = options;
+): Promise<Pick<ExportResult, 'size' | 'sha256' | 'parts'>> {
+  const { output, signal, split, notify } = options;
   const commit = { force: options.force ?? false, ...(signal === undefined ? {} : { signal }) };
   try {
+    if (split !== undefined) {
+      const request = { prefix: output, ...split, signal, notify };
+      const { size, sha256, parts } = await writeParts(request, commit, (into) =>
+        pack(content, into, signal),
+      );
+      return { size, sha256, parts };
+    }
     const { size, sha256 } = await committedFile(resolve(output), commit, (file) =>
       pack(content, fileWriter(file), signal),
     );

@@ -2,11 +2,12 @@ import { pipeline } from 'node:stream/promises';
 import { thisActor } from './actor.js';
 import { authenticator, judge, type Authentication, type Judgement, type Trust } from './authenticate.js';
 import type { OpenBundle, SealedBundle } from './bundle/bundle.js';
-import { openBundleFile } from './bundle/open-file.js';
 import { refuseUnfit } from './gateway/compatibility.js';
 import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
 import { escapeText } from './io/text.js';
+import { openBundle, type BundlePlace } from './open-bundle.js';
+import type { PartDamage } from './parts/damage.js';
 import { parsePluginPath, pluginFileNames, pluginPath } from './plugin/layout.js';
 import { formatPluginId } from './plugin/plugin.js';
 import { select } from './plugin/selection.js';
@@ -21,8 +22,10 @@ import { changeVolume } from './volume/change.js';
 import { layoutOf } from './volume/layout.js';
 
 export interface ImportOptions {
-  /** Path of a bundle file. */
-  readonly bundle: string;
+  /** Path of a bundle file; or its parts, in any order and under any names, or a directory of them. */
+  readonly bundle: BundlePlace;
+  /** Told, once, what was missing or damaged in parts and was made again from parity. */
+  readonly onRepair?: (repaired: readonly PartDamage[]) => void;
   /** Directory of the volume; made when it does not exist. */
   readonly to: string;
   readonly trust: Trust;
@@ -71,8 +74,12 @@ export interface ImportResult {
  * @throws PlugferryError of the trust and integrity kinds, `E_ROLLBACK`, `E_CONFLICT`, `E_LOCKED`, `E_NO_SPACE`, `E_IO`.
  */
 export async function importBundle(options: ImportOptions): Promise<ImportResult> {
-  const { signal, trust, clock = () => new Date() } = options;
-  const sealed = await openBundleFile(options.bundle, signal, layoutOf(options.to).staging);
+  const { signal, trust, onRepair, clock = () => new Date() } = options;
+  const sealed = await openBundle(options.bundle, {
+    signal,
+    onRepair,
+    scratch: layoutOf(options.to).staging,
+  });
   try {
     const moment = { clock: clock() };
     const opened = sealed.open(authenticator(trust, moment.clock));

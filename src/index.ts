@@ -2,9 +2,10 @@ export { exportBundle, type ExportedPlugin, type ExportOptions, type ExportResul
 export { type ExportFailure } from './gather.js';
 export { parseMapping, parseNaming, type Naming } from './plugin/naming.js';
 export { convertBundle, type ConvertOptions, type ConvertResult } from './convert.js';
-export { splitBundle, type SplitOptions, type SplitResult } from './split.js';
+export { splitBundle, type SplitOptions, type SplitResult, type SplitShape } from './split.js';
 export { joinParts, type JoinOptions, type JoinResult } from './join.js';
 export { describeDamage, type ByteRange, type PartDamage } from './parts/damage.js';
+export { holdsParts, type BundlePlace } from './open-bundle.js';
 export { type WrittenPart } from './parts/split.js';
 export { media, parseParity, parseSplitSize } from './parts/size.js';
 export { importBundle, type ImportOptions, type ImportResult } from './import.js';

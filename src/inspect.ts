@@ -1,11 +1,14 @@
-import { openBundleFile } from './bundle/open-file.js';
 import { parseManifest } from './bundle/manifest.js';
 import { sha256Of } from './io/digest.js';
+import { openBundle, type BundlePlace } from './open-bundle.js';
+import type { PartDamage } from './parts/damage.js';
 import type { Manifest } from './schema/manifest.js';
 
 export interface InspectOptions {
-  /** Path of a bundle file. */
-  readonly bundle: string;
+  /** Path of a bundle file; or its parts, in any order and under any names, or a directory of them. */
+  readonly bundle: BundlePlace;
+  /** Told, once, what was missing or damaged in parts and was made again from parity. */
+  readonly onRepair?: (repaired: readonly PartDamage[]) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -23,8 +26,8 @@ export interface Inspection {
  *
  * @throws PlugferryError `E_NOT_FOUND`, `E_CONTAINER`, `E_GZIP`, `E_LIMIT`, `E_MANIFEST`.
  */
-export async function inspectBundle({ bundle, signal }: InspectOptions): Promise<Inspection> {
-  const sealed = await openBundleFile(bundle, signal);
+export async function inspectBundle({ bundle, signal, onRepair }: InspectOptions): Promise<Inspection> {
+  const sealed = await openBundle(bundle, { signal, onRepair });
   try {
     return {
       verified: false,

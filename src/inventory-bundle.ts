@@ -16,7 +16,7 @@ export async function bundleInventory(
   location: string,
   { trust, signal }: InventoryOptions,
 ): Promise<Inventory> {
-  const sealed = await openBundleFile(location, signal);
+  const sealed = await openBundleFile(location, { signal });
   try {
     const manifestSha256 = sha256Of(sealed.manifestBytes);
     const manifest =

@@ -4,7 +4,6 @@ import { pipeline } from 'node:stream/promises';
 import { authenticator, type Authentication, type Trust } from './authenticate.js';
 import { maxSignatures, type OpenBundle, type SealedBundle } from './bundle/bundle.js';
 import { containerFor } from './bundle/container.js';
-import { openBundleFile } from './bundle/open-file.js';
 import { repack } from './bundle/repack.js';
 import { PlugferryError } from './errors.js';
 import { committedFile, refuseExisting } from './io/commit.js';
@@ -13,20 +12,25 @@ import { Discard } from './io/discard.js';
 import { openRegular, readSmallFile } from './io/file.js';
 import { fileWriter } from './io/file-writer.js';
 import type { Signer } from './keys.js';
+import { isInParts, nameOf, openBundle, type BundlePlace } from './open-bundle.js';
+import type { PartDamage } from './parts/damage.js';
 import type { Manifest } from './schema/manifest.js';
 import type { TrustDocument } from './schema/trust.js';
 import { sigstoreBundle } from './trust/sigstore.js';
 import { maxTrustBytes, parseTrust } from './trust/store.js';
 
 export interface SignOptions {
-  /** Path of a bundle file, or of the `trust.json` of a trust store. */
-  readonly file: string;
+  /**
+   * Path of a bundle file, or of the `trust.json` of a trust store; or the parts of a bundle, in any order and under any names, or
+   * a directory of them.
+   */
+  readonly file: BundlePlace;
   readonly signer: Signer;
   /** Leave the bundle as it is and write the raw signature to a file. Always so for a trust store. @default false */
   readonly detached?: boolean;
   /**
    * The bundle or signature file to write. @default for a bundle itself, replaced in one step; detached, `<bundle>.sig`; for
-   * a trust store, `<key id>.sig` beside its trust.json, where an update looks for it
+   * a trust store, `<key id>.sig` beside its trust.json, where an update looks for it; for parts there is none
    */
   readonly output?: string;
   /** Write the signature also as a Sigstore bundle v0.3, to this file. */
@@ -35,6 +39,8 @@ export interface SignOptions {
   readonly force?: boolean;
   /** Checks the signatures that are there already: one of them must be good. */
   readonly trust?: Trust;
+  /** Told, once, what was missing or damaged in parts and was made again from parity. */
+  readonly onRepair?: ((repaired: readonly PartDamage[]) => void) | undefined;
   readonly signal?: AbortSignal;
   readonly notify?: (message: string) => void;
 }
@@ -68,10 +74,13 @@ export interface SignResult {
  * @throws PlugferryError of the integrity kinds when the bundle is damaged, of the trust kinds when its signatures are not
  *   what `trust` asks for, `E_LIMIT` for a 17th signature, `E_EXISTS`, and what the signer throws.
  */
-export async function signFile(options: SignOptions): Promise<SignResult> {
-  const { sigstoreFile, force = false } = options;
+export async function signFile({ file, ...rest }: SignOptions): Promise<SignResult> {
+  const { sigstoreFile, force = false } = rest;
+  const inParts = await isInParts(file);
+  if (inParts && rest.output === undefined) throw withoutOutput(nameOf(file));
+  const options: Signable = { ...rest, place: file, file: nameOf(file), inParts };
   if (sigstoreFile !== undefined) await refuseExisting(sigstoreFile, force);
-  const isDocument = await beginsWithBrace(options.file);
+  const isDocument = !inParts && (await beginsWithBrace(options.file));
   const signing = isDocument ? await readDocument(options) : await proveBundle(options);
   const signature = await options.signer.sign(signing.bytes);
   const written =
@@ -92,6 +101,13 @@ export async function signFile(options: SignOptions): Promise<SignResult> {
   };
 }
 
+interface Signable extends Omit<SignOptions, 'file'> {
+  readonly place: BundlePlace;
+  /** What messages call it; its path, unless it is in parts. */
+  readonly file: string;
+  readonly inParts: boolean;
+}
+
 /** The exact bytes to sign, and what they mean. */
 interface Signing {
   readonly bytes: Buffer;
@@ -109,12 +125,12 @@ async function beginsWithBrace(path: string): Promise<boolean> {
   }
 }
 
-async function readDocument({ file }: SignOptions): Promise<Signing> {
+async function readDocument({ file }: Signable): Promise<Signing> {
   const bytes = await readSmallFile(file, 'trust store', maxTrustBytes);
   return { bytes, subject: { kind: 'trust store', document: parseTrust(bytes, file) } };
 }
 
-async function proveBundle(options: SignOptions): Promise<Signing> {
+async function proveBundle(options: Signable): Promise<Signing> {
   return withBundle(options, options.trust, async (sealed, opened) => {
     options.notify?.(`checking every byte of ${options.file}`);
     await opened.payload((_file, body) => pipeline(body, new Discard()));
@@ -124,13 +140,13 @@ async function proveBundle(options: SignOptions): Promise<Signing> {
 }
 
 async function withBundle<T>(
-  { file, output, detached, signal }: SignOptions,
+  { place, file, output, detached, signal, onRepair }: Signable,
   trust: Trust | undefined,
   work: (sealed: SealedBundle, opened: OpenBundle<Authentication | undefined>) => Promise<T>,
 ): Promise<T> {
   // Where a bundle is written there is room for one; where none is, the directory of this one may be read-only.
   const scratch = detached === true ? undefined : dirname(output ?? file);
-  const sealed = await openBundleFile(file, signal, scratch);
+  const sealed = await openBundle(place, { signal, scratch, onRepair });
   try {
     const check = trust === undefined ? () => undefined : authenticator(trust, new Date());
     return await work(sealed, sealed.open(check));
@@ -144,7 +160,7 @@ type Written = Pick<SignResult, 'file' | 'signatures'>;
 async function writeSignature(
   signature: Buffer,
   { subject }: Signing,
-  { file, output, signer, force = false, signal }: SignOptions,
+  { file, output, signer, force = false, signal }: Signable,
 ): Promise<Written> {
   const { keyId } = signer;
   const beside = subject.kind === 'bundle' ? `${file}.sig` : join(dirname(file), `${keyId}.sig`);
@@ -155,26 +171,30 @@ async function writeSignature(
 }
 
 /** Rewrites the bundle. It is read a second time, and must still say what was proved and signed. */
-async function addToBundle(signature: Buffer, { bytes }: Signing, options: SignOptions): Promise<Written> {
+async function addToBundle(signature: Buffer, { bytes }: Signing, options: Signable): Promise<Written> {
   const { signer, output, signal, notify } = options;
   // In place, a symbolic link stays one.
   const target = output === undefined ? await realpath(options.file) : resolve(output);
   const container = containerFor(target);
-  const mode = (await stat(options.file)).mode & 0o777;
+  const mode = options.inParts ? 0o644 : (await stat(options.file)).mode & 0o777;
   const commit = { force: output === undefined || options.force === true, mode };
-  const signatures = await withBundle(options, undefined, async (sealed, opened) => {
-    if (!sealed.manifestBytes.equals(bytes)) throw changed(options.file);
-    const merged = withSignature(sealed.signatures, signer.keyId, signature);
-    notify?.(`writing ${output ?? options.file}`);
-    await committedFile(target, { ...commit, ...(signal === undefined ? {} : { signal }) }, (file) =>
-      repack({ sealed, opened, signatures: merged }, container, {
-        out: fileWriter(file),
-        scratch: dirname(target),
-        signal,
-      }),
-    );
-    return [...merged.keys()];
-  });
+  const signatures = await withBundle(
+    { ...options, onRepair: undefined },
+    undefined,
+    async (sealed, opened) => {
+      if (!sealed.manifestBytes.equals(bytes)) throw changed(options.file);
+      const merged = withSignature(sealed.signatures, signer.keyId, signature);
+      notify?.(`writing ${output ?? options.file}`);
+      await committedFile(target, { ...commit, ...(signal === undefined ? {} : { signal }) }, (file) =>
+        repack({ sealed, opened, signatures: merged }, container, {
+          out: fileWriter(file),
+          scratch: dirname(target),
+          signal,
+        }),
+      );
+      return [...merged.keys()];
+    },
+  );
   return { file: output ?? options.file, signatures };
 }
 
@@ -198,5 +218,11 @@ function withSignature(
 const changed = (file: string): PlugferryError =>
   new PlugferryError('E_SOURCE_CHANGED', `${file} was replaced by another bundle while it was signed`, {
     hint: 'Nothing was written. Let whoever writes it finish, look at it, and sign again.',
+    details: { file },
+  });
+
+const withoutOutput = (file: string): PlugferryError =>
+  new PlugferryError('E_USAGE', `${file} are parts of a bundle, and those are not changed`, {
+    hint: 'Name the whole bundle to write with -o, or with --detached the signature file.',
     details: { file },
   });

@@ -28,7 +28,7 @@ export interface BundleSourceOptions {
  */
 export async function bundleSource(path: string, options: BundleSourceOptions): Promise<Source> {
   const { trust, scratch, signal } = options;
-  const sealed = await openBundleFile(path, signal, scratch);
+  const sealed = await openBundleFile(path, { signal, scratch });
   try {
     const moment = { clock: new Date() };
     const opened = sealed.open(authenticator(trust, moment.clock));

@@ -1,15 +1,22 @@
 import { basename, join } from 'node:path';
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { CommitOptions } from './io/commit.js';
 import { committedSet } from './io/commit-set.js';
 import { isDirectory, openRegular } from './io/file.js';
 import { Splitter, type WrittenPart } from './parts/split.js';
 
-export interface SplitOptions {
-  /** Path of a bundle file. What is in it is not looked at. */
-  readonly bundle: string;
+/** Into what parts a bundle is cut. */
+export interface SplitShape {
   /** Most bytes of a part file, at least 1 MiB. */
   readonly partFile: number;
   /** Parity parts, in percent of the others. @default 0 */
   readonly parity?: number;
+}
+
+export interface SplitOptions extends SplitShape {
+  /** Path of a bundle file. What is in it is not looked at. */
+  readonly bundle: string;
   /** What the names of the parts begin with, or a directory for them. @default the bundle's own name */
   readonly output?: string;
   /** Replace existing part files. @default false */
@@ -35,28 +42,52 @@ export interface SplitResult {
  * @throws PlugferryError `E_NOT_FOUND`, `E_USAGE`, `E_LIMIT`, `E_EXISTS`, `E_NO_SPACE`, `E_IO`.
  */
 export async function splitBundle(options: SplitOptions): Promise<SplitResult> {
-  const { bundle, parity = 0, partFile, signal, notify, force = false } = options;
+  const { bundle, signal, force = false } = options;
   const prefix = await prefixFor(bundle, options.output ?? bundle);
   const source = await openRegular(bundle, 'bundle');
   try {
-    return await committedSet({ force, ...(signal === undefined ? {} : { signal }) }, async (add) => {
-      const splitter = new Splitter({ prefix, partFile, parity, signal, notify }, add);
-      const bytes = source.createReadStream({ start: 0, highWaterMark: 1024 * 1024, autoClose: false });
-      for await (const chunk of bytes) await splitter.write(chunk as Buffer);
-      return splitResult(await splitter.finish());
-    });
+    const bytes = source.createReadStream({ start: 0, highWaterMark: 1024 * 1024, autoClose: false });
+    const commit = { force, ...(signal === undefined ? {} : { signal }) };
+    return await writeParts({ ...options, prefix }, commit, (into) => pipeline(bytes, into));
   } finally {
     await source.close();
   }
 }
 
-/** @returns where parts of a bundle named `name` go: into `output`, if that is a directory, else under that name. */
-export const prefixFor = async (name: string, output: string): Promise<string> =>
+/** Where parts of a bundle named `name` go: into `output`, if that is a directory, else under that name. */
+const prefixFor = async (name: string, output: string): Promise<string> =>
   (await isDirectory(output)) ? join(output, basename(name)) : output;
 
-export const splitResult = ({ set, shape, parts }: Awaited<ReturnType<Splitter['finish']>>): SplitResult => ({
-  set,
-  size: shape.bundleSize,
-  sha256: shape.bundleSha256,
-  parts,
-});
+export interface PartsRequest extends SplitShape {
+  /** Part files are named `<prefix>.part001` and so on. */
+  readonly prefix: string;
+  readonly signal?: AbortSignal | undefined;
+  readonly notify?: ((message: string) => void) | undefined;
+}
+
+/**
+ * Writes as parts what `fill` writes into a stream, which it ends. Either all of them appear, or none.
+ *
+ * @throws PlugferryError `E_USAGE`, `E_LIMIT`, `E_EXISTS`, `E_NO_SPACE`, `E_IO`, and what `fill` throws.
+ */
+export async function writeParts(
+  { prefix, partFile, parity = 0, signal, notify }: PartsRequest,
+  commit: CommitOptions,
+  fill: (into: Writable) => Promise<unknown>,
+): Promise<SplitResult> {
+  return committedSet(commit, async (add) => {
+    const splitter = new Splitter({ prefix, partFile, parity, signal, notify }, add);
+    await fill(
+      new Writable({
+        highWaterMark: 1024 * 1024,
+        write(chunk: Buffer, _encoding, done) {
+          splitter.write(chunk).then(() => {
+            done();
+          }, done);
+        },
+      }),
+    );
+    const { set, shape, parts } = await splitter.finish();
+    return { set, size: shape.bundleSize, sha256: shape.bundleSha256, parts };
+  });
+}

@@ -1,18 +1,21 @@
 import { pipeline } from 'node:stream/promises';
 import { authenticator, judge, withChecks, type Authentication, type Trust } from './authenticate.js';
 import type { OpenBundle } from './bundle/bundle.js';
-import { openBundleFile } from './bundle/open-file.js';
 import { isPlugferryError } from './errors.js';
 import { refuseUnfit } from './gateway/compatibility.js';
 import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
+import { openBundle, type BundlePlace } from './open-bundle.js';
+import type { PartDamage } from './parts/damage.js';
 import type { GatewayProfile } from './schema/gatewayProfile.js';
 import type { Manifest } from './schema/manifest.js';
 import type { Check } from './trust/ruling.js';
 
 export interface VerifyOptions {
-  /** Path of a bundle file. */
-  readonly bundle: string;
+  /** Path of a bundle file; or its parts, in any order and under any names, or a directory of them. */
+  readonly bundle: BundlePlace;
+  /** Told, once, what was missing or damaged in parts and was made again from parity. */
+  readonly onRepair?: (repaired: readonly PartDamage[]) => void;
   readonly trust: Trust;
   /** The gateway that is to run the plugins. */
   readonly gateway?: GatewayProfile;
@@ -37,8 +40,8 @@ export interface Verification {
  *   passed, with all checks so far in `details.checks`.
  */
 export async function verifyBundle(options: VerifyOptions): Promise<Verification> {
-  const { bundle, trust, signal, clock = () => new Date() } = options;
-  const sealed = await openBundleFile(bundle, signal);
+  const { bundle, trust, signal, onRepair, clock = () => new Date() } = options;
+  const sealed = await openBundle(bundle, { signal, onRepair });
   try {
     const moment = { clock: clock() };
     const opened = sealed.open(authenticator(trust, moment.clock));

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { Readable } from 'node:stream';
 import { PlugferryError } from '../errors.js';
 import { openRegular } from '../io/file.js';
 import type { SealedBundle } from './bundle.js';
@@ -8,24 +9,25 @@ import { unpackZip } from './unpack-zip.js';
 import { unpackTarGz } from './unpack.js';
 import { beyondZip, maxZipBytes } from './zip-size.js';
 
+const zipMagic = '504b0304';
+
+export interface OpenBundleOptions {
+  /** Directory for the private copy that a zip, which must be read from its end, is copied to. @default the system's */
+  readonly scratch?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Opens a bundle file. What it is follows from its first bytes, not from its name; it is then read once, from start to end.
  *
- * @param scratch directory for the private copy that a zip, which must be read from its end, is copied to.
  * @throws PlugferryError `E_NOT_FOUND`, `E_CONTAINER` when it is no bundle, and as {@link unpackTarGz} and
  *   {@link unpackZip}.
  */
-export async function openBundleFile(
-  path: string,
-  signal?: AbortSignal,
-  scratch = tmpdir(),
-): Promise<SealedBundle> {
+export async function openBundleFile(path: string, options: OpenBundleOptions = {}): Promise<SealedBundle> {
   const handle = await openRegular(path, 'bundle');
   try {
-    if ((await kindOf(handle, path)) === 'gzip') return await unpackTarGz(readStream(handle, signal));
-    const copy = await privateCopy(handle, scratch, signal);
-    await handle.close();
-    return await unpackZip(copy);
+    if ((await handle.stat()).size > maxZipBytes && (await isZip(handle))) throw beyondZip();
+    return await openBundleStream(readStream(handle, options.signal), path, options);
   } catch (error) {
     await handle.close();
     throw error;
@@ -42,11 +44,55 @@ const readStream = (
     ...(signal === undefined ? {} : { signal }),
   });
 
-async function privateCopy(handle: FileHandle, directory: string, signal?: AbortSignal): Promise<Scratch> {
-  if ((await handle.stat()).size > maxZipBytes) throw beyondZip();
+async function isZip(handle: FileHandle): Promise<boolean> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0);
+  return bytesRead === 4 && buffer.toString('hex') === zipMagic;
+}
+
+/**
+ * Opens a bundle that comes as a stream, which is destroyed when the bundle is closed.
+ *
+ * @param name what the user calls it, for errors.
+ * @throws PlugferryError `E_CONTAINER` when it is no bundle, and as {@link unpackTarGz} and {@link unpackZip}.
+ */
+export async function openBundleStream(
+  source: Readable,
+  name: string,
+  { scratch = tmpdir(), signal }: OpenBundleOptions = {},
+): Promise<SealedBundle> {
+  try {
+    const { head, whole } = await beginning(source);
+    if (kindOf(head, name) === 'gzip') return await unpackTarGz(whole);
+    return await unpackZip(await privateCopy(whole, scratch, signal));
+  } catch (error) {
+    source.destroy();
+    throw error;
+  }
+}
+
+/** Bytes of the beginning that say what a file is. */
+const headBytes = 262;
+
+/** The first bytes of a stream, and all of it. */
+async function beginning(source: Readable): Promise<{ readonly head: Buffer; readonly whole: Readable }> {
+  const chunks = source.iterator({ destroyOnReturn: false });
+  let head = Buffer.alloc(0);
+  let ended = false;
+  while (!ended && head.length < headBytes) {
+    const next = (await chunks.next()) as IteratorResult<Buffer, undefined>;
+    if (next.done === true) ended = true;
+    else head = Buffer.concat([head, next.value]);
+  }
+  await chunks.return?.();
+  if (ended || source.readableEnded) return { head, whole: Readable.from([head], { objectMode: false }) };
+  source.unshift(head);
+  return { head, whole: source };
+}
+
+async function privateCopy(source: Readable, directory: string, signal?: AbortSignal): Promise<Scratch> {
   const copy = await Scratch.open(directory, signal);
   try {
-    for await (const chunk of readStream(handle, signal)) {
+    for await (const chunk of source) {
       // The file may grow while it is read.
       if (copy.size + (chunk as Buffer).length > maxZipBytes) throw beyondZip();
       await copy.append(chunk as Buffer);
@@ -70,18 +116,15 @@ const strangers: readonly (readonly [signature: string, at: number, what: string
   ['2d2d2d2d2d424547494e', 0, 'a key or certificate'],
 ];
 
-async function kindOf(handle: FileHandle, path: string): Promise<'gzip' | 'zip'> {
-  const buffer = Buffer.alloc(262);
-  const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
-  const head = buffer.subarray(0, bytesRead);
+function kindOf(head: Buffer, name: string): 'gzip' | 'zip' {
   const begins = (hex: string, at = 0): boolean =>
     head.subarray(at, at + hex.length / 2).toString('hex') === hex;
   if (begins('1f8b')) return 'gzip';
-  if (begins('504b0304')) return 'zip';
+  if (begins(zipMagic)) return 'zip';
   const known = strangers.find(([hex, at]) => begins(hex, at));
   const found = head.length === 0 ? 'empty' : (known?.[2] ?? 'of an unknown kind');
-  throw new PlugferryError('E_CONTAINER', `${path} is ${found}, expected a .tar.gz or .zip bundle`, {
+  throw new PlugferryError('E_CONTAINER', `${name} is ${found}, expected a .tar.gz or .zip bundle`, {
     hint: 'Give the file that "plugferry export" wrote.',
-    details: { file: path, expected: 'gzip or zip', found },
+    details: { file: name, expected: 'gzip or zip', found },
   });
 }

@@ -9,6 +9,7 @@ import {
 import { PlugferryError } from '../errors.js';
 import { formatBytes } from '../io/text.js';
 import type { OptionTable } from './command.js';
+import type { Terminal } from './terminal.js';
 
 /** Options of every command that writes a bundle in parts. */
 export const splitOptions = {
@@ -49,3 +50,18 @@ export const partRows = (parts: readonly WrittenPart[]): (readonly [string, stri
 /** What was wrong with parts, one line each. */
 export const repairLines = (repaired: readonly PartDamage[]): string[] =>
   repaired.map((damage) => `repaired from parity: ${describeDamage(damage)}`);
+
+/** The bundle of a command that reads one: a file, or all its parts. */
+export const bundlePlace = {
+  type: 'string',
+  array: true,
+  demandOption: true,
+  describe: 'Bundle file; or its parts, in any order, or a directory of them',
+} as const satisfies OptionTable[string];
+
+/** Says each repair aloud: the medium is on its way out. */
+export const sayRepairs =
+  ({ warn }: Pick<Terminal, 'warn'>) =>
+  (repaired: readonly PartDamage[]): void => {
+    for (const line of repairLines(repaired)) warn(line);
+  };

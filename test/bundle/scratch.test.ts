@@ -110,7 +110,7 @@ describe('a zip whose private copy', () => {
   test('cannot be made is not read', async () => {
     const bundle = await put(directory, 'set.zip', bytes);
     const unwritable = '/proc/self';
-    const code = await codeFrom(openBundleFile(bundle, undefined, unwritable));
+    const code = await codeFrom(openBundleFile(bundle, { scratch: unwritable }));
     await rm(bundle);
     // Linux says that nothing can be made there; elsewhere there is no such directory.
     expect(code).toMatch(process.platform === 'linux' ? /^(E_IO|done)$/ : /./);

@@ -14,6 +14,7 @@ import {
   sourceTrustOptions,
   writeFailures,
 } from '../source-options.js';
+import { partRows, splitFrom, splitOptions } from '../split-options.js';
 import { facts, table } from '../table.js';
 import { pointInTime, timeAfter } from '../time-options.js';
 
@@ -81,6 +82,7 @@ export default command({
       type: 'string',
       describe: 'Last day or time (UTC) on which it may be imported, YYYY-MM-DD[THH:MM:SSZ]',
     },
+    ...splitOptions,
     ...gatewayOptions,
     ...signingOptions,
     ...sourceTrustOptions,
@@ -93,11 +95,16 @@ export default command({
       'Pack a selection',
     ],
     [
+      './plugins -o media.tar.gz --split-size 700M --parity 20% --signing-key dev.key',
+      'Write media.tar.gz.part001 and so on; any one in five may get lost',
+    ],
+    [
       'edge.tar.gz auth.tar.gz -o both.tar.gz --public-key dev.pub --signing-key dev.key',
       'Merge bundles, after verifying them',
     ],
   ],
   async run(flags, { terminal, signal }) {
+    const split = splitFrom(flags);
     const createdAt = sourceDate(process.env['SOURCE_DATE_EPOCH']);
     const signer = await signerFrom(flags, signal);
     const expiresAt = expiry(flags, createdAt ?? new Date());
@@ -108,6 +115,7 @@ export default command({
       source: flags.source.map(String),
       output: flags.output,
       force: flags.force,
+      ...(split === undefined ? {} : { split }),
       include: await readPatterns(flags.plugin ?? []),
       exclude: await readPatterns(flags.exclude ?? []),
       namings: await readNamings(flags),
@@ -174,6 +182,7 @@ function describe(result: ExportResult): string {
     table(['PLUGIN', 'VERSION', 'SIZE', 'SHA256', ''], rows),
     '',
     facts([
+      ...partRows(result.parts ?? []),
       ['bundle', `${result.file} (${formatBytes(result.size)}, ${result.plugins.length} plugins)`],
       ...(result.failures.length === 0 ? [] : [['LEFT OUT', `${result.failures.length} plugins`] as const]),
       ['set', `${result.set}, sequence ${result.sequence}`],

@@ -2,13 +2,14 @@ import { importBundle, type ImportResult } from '../../index.js';
 import { command } from '../command.js';
 import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
 import { readTrust, trustOptions } from '../options.js';
+import { bundlePlace, sayRepairs } from '../split-options.js';
 import { escapeLine } from '../../io/text.js';
 import { facts } from '../table.js';
 
 export default command({
   name: 'import',
   describe: 'Verify a bundle and make it the current release of a volume, all or nothing',
-  positionals: { bundle: { type: 'string', demandOption: true, describe: 'Bundle file' } },
+  positionals: { bundle: bundlePlace },
   options: {
     to: {
       type: 'string',
@@ -45,10 +46,15 @@ export default command({
     ['edge.tar.gz --to /srv/plugin-server --public-key dev.pub', 'Add the bundle to what is served'],
     ['edge.tar.gz --to /srv/plugin-server --trust ./trust', 'Let the policy of the set decide'],
     ['edge.tar.gz --to /srv/plugin-server --public-key dev.pub --mode replace', 'Serve exactly the bundle'],
+    [
+      'edge.tar.gz.part001 edge.tar.gz.part002 --to /srv/plugin-server --public-key dev.pub',
+      'Take the bundle from its parts, as they are on the media',
+    ],
   ],
   async run({ bundle, to, mode, ...flags }, { terminal, signal }) {
     const result = await importBundle({
-      bundle,
+      bundle: bundle.map(String),
+      onRepair: sayRepairs(terminal),
       to,
       trust: await readTrust(flags, terminal),
       mode: mode === 'replace' ? 'replace' : 'merge',

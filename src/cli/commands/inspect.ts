@@ -1,16 +1,21 @@
 import { inspectBundle } from '../../index.js';
 import { command } from '../command.js';
 import { manifestFacts, pluginTable } from '../manifest-text.js';
+import { bundlePlace, sayRepairs } from '../split-options.js';
 import { facts } from '../table.js';
 
 export default command({
   name: 'inspect',
   describe: 'Show what a bundle says of itself; nothing is verified',
-  positionals: { bundle: { type: 'string', demandOption: true, describe: 'Bundle file' } },
+  positionals: { bundle: bundlePlace },
   options: {},
   examples: [['edge.tar.gz', 'Who claims to have signed it, and what is inside']],
-  async run({ bundle }, { signal }) {
-    const inspection = await inspectBundle({ bundle, signal });
+  async run({ bundle }, { terminal, signal }) {
+    const inspection = await inspectBundle({
+      bundle: bundle.map(String),
+      onRepair: sayRepairs(terminal),
+      signal,
+    });
     const { manifest, manifestSha256, claimedSigners } = inspection;
     const signers = claimedSigners.length === 0 ? ['nobody'] : claimedSigners;
     return {

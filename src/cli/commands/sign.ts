@@ -3,6 +3,7 @@ import { PlugferryError } from '../../errors.js';
 import { command } from '../command.js';
 import { manifestFacts, pluginTable } from '../manifest-text.js';
 import { readSigners, signerFrom, signerOptions, signingOptions } from '../options.js';
+import { bundlePlace, sayRepairs } from '../split-options.js';
 import { facts } from '../table.js';
 import { keyTable, policyTable, storeFacts } from '../trust-text.js';
 
@@ -10,7 +11,7 @@ export default command({
   name: 'sign',
   describe: 'Add a signature to a bundle, its plugins untouched; or sign the trust.json of a trust store',
   positionals: {
-    file: { type: 'string', demandOption: true, describe: 'Bundle file, or trust.json of a trust store' },
+    file: { ...bundlePlace, describe: `${bundlePlace.describe}; or trust.json of a trust store` },
   },
   options: {
     output: {
@@ -51,7 +52,8 @@ export default command({
   async run({ file, output, detached, sigstore, force, ...flags }, { terminal, signal }) {
     const trust = await readSigners(flags);
     const result = await signFile({
-      file,
+      file: file.map(String),
+      onRepair: sayRepairs(terminal),
       signer: needed(await signerFrom(flags, signal)),
       detached,
       force,

@@ -1,4 +1,5 @@
 import {
+  holdsParts,
   isPlugferryError,
   verifyBundle,
   verifyVolume,
@@ -15,6 +16,7 @@ import { exitCodes } from '../exit-codes.js';
 import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
 import { manifestFacts } from '../manifest-text.js';
 import { readTrust, trustOptions, variable } from '../options.js';
+import { bundlePlace, sayRepairs } from '../split-options.js';
 import { facts, table } from '../table.js';
 import { checksOf, checkTable } from '../trust-text.js';
 
@@ -22,7 +24,7 @@ export default command({
   name: 'verify',
   describe: 'Check signatures, policy and every byte of a bundle, or every byte of a volume; write nothing',
   positionals: {
-    bundle: { type: 'string', demandOption: true, describe: 'Bundle file, or directory of a volume' },
+    bundle: { ...bundlePlace, describe: `${bundlePlace.describe}; or directory of a volume` },
   },
   options: { ...trustOptions, ...gatewayOptions },
   examples: [
@@ -35,13 +37,15 @@ export default command({
     ['/srv/plugin-server', 'Reads every byte of every release again; names what is not as it was imported'],
   ],
   async run({ bundle, ...flags }, { terminal, signal }) {
-    if (await isDirectory(bundle)) {
+    const places = bundle.map(String);
+    const [volume = ''] = places;
+    if (places.length === 1 && (await isDirectory(volume)) && !(await holdsParts(volume))) {
       refuseTrustOptions(flags);
-      return volumeOutcome(await verifyVolume(bundle, signal));
+      return volumeOutcome(await verifyVolume(volume, signal));
     }
     const trust = await readTrust(flags, terminal);
     const { manifest, manifestSha256, authentication, checks } = await verify(
-      { bundle, trust, ...(await gatewayFrom(flags)), signal },
+      { bundle: places, trust, onRepair: sayRepairs(terminal), ...(await gatewayFrom(flags)), signal },
       terminal,
     );
     const { signers, uncounted, unknownSigners, skipped } = authentication;
