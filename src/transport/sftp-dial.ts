@@ -14,6 +14,7 @@ export class SftpDial {
   readonly #settings: SshSettings;
   #target: Promise<SshTarget> | undefined;
   #session: SftpSession | undefined;
+  #opening: Promise<SftpSession> | undefined;
 
   constructor(address: SshAddress, settings: SshSettings) {
     this.#address = address;
@@ -27,6 +28,14 @@ export class SftpDial {
    */
   async session(signal?: AbortSignal): Promise<SftpSession> {
     if (this.#session?.alive === true) return this.#session;
+    // Whoever asks while one is made waits for that one.
+    this.#opening ??= this.#open(signal).finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #open(signal: AbortSignal | undefined): Promise<SftpSession> {
     this.#target ??= sshTarget(this.#address, this.#settings);
     this.#session = await SftpSession.open(await this.#target, this.#settings, signal);
     return this.#session;

@@ -41,9 +41,18 @@ export async function proves(session: SftpSession, claim: Claim): Promise<'yes' 
 }
 
 async function serverAgrees(session: SftpSession, { path, start = 0, end, sha256 }: Claim): Promise<boolean> {
-  if (start > 0 || end < worthAsking || !isPlain(path) || !(await hasShell(session))) return false;
+  return start === 0 && (await serverSha256(session, path, end)) === sha256;
+}
+
+/** SHA-256 of the first `end` bytes of a file as the server finds it; undefined where it cannot, or where that is not worth it. */
+export async function serverSha256(
+  session: SftpSession,
+  path: string,
+  end: number,
+): Promise<string | undefined> {
+  if (end < worthAsking || !isPlain(path) || !(await hasShell(session))) return undefined;
   const command = `head -c ${end} < '${path.replaceAll("'", `'\\''`)}' | sha256sum`;
-  return digestIn(await session.run(command, hashLimit(end))) === sha256;
+  return digestIn(await session.run(command, hashLimit(end)));
 }
 
 /** Paths that no shell reads otherwise than they are meant. */

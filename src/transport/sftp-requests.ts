@@ -1,3 +1,4 @@
+import type { FreeSpace } from '../io/file-system.js';
 import type { SftpSession } from './sftp-session.js';
 
 export type Handle = Buffer;
@@ -65,11 +66,9 @@ export const replaceFile = (session: SftpSession, from: string, to: string): Pro
     sftp.ext_openssh_rename(from, to, done);
   });
 
-/** Room that is left, as statvfs tells it. */
-export interface Space {
-  readonly bytes: number;
-  /** Undefined where the file system does not count them. */
-  readonly inodes: number | undefined;
+/** What statvfs tells of a file system. */
+export interface Space extends FreeSpace {
+  readonly readOnly: boolean;
 }
 
 /** Undefined where the server does not tell. */
@@ -80,8 +79,76 @@ export async function spaceAt(session: SftpSession, path: string): Promise<Space
       sftp.ext_openssh_statvfs(path, done);
     })
     .catch(() => undefined);
-  const { f_frsize = 0, f_bavail = 0, f_files = 0, f_favail = 0 } = told ?? {};
-  return told === undefined || f_frsize === 0
-    ? undefined
-    : { bytes: f_frsize * f_bavail, inodes: f_files === 0 ? undefined : f_favail };
+  const { f_frsize = 0, f_bavail = 0, f_files = 0, f_favail = 0, f_flag = 0 } = told ?? {};
+  if (told === undefined || f_frsize === 0) return undefined;
+  return {
+    bytes: f_frsize * f_bavail,
+    inodes: f_files === 0 ? undefined : f_favail,
+    readOnly: f_flag % 2 === 1,
+  };
+}
+
+/** Of an open file. */
+export const change = (
+  session: SftpSession,
+  { path, handle }: { readonly path: string; readonly handle: Handle },
+  what: { readonly mode: number } | { readonly size: number },
+): Promise<void> =>
+  session.request(path, (sftp, done) => {
+    sftp.fsetstat(handle, what, done);
+  });
+
+/** As {@link attributesAt}, but of what a link leads to. */
+export const attributesBehind = (session: SftpSession, path: string): Promise<Attributes> =>
+  session.request<Attributes>(path, (sftp, done) => {
+    sftp.stat(path, done);
+  });
+
+export const setMode = (session: SftpSession, path: string, mode: number): Promise<void> =>
+  session.request(path, (sftp, done) => {
+    sftp.chmod(path, mode, done);
+  });
+
+export const makeDirectory = (session: SftpSession, path: string, mode: number): Promise<void> =>
+  session.request(path, (sftp, done) => {
+    sftp.mkdir(path, { mode }, done);
+  });
+
+export const removeDirectory = (session: SftpSession, path: string): Promise<void> =>
+  session.request(path, (sftp, done) => {
+    sftp.rmdir(path, done);
+  });
+
+export const linkFile = (session: SftpSession, from: string, to: string): Promise<void> =>
+  session.request(to, (sftp, done) => {
+    sftp.ext_openssh_hardlink(from, to, done);
+  });
+
+export const makeLink = (session: SftpSession, target: string, path: string): Promise<void> =>
+  session.request(path, (sftp, done) => {
+    sftp.symlink(target, path, done);
+  });
+
+export const targetOf = (session: SftpSession, path: string): Promise<string> =>
+  session.request<string>(path, (sftp, done) => {
+    sftp.readlink(path, done);
+  });
+
+/** The absolute path with all links resolved. */
+export const resolvedPath = (session: SftpSession, path: string): Promise<string> =>
+  session.request<string>(path, (sftp, done) => {
+    sftp.realpath(path, done);
+  });
+
+export const writePiece = (session: SftpSession, { path, handle, piece, position }: Piece): Promise<void> =>
+  session.request(path, (sftp, done) => {
+    sftp.write(handle, piece, 0, piece.length, position, done);
+  });
+
+/** Bytes for one place of an open file: no more than one request carries. */
+export interface Piece {
+  readonly path: string;
+  readonly handle: Handle;
+  readonly piece: Buffer;
+  readonly position: number;
 }

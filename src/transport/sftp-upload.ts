@@ -5,6 +5,7 @@ import { PlugferryError } from '../errors.js';
 import { openRegular } from '../io/file.js';
 import { formatBytes } from '../io/text.js';
 import type { Retry, SftpDial } from './sftp-dial.js';
+import { orIfMissing } from './sftp-explain.js';
 import { fileError, isFailure } from './sftp-failure.js';
 import type { SftpLocation } from './sftp-location.js';
 import { proves } from './sftp-proof.js';
@@ -235,15 +236,6 @@ export class Upload {
     const there = await orIfMissing(attributesAt(session, path));
     if (there?.isFile() !== true || there.size !== size) return false;
     return (await proves(session, { path, end: size, sha256 })) === 'yes';
-  }
-}
-
-async function orIfMissing<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (isFailure(error, 'ENOENT')) return undefined;
-    throw error;
   }
 }
 
