@@ -3,7 +3,7 @@ import type { ManifestFile } from '../schema/manifest.js';
 type Listed = Pick<ManifestFile, 'path' | 'md5' | 'sha256'>;
 
 /**
- * The text that `md5sum -c` or `sha256sum -c` reads, over the files under `plugins/`. Paths need no escaping: the rules for
+ * The text that `md5sum -c` or `sha256sum -c` reads, over the files that follow. Paths need no escaping: the rules for
  * names and versions leave no character that coreutils would escape.
  */
 export const checksumText = (files: readonly Listed[], algorithm: 'md5' | 'sha256'): string =>

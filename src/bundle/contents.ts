@@ -1,7 +1,14 @@
 import { digestOf, type Digest } from '../io/digest.js';
 import { pluginPath } from '../plugin/layout.js';
-import { comparePluginIds, type PluginId } from '../plugin/plugin.js';
-import type { Manifest, ManifestFile, ManifestPlugin, ModuleFacts } from '../schema/manifest.js';
+import { comparePluginIds, compareText, type PluginId } from '../plugin/plugin.js';
+import { resourcePath } from '../plugin/resource-name.js';
+import type {
+  Manifest,
+  ManifestFile,
+  ManifestPlugin,
+  ManifestResource,
+  ModuleFacts,
+} from '../schema/manifest.js';
 import { checksumNames, maxSharedPath } from './bundle.js';
 import { checksumText } from './checksums.js';
 
@@ -13,6 +20,12 @@ export interface PackedPlugin extends PluginId {
   readonly provenance: ManifestPlugin['source'];
 }
 
+/** A WasmPlugin resource that travels along. */
+export interface PackedResource extends ManifestResource {
+  /** The resource as YAML. */
+  readonly text: Buffer;
+}
+
 /** The fields of a manifest that the sender chooses. */
 export type BundleLabel = Pick<
   Manifest,
@@ -22,15 +35,23 @@ export type BundleLabel = Pick<
 /** A manifest, and the small files whose bytes follow from it and from the plugins. */
 export interface Contents {
   readonly manifest: Manifest;
-  /** Bytes of the checksum and metadata files by path. */
+  /** Bytes of the checksum, metadata and resource files by path. */
   readonly texts: ReadonlyMap<string, Buffer>;
 }
 
 /** Lays out a bundle: sorted, every file listed with its digests, modules with equal bytes named once. */
-export function layOut(plugins: readonly PackedPlugin[], label: BundleLabel): Contents {
+export function layOut(
+  plugins: readonly PackedPlugin[],
+  label: BundleLabel,
+  resources: readonly PackedResource[] = [],
+): Contents {
   const sorted = [...plugins].sort(comparePluginIds);
+  const named = [...resources].sort((a, b) => compareText(a.name, b.name));
   const texts = new Map<string, Buffer>();
-  const files = sorted.flatMap((plugin) => pluginFiles(plugin, texts));
+  const files = [
+    ...named.map((resource) => resourceFile(resource, texts)),
+    ...sorted.flatMap((plugin) => pluginFiles(plugin, texts)),
+  ];
   shareModules(files);
   const checksums = checksumNames.map((path) => {
     const text = Buffer.from(checksumText(files, path === 'checksums.md5' ? 'md5' : 'sha256'));
@@ -38,7 +59,13 @@ export function layOut(plugins: readonly PackedPlugin[], label: BundleLabel): Co
     return fileOf(path, digestOf(text));
   });
   const all = [...checksums, ...files];
-  return { manifest: manifestOf({ plugins: sorted, files: all, label }), texts };
+  return { manifest: manifestOf({ plugins: sorted, resources: named, files: all, label }), texts };
+}
+
+function resourceFile({ name, text }: PackedResource, texts: Map<string, Buffer>): ManifestFile {
+  const path = resourcePath(name);
+  texts.set(path, text);
+  return fileOf(path, digestOf(text));
 }
 
 function pluginFiles(plugin: PackedPlugin, texts: Map<string, Buffer>): ManifestFile[] {
@@ -65,12 +92,13 @@ function shareModules(files: readonly ManifestFile[]): void {
 
 interface ManifestParts {
   readonly plugins: readonly PackedPlugin[];
+  readonly resources: readonly PackedResource[];
   readonly files: ManifestFile[];
   readonly label: BundleLabel;
 }
 
 /** The order of keys is part of the format: it is the order of the bytes that are signed. */
-function manifestOf({ plugins, files, label }: ManifestParts): Manifest {
+function manifestOf({ plugins, resources, files, label }: ManifestParts): Manifest {
   return {
     type: 'plugferry.bundle/v1',
     set: label.set,
@@ -87,6 +115,14 @@ function manifestOf({ plugins, files, label }: ManifestParts): Manifest {
       source: { kind: provenance.kind, reference: provenance.reference, digest: provenance.digest },
       wasm: facts,
     })),
+    ...(resources.length === 0
+      ? {}
+      : {
+          resources: resources.map(({ name, variables }) => ({
+            name,
+            variables: [...variables].sort(compareText),
+          })),
+        }),
     files,
   };
 }

@@ -1,7 +1,19 @@
 import { PlugferryError } from '../errors.js';
 import { differenceFrom, digestOf } from '../io/digest.js';
 import { parsePluginPath, pluginFileNames, pluginPath } from '../plugin/layout.js';
-import { comparePluginIds, formatPluginId, isPluginName, isPluginVersion } from '../plugin/plugin.js';
+import {
+  comparePluginIds,
+  compareText,
+  formatPluginId,
+  isPluginName,
+  isPluginVersion,
+} from '../plugin/plugin.js';
+import {
+  isResourceName,
+  maxResourceBytes,
+  parseResourcePath,
+  resourcePath,
+} from '../plugin/resource-name.js';
 import type { Manifest, ManifestFile } from '../schema/manifest.js';
 import { parseDocument } from '../schema/parse.js';
 import { checksumNames, manifestName, maxSharedPath } from './bundle.js';
@@ -25,6 +37,7 @@ export function parseManifest(bytes: Uint8Array): Manifest {
     hint,
   });
   checkPlugins(manifest);
+  checkResources(manifest);
   checkFiles(manifest);
   return manifest;
 }
@@ -60,6 +73,20 @@ function checkPlugins({ plugins, createdAt, expiresAt }: Manifest): void {
   }
 }
 
+function checkResources({ resources = [] }: Manifest): void {
+  for (const [index, { name, variables }] of resources.entries()) {
+    if (!isResourceName(name)) throw refused(`resource name "${name}" is not allowed`);
+    const before = resources[index - 1];
+    if (before !== undefined && compareText(before.name, name) >= 0)
+      throw refused(`resource ${name} is listed twice or out of order`);
+    for (const [at, variable] of variables.entries()) {
+      const last = variables[at - 1];
+      if (last !== undefined && compareText(last, variable) >= 0)
+        throw refused(`variable ${variable} of resource ${name} is listed twice or out of order`);
+    }
+  }
+}
+
 /** Whether a time of the right pattern exists: `Date.parse` takes 30 February, and 24:00, for the day after. */
 function isMoment(time: string): boolean {
   const moment = new Date(time);
@@ -67,8 +94,12 @@ function isMoment(time: string): boolean {
 }
 
 /** The paths that a manifest must list, in this order. */
-function expectedPaths({ plugins }: Pick<Manifest, 'plugins'>): string[] {
-  return [...checksumNames, ...plugins.flatMap((id) => pluginFileNames.map((file) => pluginPath(id, file)))];
+function expectedPaths({ plugins, resources = [] }: Pick<Manifest, 'plugins' | 'resources'>): string[] {
+  return [
+    ...checksumNames,
+    ...resources.map(({ name }) => resourcePath(name)),
+    ...plugins.flatMap((id) => pluginFileNames.map((file) => pluginPath(id, file))),
+  ];
 }
 
 function checkFiles(manifest: Manifest): void {
@@ -85,6 +116,7 @@ function checkFiles(manifest: Manifest): void {
     if (folded.has(file.path.toLowerCase()))
       throw refused(`"${file.path}" differs from another path only in case`);
     checkSameAs(file, seen);
+    checkSize(file);
     seen.set(file.path, file);
     folded.add(file.path.toLowerCase());
     total += file.size;
@@ -107,6 +139,16 @@ function checkSameAs(file: ManifestFile, seen: ReadonlyMap<string, ManifestFile>
   ) {
     throw refused(`"${file.path}" says it is the same as "${file.sameAs}", which is not so`);
   }
+}
+
+/** A resource is read whole. */
+function checkSize({ path, size }: ManifestFile): void {
+  if (parseResourcePath(path) === undefined || size <= maxResourceBytes) return;
+  const reason = `${path} has ${size} bytes, a resource has at most ${maxResourceBytes}`;
+  throw new PlugferryError('E_LIMIT', `${manifestName}: ${reason}`, {
+    hint,
+    details: { file: path, expected: maxResourceBytes, found: size },
+  });
 }
 
 /** The checksum files hold nothing that the manifest does not say, so their digests follow from it. */

@@ -48,6 +48,10 @@ export interface Manifest {
    */
   plugins: ManifestPlugin[];
   /**
+   * WasmPlugin resources that travel along, ascending by name; absent where none do. Importers do not apply them.
+   */
+  resources?: ManifestResource[];
+  /**
    * Every entry of the container but manifest.json and signatures/, in container order.
    */
   files: ManifestFile[];
@@ -96,9 +100,19 @@ export interface ModuleFacts {
   }[];
   exports: Text[];
 }
+export interface ManifestResource {
+  /**
+   * metadata.name, which is unique in a bundle; at most 95 characters.
+   */
+  name: string;
+  /**
+   * Ascending. Each stands, as ${NAME}, for a secret that did not travel and is given where the resource is rendered.
+   */
+  variables: string[];
+}
 export interface ManifestFile {
   /**
-   * checksums.md5, checksums.sha256, or plugins/<name>/<version>/<file>.
+   * checksums.md5, checksums.sha256, resources/wasmplugins/<name>.yaml, or plugins/<name>/<version>/<file>.
    */
   path: string;
   size: number;

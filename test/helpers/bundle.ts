@@ -1,7 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { layOut, type BundleLabel, type PackedPlugin } from '../../src/bundle/contents.js';
+import {
+  layOut,
+  type BundleLabel,
+  type PackedPlugin,
+  type PackedResource,
+} from '../../src/bundle/contents.js';
 import { digestOf } from '../../src/io/digest.js';
 import { formatMetadata } from '../../src/plugin/metadata.js';
 import type { Manifest } from '../../src/schema/manifest.js';
@@ -42,13 +47,28 @@ export const somePlugins: readonly BundlePlugin[] = [
 ];
 
 /** Lays out and signs a bundle without the code under test packing it. */
-export function bundleParts(
+export const bundleParts = (
   signers: readonly TestKey[],
   plugins: readonly BundlePlugin[] = somePlugins,
   change: (manifest: Manifest) => Manifest = (manifest) => manifest,
-): BundleParts {
+): BundleParts => partsOf({ signers, plugins, change, resources: [] });
+
+/** {@link bundleParts} of some plugins, with WasmPlugin resources. */
+export const resourceBundle = (
+  signers: readonly TestKey[],
+  resources: readonly PackedResource[],
+): BundleParts => partsOf({ signers, plugins: somePlugins, change: (manifest) => manifest, resources });
+
+interface BundlePlan {
+  readonly signers: readonly TestKey[];
+  readonly plugins: readonly BundlePlugin[];
+  readonly change: (manifest: Manifest) => Manifest;
+  readonly resources: readonly PackedResource[];
+}
+
+function partsOf({ signers, plugins, change, resources }: BundlePlan): BundleParts {
   const packed = plugins.map(packedPlugin);
-  const { manifest: honest, texts } = layOut(packed, testLabel);
+  const { manifest: honest, texts } = layOut(packed, testLabel, resources);
   const manifest = change(structuredClone(honest));
   const manifestBytes = documentBytes(manifest);
   const modules = new Map(
