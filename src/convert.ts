@@ -5,6 +5,7 @@ import { repack } from './bundle/repack.js';
 import { committedFile } from './io/commit.js';
 import { sha256Of } from './io/digest.js';
 import { fileWriter } from './io/file-writer.js';
+import { progressOf, type ProgressObserver } from './io/progress.js';
 
 export interface ConvertOptions {
   /** Path of a bundle file. */
@@ -15,6 +16,8 @@ export interface ConvertOptions {
   readonly force?: boolean;
   readonly signal?: AbortSignal;
   readonly notify?: (message: string) => void;
+  /** Told of bytes as they flow. */
+  readonly onProgress?: ProgressObserver;
 }
 
 export interface ConvertResult {
@@ -39,7 +42,7 @@ export interface ConvertResult {
  *   that is damaged; the output then does not exist.
  */
 export async function convertBundle(options: ConvertOptions): Promise<ConvertResult> {
-  const { signal, notify } = options;
+  const { signal, notify, onProgress } = options;
   const container = containerFor(options.output);
   const output = resolve(options.output);
   // Both copies end up there anyway, so there has to be room.
@@ -50,7 +53,8 @@ export async function convertBundle(options: ConvertOptions): Promise<ConvertRes
     try {
       const opened = sealed.open((_manifest, signatures) => [...signatures.keys()]);
       notify?.(`writing ${options.output}`);
-      const carriage = { sealed, opened, signatures: sealed.signatures };
+      const progress = progressOf(onProgress, 'pack');
+      const carriage = { sealed, opened, signatures: sealed.signatures, progress };
       const { size, sha256 } = await repack(carriage, container, { out: fileWriter(file), scratch, signal });
       return {
         file: options.output,

@@ -10,6 +10,7 @@ import { isPlugferryError, PlugferryError } from './errors.js';
 import { committedFile } from './io/commit.js';
 import { sha256Of } from './io/digest.js';
 import { fileWriter } from './io/file-writer.js';
+import { progressOf, type ProgressObserver } from './io/progress.js';
 import { refuseUnfit } from './gateway/compatibility.js';
 import type { Signer } from './keys.js';
 import { parsePluginPath, pluginPath } from './plugin/layout.js';
@@ -69,6 +70,8 @@ export interface ExportOptions {
   readonly signal?: AbortSignal;
   /** Told, in words, of each step. */
   readonly notify?: (message: string) => void;
+  /** Told of bytes as they flow. */
+  readonly onProgress?: ProgressObserver;
 }
 
 export interface ExportedPlugin extends PluginId {
@@ -106,11 +109,11 @@ export interface ExportResult {
  */
 export async function exportBundle(options: ExportOptions): Promise<ExportResult> {
   const { pack } = containerFor(options.output);
-  const { source, namings = [], trust = { publicKeys: [] }, signal } = options;
+  const { source, namings = [], trust = { publicKeys: [] }, signal, onProgress } = options;
   const locations = typeof source === 'string' ? [source] : source;
   // What is downloaded ends up there anyway, so there has to be room.
   const scratch = dirname(resolve(options.output));
-  const sources = await openSources(locations, { scratch, trust, namings, signal });
+  const sources = await openSources(locations, { scratch, trust, namings, signal, onProgress });
   try {
     return await exportFrom(sources, pack, options);
   } finally {
@@ -140,6 +143,7 @@ async function exportFrom(sources: Sources, pack: Pack, options: ExportOptions):
     files: contents.manifest.files,
     open: opener(contents, plugins),
     date: new Date(contents.manifest.createdAt),
+    progress: progressOf(options.onProgress, 'pack'),
   };
   options.notify?.(`writing ${options.output}`);
   const written = await writeBundle(content, pack, options);
@@ -159,12 +163,12 @@ async function exportFrom(sources: Sources, pack: Pack, options: ExportOptions):
 
 async function gatherChosen(
   { offers, nameless }: SourcesListing,
-  { include = [], exclude = [], jobs = 4, keepGoing = false, signal, notify }: ExportOptions,
+  { include = [], exclude = [], jobs = 4, keepGoing = false, signal, notify, onProgress }: ExportOptions,
 ): Promise<Gathered> {
   // Patterns are patterns of names: what has none is not meant by them.
   if (include.length === 0 && nameless.length > 0) throw withoutName(nameless);
   const chosen = select(offers, { include, exclude });
-  return gather(chosen, { jobs, keepGoing, signal, notify });
+  return gather(chosen, { jobs, keepGoing, signal, notify, onProgress });
 }
 
 function withoutName(nameless: SourcesListing['nameless']): PlugferryError {
@@ -215,11 +219,11 @@ async function writeBundle(
   pack: Pack,
   options: ExportOptions,
 ): Promise<Pick<ExportResult, 'size' | 'sha256' | 'parts'>> {
-  const { output, signal, split, notify } = options;
+  const { output, signal, split, notify, onProgress } = options;
   const commit = { force: options.force ?? false, ...(signal === undefined ? {} : { signal }) };
   try {
     if (split !== undefined) {
-      const request = { prefix: output, ...split, signal, notify };
+      const request = { prefix: output, ...split, signal, notify, onProgress };
       const { size, sha256, parts } = await writeParts(request, commit, (into) =>
         pack(content, into, signal),
       );

@@ -1,4 +1,5 @@
 import { isPlugferryError, PlugferryError, type ErrorCode } from './errors.js';
+import { progressOf, Tally, type Progress, type ProgressObserver } from './io/progress.js';
 import { formatPluginId, type PluginId } from './plugin/plugin.js';
 import type { Offer } from './source/source.js';
 import { surveyPlugin, type SurveyedPlugin } from './source/survey.js';
@@ -10,6 +11,7 @@ export interface GatherOptions {
   readonly keepGoing: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly notify?: ((message: string) => void) | undefined;
+  readonly onProgress?: ProgressObserver | undefined;
 }
 
 /** Why a plugin was left out. */
@@ -63,6 +65,7 @@ async function outcomesOf(offers: readonly Offer[], options: GatherOptions): Pro
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...(options.signal === undefined ? [] : [options.signal])]);
   const queue = new Queue(offers);
+  const fetch = fetcher(offers, options.onProgress);
   const outcomes: Outcome[] = [];
   const failures: Error[] = [];
   const work = async (): Promise<void> => {
@@ -70,7 +73,7 @@ async function outcomesOf(offers: readonly Offer[], options: GatherOptions): Pro
       const { offer, index } = job;
       try {
         options.notify?.(`reading ${formatPluginId(offer)} (${index + 1} of ${offers.length})`);
-        outcomes[index] = { offer, plugin: await surveyPlugin(await offer.fetch(signal), signal) };
+        outcomes[index] = { offer, plugin: await fetch(offer, signal) };
       } catch (error) {
         if (options.keepGoing && isOnlyOne(error)) {
           outcomes[index] = { offer, error };
@@ -89,6 +92,28 @@ async function outcomesOf(offers: readonly Offer[], options: GatherOptions): Pro
   // The others were aborted because of it.
   if (first !== undefined) throw first;
   return outcomes;
+}
+
+/** Fetches and surveys a plugin. What comes over a network is told as download, what lies here as read. */
+function fetcher(offers: readonly Offer[], observer: ProgressObserver | undefined) {
+  const sizes = offers.map(({ stated }) => stated?.wasm.size);
+  const total = sizes.reduce(
+    (sum, size) => (sum === undefined || size === undefined ? undefined : sum + size),
+    0,
+  );
+  let downloads: Tally | undefined;
+  let reads: Tally | undefined;
+  return async (offer: Offer, signal: AbortSignal): Promise<SurveyedPlugin> => {
+    let share: Progress | undefined;
+    const plugin = await offer.fetch(signal, (done) => {
+      downloads ??= new Tally(progressOf(observer, 'download'), total);
+      share ??= downloads.share();
+      share(done, undefined);
+    });
+    if (share !== undefined) return surveyPlugin(plugin, signal);
+    reads ??= new Tally(progressOf(observer, 'read'));
+    return surveyPlugin(plugin, signal, reads.share());
+  };
 }
 
 /** Hands out offers in order, but no more of one host at once than it is sent. */

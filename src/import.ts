@@ -5,6 +5,7 @@ import type { OpenBundle, SealedBundle } from './bundle/bundle.js';
 import { refuseUnfit } from './gateway/compatibility.js';
 import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
+import { progressOf, type ProgressObserver } from './io/progress.js';
 import { escapeText } from './io/text.js';
 import { openBundle, type BundlePlace } from './open-bundle.js';
 import type { PartDamage } from './parts/damage.js';
@@ -44,6 +45,8 @@ export interface ImportOptions {
   readonly gateway?: GatewayProfile;
   readonly signal?: AbortSignal;
   readonly notify?: (message: string) => void;
+  /** Told of bytes as they flow. */
+  readonly onProgress?: ProgressObserver;
   /** @default the clock of this machine */
   readonly clock?: () => Date;
 }
@@ -183,15 +186,18 @@ async function receive(
   { opened, options }: Incoming,
 ): Promise<void> {
   const needed = new Set(await change.prepare(taken.flatMap(({ files }) => files)));
-  await opened.payload(async (file, body) => {
-    const parsed = parsePluginPath(file.path);
-    if (parsed === undefined || !needed.delete(file.sha256)) {
-      await pipeline(body, new Discard());
-      return;
-    }
-    if (parsed.file === 'plugin.wasm') options.notify?.(`unpacking ${formatPluginId(parsed.id)}`);
-    await change.receive(file, body);
-  });
+  await opened.payload(
+    async (file, body) => {
+      const parsed = parsePluginPath(file.path);
+      if (parsed === undefined || !needed.delete(file.sha256)) {
+        await pipeline(body, new Discard());
+        return;
+      }
+      if (parsed.file === 'plugin.wasm') options.notify?.(`unpacking ${formatPluginId(parsed.id)}`);
+      await change.receive(file, body);
+    },
+    progressOf(options.onProgress, 'unpack'),
+  );
 }
 
 const bundleFacts = (manifest: Manifest, manifestSha256: string): OriginBundle => ({

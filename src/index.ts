@@ -78,4 +78,5 @@ export {
   type ManifestPlugin,
   type ModuleFacts,
 } from './schema/manifest.js';
+export { type ProgressObserver, type Step } from './io/progress.js';
 export { version } from './version.js';

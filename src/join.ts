@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { committedFile, refuseExisting } from './io/commit.js';
 import { fileWriter } from './io/file-writer.js';
+import { counted, progressOf, Tally, type ProgressObserver } from './io/progress.js';
 import { openParts } from './open-parts.js';
 import type { PartDamage } from './parts/damage.js';
 
@@ -14,6 +15,8 @@ export interface JoinOptions {
   readonly force?: boolean;
   readonly signal?: AbortSignal;
   readonly notify?: (message: string) => void;
+  /** Told of bytes as they flow. */
+  readonly onProgress?: ProgressObserver;
 }
 
 export interface JoinResult {
@@ -36,13 +39,14 @@ export interface JoinResult {
  *   `E_NOT_FOUND`, `E_EXISTS`, `E_NO_SPACE`, `E_IO`.
  */
 export async function joinParts(options: JoinOptions): Promise<JoinResult> {
-  const { signal, notify, force = false } = options;
+  const { signal, notify, onProgress, force = false } = options;
   const output = resolve(options.output);
   await refuseExisting(output, force);
   let repaired: readonly PartDamage[] = [];
   const parts = await openParts(options.parts, {
     scratch: dirname(output),
     signal,
+    progress: progressOf(onProgress, 'verify'),
     onRepair: (found) => {
       repaired = found;
     },
@@ -52,7 +56,8 @@ export async function joinParts(options: JoinOptions): Promise<JoinResult> {
     await parts.prove();
     notify?.(`writing ${options.output}`);
     await committedFile(output, { force, ...(signal === undefined ? {} : { signal }) }, async (file) => {
-      await pipeline(await parts.stream(), fileWriter(file));
+      const { add } = new Tally(progressOf(onProgress, 'join'), parts.shape.bundleSize);
+      await pipeline(await parts.stream(), counted(add), fileWriter(file));
     });
     const { bundleSize, bundleSha256 } = parts.shape;
     return { file: options.output, size: bundleSize, sha256: bundleSha256, set: parts.id, repaired };

@@ -1,5 +1,6 @@
 import { Scratch } from './bundle/scratch.js';
 import { isDirectory } from './io/file.js';
+import type { Progress } from './io/progress.js';
 import type { PartDamage } from './parts/damage.js';
 import { partsIn } from './parts/find.js';
 import { Joined } from './parts/joined.js';
@@ -9,6 +10,8 @@ export interface PartsOptions {
   /** Directory for a private file with what had to be repaired. */
   readonly scratch: string;
   readonly signal?: AbortSignal | undefined;
+  /** Told how far a look at every part is, where one is needed. */
+  readonly progress?: Progress | undefined;
   /** Told, once, what was missing or damaged and was made again. */
   readonly onRepair?: ((repaired: readonly PartDamage[]) => void) | undefined;
 }
@@ -21,10 +24,10 @@ export interface PartsOptions {
  */
 export async function openParts(
   paths: readonly string[],
-  { scratch, signal, onRepair }: PartsOptions,
+  { scratch, signal, progress, onRepair }: PartsOptions,
 ): Promise<Joined> {
   const files: string[] = [];
   for (const path of paths) files.push(...((await isDirectory(path)) ? await partsIn(path) : [path]));
   const spool = (): Promise<Scratch> => Scratch.open(scratch, signal);
-  return new Joined(await openPartSet(files), { spool, signal, onRepair });
+  return new Joined(await openPartSet(files), { spool, signal, progress, onRepair });
 }

@@ -11,6 +11,7 @@ import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
 import { openRegular, readSmallFile } from './io/file.js';
 import { fileWriter } from './io/file-writer.js';
+import { progressOf, type ProgressObserver } from './io/progress.js';
 import type { Signer } from './keys.js';
 import { isInParts, nameOf, openBundle, type BundlePlace } from './open-bundle.js';
 import type { PartDamage } from './parts/damage.js';
@@ -43,6 +44,8 @@ export interface SignOptions {
   readonly onRepair?: ((repaired: readonly PartDamage[]) => void) | undefined;
   readonly signal?: AbortSignal;
   readonly notify?: (message: string) => void;
+  /** Told of bytes as they flow. */
+  readonly onProgress?: ProgressObserver;
 }
 
 /** What was signed. */
@@ -133,7 +136,8 @@ async function readDocument({ file }: Signable): Promise<Signing> {
 async function proveBundle(options: Signable): Promise<Signing> {
   return withBundle(options, options.trust, async (sealed, opened) => {
     options.notify?.(`checking every byte of ${options.file}`);
-    await opened.payload((_file, body) => pipeline(body, new Discard()));
+    const progress = progressOf(options.onProgress, 'verify');
+    await opened.payload((_file, body) => pipeline(body, new Discard()), progress);
     const { manifest, signer: authentication } = opened;
     return { bytes: sealed.manifestBytes, subject: { kind: 'bundle', manifest, authentication } };
   });
@@ -183,10 +187,11 @@ async function addToBundle(signature: Buffer, { bytes }: Signing, options: Signa
     undefined,
     async (sealed, opened) => {
       if (!sealed.manifestBytes.equals(bytes)) throw changed(options.file);
+      const progress = progressOf(options.onProgress, 'sign');
       const merged = withSignature(sealed.signatures, signer.keyId, signature);
       notify?.(`writing ${output ?? options.file}`);
       await committedFile(target, { ...commit, ...(signal === undefined ? {} : { signal }) }, (file) =>
-        repack({ sealed, opened, signatures: merged }, container, {
+        repack({ sealed, opened, signatures: merged, progress }, container, {
           out: fileWriter(file),
           scratch: dirname(target),
           signal,

@@ -6,6 +6,7 @@ import { PlugferryError } from './errors.js';
 import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
 import { fileWriter } from './io/file-writer.js';
+import type { Progress } from './io/progress.js';
 import { PrivateDirectory } from './io/private-directory.js';
 import { pluginPath } from './plugin/layout.js';
 import { formatPluginId } from './plugin/plugin.js';
@@ -18,6 +19,7 @@ export interface BundleSourceOptions {
   /** Directory in which a private one for the modules is made. */
   readonly scratch: string;
   readonly signal?: AbortSignal | undefined;
+  readonly progress?: Progress | undefined;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface BundleSourceOptions {
  * @throws PlugferryError of the trust and integrity kinds.
  */
 export async function bundleSource(path: string, options: BundleSourceOptions): Promise<Source> {
-  const { trust, scratch, signal } = options;
+  const { trust, scratch, signal, progress } = options;
   const sealed = await openBundleFile(path, { signal, scratch });
   try {
     const moment = { clock: new Date() };
@@ -35,7 +37,7 @@ export async function bundleSource(path: string, options: BundleSourceOptions): 
     const { manifest, signer } = opened;
     const manifestSha256 = sha256Of(sealed.manifestBytes);
     judge(trust, { manifest, manifestSha256, authentication: signer, moment });
-    return new BundleSource({ sealed, opened, scratch });
+    return new BundleSource({ sealed, opened, scratch, progress });
   } catch (error) {
     await sealed.close();
     throw error;
@@ -46,19 +48,22 @@ interface Parts {
   readonly sealed: SealedBundle;
   readonly opened: OpenBundle<Authentication>;
   readonly scratch: string;
+  readonly progress: Progress | undefined;
 }
 
 class BundleSource implements Source {
   readonly #sealed: SealedBundle;
   readonly #opened: OpenBundle<Authentication>;
   readonly #directory: PrivateDirectory;
+  readonly #progress: Progress | undefined;
   /** Paths of the files that are to be kept. */
   readonly #wanted = new Set<string>();
   readonly #modules = new Map<string, string>();
   readonly #texts = new Map<string, Buffer>();
   #reading: Promise<void> | undefined;
 
-  constructor({ sealed, opened, scratch }: Parts) {
+  constructor({ sealed, opened, scratch, progress }: Parts) {
+    this.#progress = progress;
     this.#sealed = sealed;
     this.#opened = opened;
     this.#directory = new PrivateDirectory(scratch);
@@ -103,7 +108,7 @@ class BundleSource implements Source {
       if (!this.#wanted.has(file.path)) await pipeline(body, new Discard());
       else if (file.path.endsWith('.wasm')) await this.#keep(file, body);
       else this.#texts.set(file.path, Buffer.concat(await body.toArray()));
-    });
+    }, this.#progress);
   }
 
   async #keep({ path }: ManifestFile, body: NodeJS.ReadableStream): Promise<void> {

@@ -3,6 +3,7 @@ import { isBundleFile } from './bundle/recognise.js';
 import { PlugferryError } from './errors.js';
 import { withoutCredentials } from './io/http-address.js';
 import { isRegularFile } from './io/file.js';
+import { progressOf, type ProgressObserver } from './io/progress.js';
 import type { Naming } from './plugin/naming.js';
 import { comparePluginIds } from './plugin/plugin.js';
 import { bundleSource } from './source-bundle.js';
@@ -16,6 +17,8 @@ export interface SourcesOptions {
   readonly trust: Trust;
   readonly namings: readonly Naming[];
   readonly signal?: AbortSignal | undefined;
+  /** Told of the bytes of bundles, which are read whole before the first plugin is had. */
+  readonly onProgress?: ProgressObserver | undefined;
 }
 
 /** What several sources have together. */
@@ -45,9 +48,13 @@ export async function openSources(locations: readonly string[], options: Sources
   }
 }
 
-async function openSource(location: string, { scratch, trust, signal }: SourcesOptions): Promise<Source> {
+async function openSource(
+  location: string,
+  { scratch, trust, signal, onProgress }: SourcesOptions,
+): Promise<Source> {
   const isBundle = (await isRegularFile(location)) && (await isBundleFile(location));
-  return isBundle ? bundleSource(location, { scratch, trust, signal }) : sourceFor(location, scratch);
+  if (!isBundle) return sourceFor(location, scratch);
+  return bundleSource(location, { scratch, trust, signal, progress: progressOf(onProgress, 'unpack') });
 }
 
 interface Named {

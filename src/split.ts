@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { CommitOptions } from './io/commit.js';
 import { committedSet } from './io/commit-set.js';
 import { isDirectory, openRegular } from './io/file.js';
+import { counted, progressOf, Tally, type ProgressObserver } from './io/progress.js';
 import { Splitter, type WrittenPart } from './parts/split.js';
 
 /** Into what parts a bundle is cut. */
@@ -23,6 +24,8 @@ export interface SplitOptions extends SplitShape {
   readonly force?: boolean;
   readonly signal?: AbortSignal;
   readonly notify?: (message: string) => void;
+  /** Told of bytes as they flow. */
+  readonly onProgress?: ProgressObserver;
 }
 
 /** A bundle in parts. */
@@ -47,8 +50,10 @@ export async function splitBundle(options: SplitOptions): Promise<SplitResult> {
   const source = await openRegular(bundle, 'bundle');
   try {
     const bytes = source.createReadStream({ start: 0, highWaterMark: 1024 * 1024, autoClose: false });
+    const { size } = await source.stat();
+    const { add } = new Tally(progressOf(options.onProgress, 'split'), size);
     const commit = { force, ...(signal === undefined ? {} : { signal }) };
-    return await writeParts({ ...options, prefix }, commit, (into) => pipeline(bytes, into));
+    return await writeParts({ ...options, prefix }, commit, (into) => pipeline(bytes, counted(add), into));
   } finally {
     await source.close();
   }
@@ -63,6 +68,7 @@ export interface PartsRequest extends SplitShape {
   readonly prefix: string;
   readonly signal?: AbortSignal | undefined;
   readonly notify?: ((message: string) => void) | undefined;
+  readonly onProgress?: ProgressObserver | undefined;
 }
 
 /**
@@ -71,12 +77,13 @@ export interface PartsRequest extends SplitShape {
  * @throws PlugferryError `E_USAGE`, `E_LIMIT`, `E_EXISTS`, `E_NO_SPACE`, `E_IO`, and what `fill` throws.
  */
 export async function writeParts(
-  { prefix, partFile, parity = 0, signal, notify }: PartsRequest,
+  { prefix, partFile, parity = 0, signal, notify, onProgress }: PartsRequest,
   commit: CommitOptions,
   fill: (into: Writable) => Promise<unknown>,
 ): Promise<SplitResult> {
   return committedSet(commit, async (add) => {
-    const splitter = new Splitter({ prefix, partFile, parity, signal, notify }, add);
+    const progress = progressOf(onProgress, 'parity');
+    const splitter = new Splitter({ prefix, partFile, parity, signal, notify, progress }, add);
     await fill(
       new Writable({
         highWaterMark: 1024 * 1024,

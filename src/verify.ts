@@ -5,6 +5,7 @@ import { isPlugferryError } from './errors.js';
 import { refuseUnfit } from './gateway/compatibility.js';
 import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
+import { progressOf, type Progress, type ProgressObserver } from './io/progress.js';
 import { openBundle, type BundlePlace } from './open-bundle.js';
 import type { PartDamage } from './parts/damage.js';
 import type { GatewayProfile } from './schema/gatewayProfile.js';
@@ -20,6 +21,8 @@ export interface VerifyOptions {
   /** The gateway that is to run the plugins. */
   readonly gateway?: GatewayProfile;
   readonly signal?: AbortSignal;
+  /** Told of bytes as they flow. */
+  readonly onProgress?: ProgressObserver;
   /** @default the clock of this machine */
   readonly clock?: () => Date;
 }
@@ -49,7 +52,7 @@ export async function verifyBundle(options: VerifyOptions): Promise<Verification
     const manifestSha256 = sha256Of(sealed.manifestBytes);
     const { checks: rules } = judge(trust, { manifest, manifestSha256, authentication, moment });
     const checks = options.gateway === undefined ? rules : checkGateway(manifest, options.gateway, rules);
-    const payload = await checkPayload(opened, checks);
+    const payload = await checkPayload(opened, checks, progressOf(options.onProgress, 'verify'));
     return { manifestSha256, authentication, manifest, checks: [...checks, payload] };
   } finally {
     await sealed.close();
@@ -72,10 +75,14 @@ function checkGateway(
   return [...before, { check: 'gateway', result: 'passed', detail }];
 }
 
-async function checkPayload(opened: OpenBundle<unknown>, before: readonly Check[]): Promise<Check> {
+async function checkPayload(
+  opened: OpenBundle<unknown>,
+  before: readonly Check[],
+  progress: Progress | undefined,
+): Promise<Check> {
   const { files, plugins } = opened.manifest;
   try {
-    await opened.payload((_file, body) => pipeline(body, new Discard()));
+    await opened.payload((_file, body) => pipeline(body, new Discard()), progress);
   } catch (error) {
     if (!isPlugferryError(error)) throw error;
     throw withChecks(error, [...before, { check: 'payload', result: 'failed', detail: error.message }]);

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { Progress } from '../io/progress.js';
 import type { Manifest, ManifestFile } from '../schema/manifest.js';
 
 /** The names and limits of a bundle, the same in every container. `schemas/README.md` gives the reasons. */
@@ -40,6 +41,10 @@ export interface SealedBundle {
 /** Takes one proven file; must read `body` to its end. A body that is not what the manifest says ends in an error. */
 export type PayloadReceiver = (file: ManifestFile, body: Readable) => Promise<void>;
 
+/** Bytes of the files that are stored in their own right. */
+export const payloadSize = (files: readonly ManifestFile[]): number =>
+  files.reduce((sum, { size, sameAs }) => sum + (sameAs === undefined ? size : 0), 0);
+
 /** A bundle whose manifest was checked. */
 export interface OpenBundle<Signer> {
   readonly signer: Signer;
@@ -48,6 +53,8 @@ export interface OpenBundle<Signer> {
    * Streams every file of the manifest that is stored in its own right (not those with `sameAs`) to `receive`, in
    * manifest order, each checked for size, SHA-256 and MD5 before its end is reported. Resolves only when the container
    * held exactly these entries and ended properly.
+   *
+   * @param progress told how many bytes of these files have passed.
    */
-  payload(receive: PayloadReceiver): Promise<void>;
+  payload(receive: PayloadReceiver, progress?: Progress): Promise<void>;
 }

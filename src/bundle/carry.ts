@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { PlugferryError } from '../errors.js';
 import { Mailbox } from '../io/mailbox.js';
+import type { Progress } from '../io/progress.js';
 import type { ManifestFile } from '../schema/manifest.js';
 import type { OpenBundle, SealedBundle } from './bundle.js';
 import type { BundleContent } from './pack.js';
@@ -12,6 +13,8 @@ export interface Carriage {
   readonly opened: OpenBundle<unknown>;
   /** What the new container carries; the sealed bundle's own, or more. */
   readonly signatures: ReadonlyMap<string, Buffer>;
+  /** Told how many bytes of files have gone over. */
+  readonly progress?: Progress | undefined;
 }
 
 /**
@@ -21,7 +24,7 @@ export interface Carriage {
  * @throws what reading throws rather than what writing made of it.
  */
 export async function carry<T>(
-  { sealed, opened, signatures }: Carriage,
+  { sealed, opened, signatures, progress }: Carriage,
   pack: (content: BundleContent) => Promise<T>,
 ): Promise<T> {
   const bodies = new Mailbox<{ readonly file: ManifestFile; readonly body: Readable }>();
@@ -41,6 +44,7 @@ export async function carry<T>(
     signatures,
     files: opened.manifest.files,
     date: new Date(opened.manifest.createdAt),
+    progress,
     open: async (wanted) => {
       const { file, body } = await bodies.take();
       if (file.path !== wanted.path) throw outOfStep(wanted.path, file.path);

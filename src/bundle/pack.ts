@@ -3,6 +3,7 @@ import { PassThrough, pipeline as connect, type Readable, type Writable } from '
 import { pipeline } from 'node:stream/promises';
 import type { Archiver, EntryData } from 'archiver';
 import { Metering, Verifying, type Digest } from '../io/digest.js';
+import { Tally, type Progress } from '../io/progress.js';
 import type { ManifestFile } from '../schema/manifest.js';
 import { manifestName, signatureName } from './bundle.js';
 import { deflateOptions, gzip } from './gzip.js';
@@ -22,6 +23,8 @@ export interface BundleContent {
   open(file: ManifestFile): Promise<Readable>;
   /** Stamped on every entry, so that the archive says nothing about when it was packed. */
   readonly date: Date;
+  /** Told how many bytes of files have gone in. */
+  readonly progress?: Progress | undefined;
 }
 
 /** What archiver hands on to tar, of which its type declarations know only a part. */
@@ -115,6 +118,7 @@ interface Item {
   readonly data: ItemData;
   /** What a stream must turn out to be. */
   readonly expected?: ManifestFile;
+  readonly tally?: Tally;
 }
 
 function* entriesOf(
@@ -125,15 +129,24 @@ function* entriesOf(
   for (const [keyId, signature] of [...content.signatures].sort(([a], [b]) => (a < b ? -1 : 1))) {
     yield async () => ({ source: signature, data: { name: signatureName(keyId) } });
   }
-  for (const file of content.files) yield () => payloadItem(file, content, links);
+  const isLink = ({ sameAs }: ManifestFile): boolean => links && sameAs !== undefined;
+  const total = content.files.reduce((sum, file) => sum + (isLink(file) ? 0 : file.size), 0);
+  const tally = new Tally(content.progress, total);
+  for (const file of content.files)
+    yield async () => (isLink(file) ? linkItem(file) : payloadItem(file, content, tally));
 }
 
-async function payloadItem(file: ManifestFile, content: BundleContent, links: boolean): Promise<Item> {
-  const { path: name, size, sameAs } = file;
-  if (links && sameAs !== undefined)
-    return { source: Buffer.alloc(0), data: { name, type: 'link', linkname: sameAs } };
-  return { source: await content.open(file), data: { name, stats: { size } }, expected: file };
-}
+const linkItem = ({ path: name, sameAs = '' }: ManifestFile): Item => ({
+  source: Buffer.alloc(0),
+  data: { name, type: 'link', linkname: sameAs },
+});
+
+const payloadItem = async (file: ManifestFile, content: BundleContent, tally: Tally): Promise<Item> => ({
+  source: await content.open(file),
+  data: { name: file.path, stats: { size: file.size } },
+  expected: file,
+  tally,
+});
 
 interface AppendOptions {
   readonly date: Date;
@@ -166,9 +179,9 @@ async function append(
  * The source behind a check of its promised size and digest. archiver does not see a source fail, and a wrong length would
  * be an exception that nobody can catch, so a failed check ends the whole archive instead of the entry.
  */
-function proven({ source, expected }: Item, archived: PassThrough): Readable | Buffer {
+function proven({ source, expected, tally }: Item, archived: PassThrough): Readable | Buffer {
   if (expected === undefined || Buffer.isBuffer(source)) return source;
-  const verifying = new Verifying(expected);
+  const verifying = new Verifying(expected, tally?.add);
   connect(source, verifying, (error) => {
     if (error) archived.destroy(error);
   });

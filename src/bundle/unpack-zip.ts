@@ -2,8 +2,9 @@ import { pipeline } from 'node:stream';
 import { pipeline as flow } from 'node:stream/promises';
 import { Verifying } from '../io/digest.js';
 import { Discard } from '../io/discard.js';
+import { Tally } from '../io/progress.js';
 import type { ManifestFile } from '../schema/manifest.js';
-import { claimedKeyId } from './bundle.js';
+import { claimedKeyId, payloadSize } from './bundle.js';
 import type { ManifestCheck, OpenBundle, PayloadReceiver, SealedBundle } from './bundle.js';
 import { parseManifest } from './manifest.js';
 import { admitFile, admitManifest, SignatureOrder } from './order.js';
@@ -37,7 +38,14 @@ export async function unpackZip(file: Scratch): Promise<SealedBundle> {
         const manifest = parseManifest(manifestBytes);
         const first = keyIds.length + 1;
         admitPayload(entries.slice(first), manifest.files);
-        return { signer, manifest, payload: (receive) => reader.payload(manifest.files, first, receive) };
+        return {
+          signer,
+          manifest,
+          payload: (receive, progress) => {
+            const tally = new Tally(progress, payloadSize(manifest.files));
+            return reader.payload(manifest.files, { first, receive, tally });
+          },
+        };
       },
       close: () => reader.close(),
     };
@@ -77,6 +85,13 @@ function withoutLink(file: ManifestFile | undefined): ManifestFile | undefined {
   return { path, size, sha256, md5 };
 }
 
+interface Reception {
+  /** Index of the first payload entry. */
+  readonly first: number;
+  readonly receive: PayloadReceiver;
+  readonly tally: Tally;
+}
+
 /** Reads one body at a time. */
 class ZipReader {
   readonly #file: Scratch;
@@ -94,11 +109,11 @@ class ZipReader {
     return Buffer.concat(chunks);
   }
 
-  async payload(files: readonly ManifestFile[], first: number, receive: PayloadReceiver): Promise<void> {
+  async payload(files: readonly ManifestFile[], { first, receive, tally }: Reception): Promise<void> {
     const check = new PayloadCheck(files, receive);
     try {
       for (const [index, file] of files.entries()) {
-        const body = new Verifying(file);
+        const body = new Verifying(file, file.sameAs === undefined ? tally.add : undefined);
         // An error of either stream destroys `body`, and its reader hears of it.
         pipeline(this.#bodies.body(first + index), body, () => undefined);
         if (file.sameAs === undefined) await check.file(file, body);

@@ -1,8 +1,15 @@
 import { pipeline, type Readable, type Writable } from 'node:stream';
 import { extract, type Extract } from 'tar-stream';
 import { Verifying } from '../io/digest.js';
+import { Tally, type Progress } from '../io/progress.js';
 import type { ManifestFile } from '../schema/manifest.js';
-import type { ManifestCheck, OpenBundle, PayloadReceiver, SealedBundle } from './bundle.js';
+import {
+  payloadSize,
+  type ManifestCheck,
+  type OpenBundle,
+  type PayloadReceiver,
+  type SealedBundle,
+} from './bundle.js';
 import { gunzip } from './gzip.js';
 import { parseManifest } from './manifest.js';
 import { EntryOrder } from './order.js';
@@ -32,7 +39,11 @@ export async function unpackTarGz(source: Readable): Promise<SealedBundle> {
       open: <Signer>(check: ManifestCheck<Signer>): OpenBundle<Signer> => {
         const signer = check(manifestBytes, signatures);
         const manifest = parseManifest(manifestBytes);
-        return { signer, manifest, payload: (receive) => reader.payload(manifest.files, receive) };
+        return {
+          signer,
+          manifest,
+          payload: (receive, progress) => reader.payload(manifest.files, receive, progress),
+        };
       },
       close: () => reader.close(),
     };
@@ -69,11 +80,16 @@ class TarReader {
     return Buffer.concat(chunks);
   }
 
-  async payload(files: readonly ManifestFile[], receive: PayloadReceiver): Promise<void> {
+  async payload(
+    files: readonly ManifestFile[],
+    receive: PayloadReceiver,
+    progress?: Progress,
+  ): Promise<void> {
+    const tally = new Tally(progress, payloadSize(files));
     const check = new PayloadCheck(files, receive);
     this.order.allowPayload(files);
     try {
-      for (const file of files) await this.#receive(file, check);
+      for (const file of files) await this.#receive(file, check, tally);
       await this.#expectEnd();
     } catch (error) {
       await this.close();
@@ -81,7 +97,7 @@ class TarReader {
     }
   }
 
-  async #receive(file: ManifestFile, check: PayloadCheck): Promise<void> {
+  async #receive(file: ManifestFile, check: PayloadCheck, tally: Tally): Promise<void> {
     const entry = await this.#next();
     const { name, type } = entry.header;
     // The gate has admitted this header already; a parser that reads it otherwise must not go on.
@@ -92,7 +108,7 @@ class TarReader {
       entry.resume();
       return;
     }
-    const body = new Verifying(file);
+    const body = new Verifying(file, tally.add);
     // An error of either stream destroys `body`, and its reader hears of it.
     pipeline(entry as unknown as Readable, body, () => undefined);
     await check.file(file, body);

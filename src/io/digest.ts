@@ -73,10 +73,13 @@ export interface Expected extends Digest {
 export class Verifying extends Transform {
   readonly #meter = new DigestMeter();
   readonly #expected: Expected;
+  readonly #passed: ((bytes: number) => void) | undefined;
 
-  constructor(expected: Expected) {
+  /** @param passed told how many bytes each piece has. */
+  constructor(expected: Expected, passed?: (bytes: number) => void) {
     super({ highWaterMark: 256 * 1024 });
     this.#expected = expected;
+    this.#passed = passed;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
@@ -86,6 +89,7 @@ export class Verifying extends Transform {
       done(mismatch(path, 'size', [`${size} bytes`, 'more']));
       return;
     }
+    this.#passed?.(chunk.length);
     done(null, chunk);
   }
 

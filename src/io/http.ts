@@ -8,6 +8,7 @@ import { checkStatus, isContinuation, newTransfer, type Resumption, type Transfe
 import { receiveBody, type HttpReply, type Receiver } from './http-body.js';
 import { isTransient } from './http-failure.js';
 import { HttpPeer, type PeerOptions } from './http-peer.js';
+import type { Progress } from './progress.js';
 import { BodyStream } from './http-stream.js';
 import { usualPatience, Watch, type Patience } from './http-watch.js';
 
@@ -39,6 +40,8 @@ export interface FileRequest extends HttpRequest {
   readonly file: { readonly path: string; readonly handle: FileHandle };
   /** Looks at an answer before its body is fetched, and throws when it is not wanted. */
   readonly admit?: (reply: HttpReply) => void;
+  /** Told how much has come; less than before where the body begins anew. */
+  readonly progress?: Progress | undefined;
 }
 
 export interface StreamRequest extends HttpRequest {
@@ -91,7 +94,7 @@ export class HttpClient {
    *
    * @throws PlugferryError also `E_NO_SPACE`, `E_IO`, and what `admit` throws.
    */
-  async download({ file, admit, ...request }: FileRequest): Promise<Digest | undefined> {
+  async download({ file, admit, progress, ...request }: FileRequest): Promise<Digest | undefined> {
     const { handle, path } = file;
     let meter = new DigestMeter();
     const onDisk = async (work: Promise<void>): Promise<void> =>
@@ -108,6 +111,7 @@ export class HttpClient {
       take: async (chunk) => {
         await onDisk(writeAt(handle, chunk, meter.size));
         meter.update(chunk);
+        progress?.(meter.size, undefined);
       },
     });
     return reply && meter.digest();

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { PlugferryError } from '../errors.js';
+import type { Progress } from '../io/progress.js';
 import { beyondRepair, type PartDamage } from './damage.js';
 import type { PartSet } from './set.js';
 import { blockCount, type Shape } from './shape.js';
@@ -10,6 +11,8 @@ export interface JoinedOptions {
   /** Opens the place for repaired blocks; not called when nothing has to be repaired. */
   readonly spool: () => Promise<Spool>;
   readonly signal?: AbortSignal | undefined;
+  /** Told how far {@link Joined.prove} is. */
+  readonly progress?: Progress | undefined;
   /** Told, once, what was missing or damaged and was made again. */
   readonly onRepair?: ((repaired: readonly PartDamage[]) => void) | undefined;
 }
@@ -68,9 +71,9 @@ export class Joined {
   }
 
   async #look(): Promise<Survey> {
-    const { signal, onRepair } = this.#options;
+    const { signal, progress, onRepair } = this.#options;
     this.#spool = await this.#options.spool();
-    const found = await survey(this.#set, this.#spool, signal);
+    const found = await survey(this.#set, this.#spool, { signal, progress });
     if (!found.repaired) throw beyondRepair(this.#set.shape, found.damage, this.#set.unknown);
     if (found.damage.length > 0) onRepair?.(found.damage);
     return found;

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { PlugferryError } from '../errors.js';
 import { sha256Of } from '../io/digest.js';
 import type { AddFile } from '../io/commit-set.js';
+import { Tally, type Progress } from '../io/progress.js';
 import { Coder } from './coder.js';
 import { BlockDigests, blockDigest } from './digests.js';
 import { maxParts, parityRows } from './galois.js';
@@ -31,6 +32,8 @@ export interface SplitOptions {
   readonly parity: number;
   readonly signal?: AbortSignal | undefined;
   readonly notify?: ((message: string) => void) | undefined;
+  /** Told how many bytes parity has been made of. */
+  readonly progress?: Progress | undefined;
 }
 
 /** One part that was written. */
@@ -136,6 +139,7 @@ export class Splitter {
     for (let made = 0; made < shape.parity; made += 1) parity.push(await this.#open());
     const rows = parityRows(shape.data, shape.parity);
     const coder = new Coder();
+    const { add } = new Tally(this.#options.progress, stripeCount(shape) * shape.data * shape.block);
     try {
       await forEachStripe(stripeCount(shape), stripesAtOnce(shape, coder), async (stripe) => {
         this.#options.signal?.throwIfAborted();
@@ -149,6 +153,7 @@ export class Splitter {
             await writeAt(file, block, blockOffset(shape, stripe));
           }),
         );
+        add(shape.data * shape.block);
       });
     } finally {
       await coder.close();

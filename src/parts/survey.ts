@@ -1,6 +1,7 @@
 import { Coder } from './coder.js';
 import { DamageNotes, type PartDamage } from './damage.js';
 import { parityRows, repairRows, type Matrix } from './galois.js';
+import { Tally, type Progress } from '../io/progress.js';
 import type { PartSet } from './set.js';
 import { blockCount, blockLength, type Shape } from './shape.js';
 import { forEachStripe, stripeCount, stripeLength, stripesAtOnce } from './stripes.js';
@@ -28,13 +29,23 @@ export interface Survey {
  * Reads every block of the data parts once, stripe by stripe, and makes again what is missing or damaged, as far as parity
  * goes. Parity parts are read where they are needed.
  */
-export async function survey(set: PartSet, spool: Spool, signal?: AbortSignal): Promise<Survey> {
+export async function survey(
+  set: PartSet,
+  spool: Spool,
+  {
+    signal,
+    progress,
+  }: { readonly signal?: AbortSignal | undefined; readonly progress?: Progress | undefined } = {},
+): Promise<Survey> {
   const coder = new Coder();
+  const { data, block } = set.shape;
+  const { add } = new Tally(progress, stripeCount(set.shape) * data * block);
   const surveyor = new Surveyor(set, { coder, spool });
   try {
     await forEachStripe(stripeCount(set.shape), stripesAtOnce(set.shape, coder), async (stripe) => {
       signal?.throwIfAborted();
       await surveyor.look(stripe);
+      add(data * block);
     });
   } finally {
     await coder.close();

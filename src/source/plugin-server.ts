@@ -3,6 +3,7 @@ import { PlugferryError } from '../errors.js';
 import { differenceFrom, digestOf, type Digest } from '../io/digest.js';
 import type { Patience } from '../io/http.js';
 import { PrivateDirectory } from '../io/private-directory.js';
+import type { Progress } from '../io/progress.js';
 import type { PluginFileName } from '../plugin/layout.js';
 import { maxMetadataBytes, parseMetadata } from '../plugin/metadata.js';
 import { comparePluginIds, formatPluginId, type PluginId } from '../plugin/plugin.js';
@@ -46,8 +47,8 @@ async function listOffers(place: Place, signal?: AbortSignal): Promise<SourceLis
   const offers = all.map(({ id, stated }) => ({
     ...id,
     ...(stated === undefined ? {} : { stated }),
-    fetch: (during?: AbortSignal) =>
-      fetchPlugin(place, { id, stated, listed: inventory.get(formatPluginId(id)), signal: during }),
+    fetch: (during?: AbortSignal, progress?: Progress) =>
+      fetchPlugin(place, { id, stated, listed: inventory.get(formatPluginId(id)), signal: during, progress }),
   }));
   return { offers, notes };
 }
@@ -72,6 +73,7 @@ interface Order {
   readonly stated: StatedFiles | undefined;
   readonly listed: InventoryEntry | undefined;
   readonly signal: AbortSignal | undefined;
+  readonly progress: Progress | undefined;
 }
 
 async function fetchPlugin(place: Place, order: Order): Promise<SourcePlugin> {
@@ -99,12 +101,12 @@ const inside = ({ name, version }: PluginId, file: PluginFileName): string => `$
 
 /** The path of a local copy that is what the server promised. */
 async function fetchModule({ server, downloads }: Place, order: Order): Promise<string> {
-  const { id, stated, listed, signal } = order;
+  const { id, stated, listed, signal, progress } = order;
   const path = inside(id, 'plugin.wasm');
   const file = server.display(path);
   const copy = await downloads.create();
   try {
-    const found = await server.module(path, copy, signal);
+    const found = await server.module(path, copy, { signal, progress });
     if (found === undefined) throw noFile(file, 'a WebAssembly module');
     if (stated !== undefined) checkStated(file, stated.wasm, found);
     if (listed !== undefined && found.sha256 !== listed.wasmSha256) {

@@ -66,7 +66,11 @@ const underName = (thing: Offer | Nameless, id: PluginId): Offer => ({
   ...(thing.origin === undefined ? {} : { origin: thing.origin }),
   ...(thing.host === undefined ? {} : { host: thing.host }),
   want: () => thing.want?.(),
-  fetch: async (signal) => ({ ...(await thing.fetch(signal)), ...id, metadata: undefined }),
+  fetch: async (signal, progress) => ({
+    ...(await thing.fetch(signal, progress)),
+    ...id,
+    metadata: undefined,
+  }),
 });
 
 /** Most names that an error lists. */

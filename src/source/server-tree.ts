@@ -1,7 +1,13 @@
 import { PlugferryError } from '../errors.js';
 import type { Digest } from '../io/digest.js';
 import { displayUrl, parseHttpAddress } from '../io/http-address.js';
-import { HttpClient, type HttpDocument, type HttpReply, type Patience } from '../io/http.js';
+import {
+  HttpClient,
+  type FileRequest,
+  type HttpDocument,
+  type HttpReply,
+  type Patience,
+} from '../io/http.js';
 import type { OpenFile } from '../io/private-directory.js';
 import { maxModuleBytes } from '../plugin/plugin.js';
 
@@ -51,11 +57,16 @@ export class ServerTree {
   }
 
   /** A module into a file; undefined where there is none. */
-  async module(path: string, file: OpenFile, signal?: AbortSignal): Promise<Digest | undefined> {
+  async module(
+    path: string,
+    file: OpenFile,
+    { signal, progress }: Pick<FileRequest, 'signal' | 'progress'>,
+  ): Promise<Digest | undefined> {
     return this.#client.download({
       url: new URL(path, this.#base),
       limit: maxModuleBytes,
       signal,
+      progress,
       file,
       admit: refusePage,
     });

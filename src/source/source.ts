@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { PlugferryError } from '../errors.js';
 import type { Digest } from '../io/digest.js';
+import type { Progress } from '../io/progress.js';
 import { isHttpLocation, withoutCredentials } from '../io/http-address.js';
 import type { PluginId } from '../plugin/plugin.js';
 import { directorySource } from './directory.js';
@@ -34,13 +35,14 @@ export interface Offer extends PluginId {
   readonly host?: string;
   /** Tells that it will be fetched. A source that can be read only once keeps what was wanted before the first fetch. */
   want?(): void;
-  fetch(signal?: AbortSignal): Promise<SourcePlugin>;
+  /** @param progress told of the bytes of the module that come over a network, and of no others. */
+  fetch(signal?: AbortSignal, progress?: Progress): Promise<SourcePlugin>;
 }
 
 /** An {@link Offer} that somebody has yet to name. */
 export interface Nameless extends Pick<Offer, 'origin' | 'host' | 'want'> {
   readonly from: string;
-  fetch(signal?: AbortSignal): Promise<Omit<SourcePlugin, keyof PluginId>>;
+  fetch(signal?: AbortSignal, progress?: Progress): Promise<Omit<SourcePlugin, keyof PluginId>>;
 }
 
 export interface StatedFiles {

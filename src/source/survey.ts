@@ -5,6 +5,7 @@ import { openRegular } from '../io/file.js';
 import { checkMetadata, formatMetadata, parseMetadata } from '../plugin/metadata.js';
 import { pluginPath } from '../plugin/layout.js';
 import { formatPluginId, maxModuleBytes, type PluginId } from '../plugin/plugin.js';
+import { Tally, type Progress } from '../io/progress.js';
 import type { ManifestPlugin, ModuleFacts } from '../schema/manifest.js';
 import { readModule } from '../wasm/module.js';
 import type { SourcePlugin } from './source.js';
@@ -25,13 +26,17 @@ export interface SurveyedPlugin extends PluginId {
  *
  * @throws PlugferryError `E_WASM`, `E_METADATA`, `E_LIMIT`, `E_SOURCE_CHANGED`, `E_IO`.
  */
-export async function surveyPlugin(plugin: SourcePlugin, signal?: AbortSignal): Promise<SurveyedPlugin> {
+export async function surveyPlugin(
+  plugin: SourcePlugin,
+  signal?: AbortSignal,
+  progress?: Progress,
+): Promise<SurveyedPlugin> {
   const label = pluginPath(plugin, 'plugin.wasm');
   const handle = await openRegular(plugin.wasm, 'module');
   try {
     const { size } = await handle.stat();
     if (size > maxModuleBytes) throw tooLarge(plugin, size);
-    const wasm = await digestFile(handle, signal);
+    const wasm = await digestFile(handle, signal, progress);
     if (wasm.size !== size) throw changed(label);
     const facts = await readModule(handle, label);
     const { kind, reference, digest } = plugin.provenance;
@@ -59,8 +64,13 @@ function metadataOf(plugin: SourcePlugin, wasm: Digest): Buffer {
 }
 
 /** Digest of a module from its first byte; of one that is too large for a gateway, no more is read than shows it. */
-export async function digestFile(handle: FileHandle, signal?: AbortSignal): Promise<Digest> {
+export async function digestFile(
+  handle: FileHandle,
+  signal?: AbortSignal,
+  progress?: Progress,
+): Promise<Digest> {
   const meter = new DigestMeter();
+  const { add } = new Tally(progress);
   const buffer = Buffer.allocUnsafe(1024 * 1024);
   for (let position = 0; ;) {
     signal?.throwIfAborted();
@@ -68,6 +78,7 @@ export async function digestFile(handle: FileHandle, signal?: AbortSignal): Prom
     if (bytesRead === 0) return meter.digest();
     meter.update(buffer.subarray(0, bytesRead));
     position += bytesRead;
+    add(bytesRead);
     if (position > maxModuleBytes) return meter.digest();
   }
 }

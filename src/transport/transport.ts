@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Digest } from '../io/digest.js';
+import type { Progress } from '../io/progress.js';
 
 /** Moves one file as opaque bytes: what is in it is nobody's business here. */
 export interface RemoteFile {
@@ -68,5 +69,3 @@ export interface Sent {
   /** What was compared after sending: `digest` where the place can be read back, `size` where only that is told. */
   readonly proof: 'digest' | 'size';
 }
-
-export type Progress = (done: number, total: number | undefined) => void;

@@ -1,6 +1,7 @@
 import { join, relative } from 'node:path';
 import { systemCode } from '../errors.js';
 import type { FileSystem } from '../io/file-system.js';
+import { progressOf, Tally, type Progress, type ProgressObserver } from '../io/progress.js';
 import { compareText, formatPluginId } from '../plugin/plugin.js';
 import { filesOf } from '../release/release.js';
 import type { Release } from '../schema/release.js';
@@ -39,6 +40,13 @@ export interface VolumeCheck {
   readonly findings: readonly Finding[];
 }
 
+export interface CheckOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Where the volume lies. @default this machine's disk */
+  readonly files?: FileSystem | undefined;
+  readonly onProgress?: ProgressObserver | undefined;
+}
+
 /** How to get rid of a finding. */
 export const checkHint =
   'Import the bundle that brought a damaged file once more: it is put right in place. If that finds nothing to do, remove ' +
@@ -52,15 +60,22 @@ export const checkHint =
  */
 export async function checkVolume(
   root: string,
-  signal?: AbortSignal,
-  files?: FileSystem,
+  { signal, files, onProgress }: CheckOptions = {},
 ): Promise<VolumeCheck> {
   const volume = await readParts(root, files);
   try {
-    return await new Check(volume, signal).run();
+    return await new Check(volume, signal, progressOf(onProgress, 'verify')).run();
   } catch (error) {
     throw volumeFailure(error, root);
   }
+}
+
+/** Bytes of the files of releases: those that are alike are there once. */
+function bytesOf(releases: Iterable<Release>): number {
+  const sizes = new Map<string, number>();
+  for (const { plugins } of releases)
+    for (const { file } of filesOf(plugins)) sizes.set(file.sha256, file.size);
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
 
 class Check {
@@ -70,9 +85,11 @@ class Check {
   readonly #findings: Finding[] = [];
   /** Hard links are read once. */
   readonly #hashes = new Map<string, string>();
+  readonly #tally: Tally;
   #bytes = 0;
 
-  constructor(volume: ReadVolume, signal: AbortSignal | undefined) {
+  constructor(volume: ReadVolume, signal: AbortSignal | undefined, progress: Progress | undefined) {
+    this.#tally = new Tally(progress, bytesOf(volume.releases.complete.values()));
     this.#volume = volume;
     this.#layout = volume.layout;
     this.#signal = signal;
@@ -175,6 +192,7 @@ class Check {
       const hash = await this.#layout.files.sha256(path, { signal: this.#signal });
       this.#hashes.set(inode, hash);
       this.#bytes += stats.size;
+      this.#tally.add(stats.size);
       return hash;
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return undefined;

@@ -79,10 +79,10 @@ describe.skipIf(!hasSshd)('a volume on a server', () => {
     const clock = (): Date => new Date(Date.now() + 3 * 3_600_000);
     expect(await prune(root, { keep: 1 }, { actor, files, clock })).toMatchObject({ files: 2 });
     await expectClean(root);
-    expect((await checkVolume(root, undefined, files)).findings).toEqual([]);
+    expect((await checkVolume(root, { files: files })).findings).toEqual([]);
     await writeFile(join(root, 'plugins/waf/1.0.0/plugin.wasm'), 'bad');
-    expect((await checkVolume(root, undefined, files)).findings).toEqual((await checkVolume(root)).findings);
-    expect((await checkVolume(root, undefined, files)).findings).not.toEqual([]);
+    expect((await checkVolume(root, { files: files })).findings).toEqual((await checkVolume(root)).findings);
+    expect((await checkVolume(root, { files: files })).findings).not.toEqual([]);
   });
 
   test('a plain tree is adopted', async () => {
@@ -100,7 +100,7 @@ describe.skipIf(!hasSshd)('a volume on a server', () => {
     await importInto(root, { plugins: waf(large), options: { files } });
     await importInto(root, { plugins: { ...waf(large), 'jwt@1.0.0': 'x' }, sequence: 2, options: { files } });
     expect(await servedBy(root)).toEqual({ 'jwt@1.0.0': 'x', ...waf(large) });
-    expect((await checkVolume(root, undefined, files)).findings).toEqual([]);
+    expect((await checkVolume(root, { files: files })).findings).toEqual([]);
     await expectClean(root);
   });
 

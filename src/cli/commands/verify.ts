@@ -41,7 +41,7 @@ export default command({
     const [volume = ''] = places;
     if (places.length === 1 && (await isDirectory(volume)) && !(await holdsParts(volume))) {
       refuseTrustOptions(flags);
-      return volumeOutcome(await verifyVolume(volume, signal));
+      return volumeOutcome(await verifyVolume(volume, { signal }));
     }
     const trust = await readTrust(flags, terminal);
     const { manifest, manifestSha256, authentication, checks } = await verify(
