@@ -35,6 +35,8 @@ export interface Command {
   readonly name: string;
   /** What follows the command's name, with what that does. */
   readonly examples: readonly (readonly [line: string, meaning: string])[];
+  /** Its options that take a value, as they are written: `--output`, `-o`. */
+  readonly valued: readonly string[];
   register(yargs: Argv, ready: (run: (context: Context) => Promise<Outcome>) => void): void;
 }
 
@@ -50,6 +52,7 @@ export function command<const Positionals extends OptionTable, const Flags exten
   return {
     name,
     examples,
+    valued: valuedOptions(options),
     register(yargs, ready) {
       yargs.command(
         [name.split(' ').at(-1), ...words].join(' '),
@@ -75,6 +78,12 @@ const placeholder = (key: string, option: Options): string => {
   const word = option.array === true ? `${key}..` : key;
   return option.demandOption === true ? `<${word}>` : `[${word}]`;
 };
+
+const valuedOptions = (options: OptionTable): string[] =>
+  Object.entries(options)
+    .filter(([, option]) => option.type !== 'boolean')
+    .flatMap(([key, { alias = [] }]) => [key, ...[alias].flat()])
+    .map((key) => (key.length === 1 ? `-${key}` : `--${key}`));
 
 /** yargs takes "demanded" for positionals from the command string. */
 function positional({ describe, array }: Options): { type: 'string'; describe: string; array: boolean } {

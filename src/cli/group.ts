@@ -12,6 +12,7 @@ export function group(name: string, describe: string, commands: readonly Command
     examples: commands.flatMap((command) =>
       command.examples.map(([line, meaning]) => [`${wordOf(command)} ${line}`, meaning] as const),
     ),
+    valued: commands.flatMap(({ valued }) => valued),
     register(yargs, ready) {
       yargs.command(name, describe, (builder) => {
         for (const command of commands) command.register(builder, ready);

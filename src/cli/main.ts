@@ -35,7 +35,8 @@ type Run = (context: Context) => Promise<Outcome>;
 /** The command that `argv` names, ready to run; undefined when help or version was asked for and printed. */
 async function parse(argv: readonly string[], table: readonly Command[]): Promise<Run | undefined> {
   let chosen: Run | undefined;
-  const parser = yargs([...argv])
+  const valued = new Set(table.flatMap((command) => command.valued));
+  const parser = yargs(joinDashes(argv, valued))
     .scriptName('plugferry')
     .usage('$0 <command>\n\nCarries Higress Wasm plugins between environments in signed bundles.')
     .locale('en')
@@ -61,6 +62,17 @@ async function parse(argv: readonly string[], table: readonly Command[]): Promis
   }
   await parser.parseAsync();
   return chosen;
+}
+
+/** `--output -` as `--output=-`: yargs takes a lone dash for the next argument, and the option for empty. */
+function joinDashes(argv: readonly string[], valued: ReadonlySet<string>): string[] {
+  const words: string[] = [];
+  for (const word of argv) {
+    const before = words.at(-1) ?? '';
+    if (word === '-' && valued.has(before) && !words.includes('--')) words.splice(-1, 1, `${before}=-`);
+    else words.push(word);
+  }
+  return words;
 }
 
 const usageError = (message: string): PlugferryError =>

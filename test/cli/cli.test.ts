@@ -68,6 +68,14 @@ describe('a wrong call', () => {
   });
 });
 
+test('a lone dash is the value of the option before it', async () => {
+  for (const option of ['--public-key', '--trust']) {
+    const { code, stderr } = await cli(['verify', 'none.tar.gz', option, '-']);
+    expect([code, stderr]).toEqual([expect.any(Number), expect.not.stringContaining('E_USAGE')]);
+    expect(stderr).toContain(' - ');
+  }
+});
+
 describe('the environment', () => {
   test('gives values, which the command line overrides, and never switches', async () => {
     const directory = await tempDir();
