@@ -16,6 +16,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   trust: ['io', 'plugin', 'schema'],
   bundle: ['io', 'plugin', 'schema', 'wasm'],
   source: ['io', 'plugin', 'schema', 'wasm'],
+  catalogue: ['io', 'plugin', 'resource', 'schema'],
   parts: ['io'],
   transport: ['io'],
   release: ['io', 'plugin', 'schema'],
