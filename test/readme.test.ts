@@ -10,6 +10,7 @@ import { expectNoSecret, secret, secretKey } from './helpers/secrets.js';
 import { startServe, type ServeProcess } from './helpers/server.js';
 import { tempDir } from './helpers/temp.js';
 import { tinyTree } from './helpers/tree.js';
+import { tinyModule } from './helpers/wasm.js';
 
 const root = join(import.meta.dirname, '..');
 const readme = await readFile(join(root, 'README.md'), 'utf8');
@@ -60,6 +61,8 @@ describe('README', () => {
       '-out',
       join(directory, 'hsm.pub'),
     ]);
+    await mkdir(join(directory, 'build'));
+    await writeFile(join(directory, 'build/main.wasm'), tinyModule('w'));
     await tinyTree(join(directory, 'next'), { 'hello-header@1.1.0': 'd', 'key-auth@1.0.0': 'c' });
     await tinyTree(directory, { 'hello-header@1.0.0': 'a', 'key-auth@0.9.0': 'b', 'key-auth@1.0.0': 'c' });
     const port = String(await freePort());

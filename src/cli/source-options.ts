@@ -7,7 +7,8 @@ import { trustOptions } from './options.js';
 
 /** The kinds of source, for help texts. */
 export const sourceKinds =
-  'plugin tree (a directory that holds plugins/, or that itself), http(s) URL of a plugin server, bundle';
+  'plugin tree (a directory that holds plugins/, or that itself), http(s) URL of a plugin server or of a module, ' +
+  'directory or zip of .wasm files, module (.wasm), bundle';
 
 /** How a bundle is believed that plugins are taken from. */
 export const sourceTrustOptions = {

@@ -23,6 +23,15 @@ export async function pluginsDirectory(path: string): Promise<Tree> {
   return isNamed || (await holdsPlugins(outer, isPluginName)) ? outer : inner;
 }
 
+/** Whether a directory is a plugin-server tree, or holds one in `plugins`: some plugin file lies where it belongs. */
+export async function isPluginTree(path: string): Promise<boolean> {
+  for (const place of [path, join(path, 'plugins')]) {
+    const tree = await quietly(() => Tree.at(place));
+    if (tree !== undefined && (await holdsPlugins(tree, isPluginName))) return true;
+  }
+  return false;
+}
+
 async function isDirectory(path: string): Promise<boolean> {
   return (await quietly(() => Tree.at(path))) !== undefined;
 }

@@ -74,7 +74,7 @@ export class ServerTree {
 }
 
 /** Login pages and catch-all pages come with status 200. */
-function refusePage({ url, type }: HttpReply): void {
+export function refusePage({ url, type }: HttpReply): void {
   if (type !== 'text/html' && type !== 'application/xhtml+xml') return;
   const file = displayUrl(url);
   throw new PlugferryError('E_SOURCE', `${file}: the server sends a page (${type}), expected a module`, {

@@ -1,11 +1,18 @@
 import { tmpdir } from 'node:os';
 import { PlugferryError } from '../errors.js';
 import type { Digest } from '../io/digest.js';
-import type { Progress } from '../io/progress.js';
+import { isRegularFile } from '../io/file.js';
 import { isHttpLocation, withoutCredentials } from '../io/http-address.js';
+import type { Progress } from '../io/progress.js';
 import type { PluginId } from '../plugin/plugin.js';
+import { artifactZipSource } from './artifact-zip.js';
 import { directorySource } from './directory.js';
+import { fileKind } from './file-kind.js';
+import { flatSource, holdsModules } from './flat.js';
+import { moduleFileSource } from './module-file.js';
+import { isModuleUrl, moduleUrlSource } from './module-url.js';
 import { pluginServerSource } from './plugin-server.js';
+import { isPluginTree } from './plugins-directory.js';
 
 /** Yields plugins: a tree on disk, a server, a registry. */
 export interface Source {
@@ -78,9 +85,25 @@ export interface Provenance {
  * @throws PlugferryError `E_USAGE` for a kind of location that is not known, or what opening it throws.
  */
 export async function sourceFor(location: string, scratch = tmpdir()): Promise<Source> {
-  if (isHttpLocation(location)) return pluginServerSource(location, { scratch });
+  if (isHttpLocation(location)) {
+    return isModuleUrl(location)
+      ? moduleUrlSource(location, scratch)
+      : pluginServerSource(location, { scratch });
+  }
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) throw unknownKind(location);
-  return directorySource(location);
+  if (await isRegularFile(location)) return fileSource(location, scratch);
+  const isFlat = !(await isPluginTree(location)) && (await holdsModules(location));
+  return isFlat ? flatSource(location) : directorySource(location);
+}
+
+async function fileSource(path: string, scratch: string): Promise<Source> {
+  const kind = await fileKind(path);
+  if (kind === 'module') return moduleFileSource(path);
+  if (kind === 'zip') return artifactZipSource(path, scratch);
+  throw new PlugferryError('E_SOURCE', `${path} is not a file that plugins can be taken from`, {
+    hint: 'Expected is a module (.wasm), a zip that holds modules, a bundle, or a text that names plugins.',
+    details: { file: path, expected: 'module, zip, bundle or catalogue' },
+  });
 }
 
 function unknownKind(location: string): PlugferryError {
