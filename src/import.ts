@@ -7,7 +7,8 @@ import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
 import { progressOf, type ProgressObserver } from './io/progress.js';
 import { escapeText } from './io/text.js';
-import { openBundle, type BundlePlace } from './open-bundle.js';
+import { reachOf, type BundlePlace, type ReachOptions } from './bundle-bytes.js';
+import { openBundle } from './open-bundle.js';
 import type { PartDamage } from './parts/damage.js';
 import { parsePluginPath, pluginFileNames, pluginPath } from './plugin/layout.js';
 import { formatPluginId } from './plugin/plugin.js';
@@ -22,8 +23,7 @@ import type { Check } from './trust/ruling.js';
 import { changeVolume } from './volume/change.js';
 import { layoutOf } from './volume/layout.js';
 
-export interface ImportOptions {
-  /** Path of a bundle file; or its parts, in any order and under any names, or a directory of them. */
+export interface ImportOptions extends ReachOptions {
   readonly bundle: BundlePlace;
   /** Told, once, what was missing or damaged in parts and was made again from parity. */
   readonly onRepair?: (repaired: readonly PartDamage[]) => void;
@@ -79,6 +79,7 @@ export interface ImportResult {
 export async function importBundle(options: ImportOptions): Promise<ImportResult> {
   const { signal, trust, onRepair, clock = () => new Date() } = options;
   const sealed = await openBundle(options.bundle, {
+    ...reachOf(options),
     signal,
     onRepair,
     scratch: layoutOf(options.to).staging,

@@ -5,7 +5,8 @@ export { convertBundle, type ConvertOptions, type ConvertResult } from './conver
 export { splitBundle, type SplitOptions, type SplitResult, type SplitShape } from './split.js';
 export { joinParts, type JoinOptions, type JoinResult } from './join.js';
 export { describeDamage, type ByteRange, type PartDamage } from './parts/damage.js';
-export { holdsParts, type BundlePlace } from './open-bundle.js';
+export { holdsParts, type BundlePlace, type ReachOptions } from './bundle-bytes.js';
+export { type RemoteAccess } from './transport/locations.js';
 export { type WrittenPart } from './parts/split.js';
 export { media, parseParity, parseSplitSize } from './parts/size.js';
 export { importBundle, type ImportOptions, type ImportResult } from './import.js';

@@ -1,11 +1,11 @@
 import { parseManifest } from './bundle/manifest.js';
 import { sha256Of } from './io/digest.js';
-import { openBundle, type BundlePlace } from './open-bundle.js';
+import { reachOf, type BundlePlace, type ReachOptions } from './bundle-bytes.js';
+import { openBundle } from './open-bundle.js';
 import type { PartDamage } from './parts/damage.js';
 import type { Manifest } from './schema/manifest.js';
 
-export interface InspectOptions {
-  /** Path of a bundle file; or its parts, in any order and under any names, or a directory of them. */
+export interface InspectOptions extends ReachOptions {
   readonly bundle: BundlePlace;
   /** Told, once, what was missing or damaged in parts and was made again from parity. */
   readonly onRepair?: (repaired: readonly PartDamage[]) => void;
@@ -26,8 +26,9 @@ export interface Inspection {
  *
  * @throws PlugferryError `E_NOT_FOUND`, `E_CONTAINER`, `E_GZIP`, `E_LIMIT`, `E_MANIFEST`.
  */
-export async function inspectBundle({ bundle, signal, onRepair }: InspectOptions): Promise<Inspection> {
-  const sealed = await openBundle(bundle, { signal, onRepair });
+export async function inspectBundle(options: InspectOptions): Promise<Inspection> {
+  const { bundle, signal, onRepair } = options;
+  const sealed = await openBundle(bundle, { ...reachOf(options), signal, onRepair });
   try {
     return {
       verified: false,

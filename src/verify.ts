@@ -5,15 +5,15 @@ import { isPlugferryError } from './errors.js';
 import { refuseUnfit } from './gateway/compatibility.js';
 import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
+import { reachOf, type BundlePlace, type ReachOptions } from './bundle-bytes.js';
 import { progressOf, type Progress, type ProgressObserver } from './io/progress.js';
-import { openBundle, type BundlePlace } from './open-bundle.js';
+import { openBundle } from './open-bundle.js';
 import type { PartDamage } from './parts/damage.js';
 import type { GatewayProfile } from './schema/gatewayProfile.js';
 import type { Manifest } from './schema/manifest.js';
 import type { Check } from './trust/ruling.js';
 
-export interface VerifyOptions {
-  /** Path of a bundle file; or its parts, in any order and under any names, or a directory of them. */
+export interface VerifyOptions extends ReachOptions {
   readonly bundle: BundlePlace;
   /** Told, once, what was missing or damaged in parts and was made again from parity. */
   readonly onRepair?: (repaired: readonly PartDamage[]) => void;
@@ -44,7 +44,7 @@ export interface Verification {
  */
 export async function verifyBundle(options: VerifyOptions): Promise<Verification> {
   const { bundle, trust, signal, onRepair, clock = () => new Date() } = options;
-  const sealed = await openBundle(bundle, { signal, onRepair });
+  const sealed = await openBundle(bundle, { ...reachOf(options), signal, onRepair });
   try {
     const moment = { clock: clock() };
     const opened = sealed.open(authenticator(trust, moment.clock));

@@ -10,9 +10,9 @@ export interface HttpAddress {
 
 export const isHttpLocation = (location: string): boolean => /^https?:\/\//i.test(location);
 
-/** A location as it may be shown: without user and password, whether or not it is a URL. */
+/** A location as it may be shown: without user, password and query, whether or not it is a URL. */
 export const withoutCredentials = (location: string): string =>
-  location.replace(/^([a-z][a-z0-9+.-]*:\/\/).*@/i, '$1');
+  location.replace(/^([a-z][a-z0-9+.-]*:\/\/).*@/i, '$1').replace(/^(https?:\/\/[^?]*)\?.*$/is, '$1?(...)');
 
 /** A URL as messages name it: the query of a redirect may be a key to what lies there. */
 export const displayUrl = ({ origin, pathname, search }: URL): string =>
@@ -22,12 +22,14 @@ export const displayUrl = ({ origin, pathname, search }: URL): string =>
  * Reads a location that the user gave. `http://user:password@host/` becomes a Basic authorization (RFC 7617) and a URL that
  * can be shown and recorded.
  *
- * @throws PlugferryError `E_USAGE` when it is not an http(s) URL, or carries a query or fragment.
+ * @param query whether it may have one, as the address of a single file may, which is never recorded.
+ * @throws PlugferryError `E_USAGE` when it is not an http(s) URL, or carries a fragment, or a query where there may be none.
  */
-export function parseHttpAddress(location: string): HttpAddress {
+export function parseHttpAddress(location: string, { query = false } = {}): HttpAddress {
   const url = isHttpLocation(location) && URL.canParse(location) ? new URL(location) : undefined;
   if (url === undefined) throw unusable(location, 'is not an http or https URL');
-  if (url.search !== '' || url.hash !== '') throw unusable(location, 'has a query or a fragment');
+  if ((url.search !== '' && !query) || url.hash !== '')
+    throw unusable(location, query ? 'has a fragment' : 'has a query or a fragment');
   const { username, password } = url;
   url.username = '';
   url.password = '';

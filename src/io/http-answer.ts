@@ -56,7 +56,7 @@ export function checkStatus({ status, headers }: Answer, url: URL, transfer: Tra
   if (status === 200 || (status === 206 && asked)) return;
   if (status === 416) startAnew(transfer);
   const overloaded = status === 408 || status === 429 || (status >= 500 && !finalStatus.includes(status));
-  if (overloaded) transfer.waitMs = waitOf(headers.get('retry-after'));
+  if (overloaded) transfer.waitMs = waitAsked(headers);
   throw unexpectedStatus({ status, headers }, url, overloaded || (status === 416 && asked));
 }
 
@@ -76,11 +76,10 @@ function unexpectedStatus(
   });
 }
 
-/** Seconds only: a date needs clocks that agree. */
-function waitOf(retryAfter: string | null): number {
-  return retryAfter !== null && /^\d{1,4}$/.test(retryAfter)
-    ? Math.min(Number(retryAfter) * 1000, maxWaitMs)
-    : 0;
+/** Milliseconds for which a server asks its caller to wait, bounded. Seconds only: a date needs clocks that agree. */
+export function waitAsked(headers: Answer['headers']): number {
+  const seconds = headers.get('retry-after') ?? '';
+  return /^\d{1,4}$/.test(seconds) ? Math.min(Number(seconds) * 1000, maxWaitMs) : 0;
 }
 
 export const isRedirect = ({ status }: Answer): boolean => [301, 302, 303, 307, 308].includes(status);

@@ -12,6 +12,8 @@ export interface NetworkTrouble {
   readonly transient?: boolean;
   /** What a server asks of its caller with a 401 (WWW-Authenticate, RFC 9110 section 11.6.1). */
   readonly challenge?: string;
+  /** Milliseconds that the server asked us to wait. */
+  readonly waitMs?: number;
   readonly cause?: unknown;
 }
 
@@ -19,11 +21,18 @@ const tryAgain = 'Check the address and the network, then run the same command a
 
 /** `E_NETWORK`, naming the URL without credentials; `details.transient` tells whether it was tried again. */
 export function networkError(trouble: NetworkTrouble): PlugferryError {
-  const { url, expected, found, hint = tryAgain, transient = false, challenge, cause } = trouble;
+  const { url, expected, found, hint = tryAgain, transient = false, challenge, waitMs = 0, cause } = trouble;
   const file = displayUrl(url);
   return new PlugferryError('E_NETWORK', `${file}: ${found}, expected ${expected}`, {
     hint,
-    details: { file, expected, found, transient, ...(challenge === undefined ? {} : { challenge }) },
+    details: {
+      file,
+      expected,
+      found,
+      transient,
+      ...(challenge === undefined ? {} : { challenge }),
+      ...(waitMs === 0 ? {} : { waitMs }),
+    },
     cause,
   });
 }

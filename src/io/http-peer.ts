@@ -1,4 +1,5 @@
-import type { Readable } from 'node:stream';
+import { pipeline, Transform, type Readable } from 'node:stream';
+import type { PlugferryError } from '../errors.js';
 import { tool } from '../version.js';
 import { displayUrl, type HttpAddress } from './http-address.js';
 import { HttpAgents, isForbiddenHost, type HttpAccess } from './http-agent.js';
@@ -101,7 +102,9 @@ export class HttpPeer {
     const { url, method, headers, authorization = this.#authorization, body } = question;
     const expected = 'an answer';
     const found = `none within ${watch.patience.answerMs / 1000} seconds`;
-    watch.awaitAnswer(networkError({ url, expected, found, transient: true }));
+    const late = networkError({ url, expected, found, transient: true });
+    watch.awaitAnswer(late);
+    const paced = body === undefined ? undefined : sending(body, { url, watch, late });
     try {
       const agent = await this.#agents.for(url, own);
       // Loaded where it is needed: most commands never go to the network.
@@ -114,7 +117,7 @@ export class HttpPeer {
           ...headers,
           ...(own && authorization !== undefined ? { authorization } : {}),
         },
-        ...(body === undefined ? {} : { body }),
+        ...(paced === undefined ? {} : { body: paced }),
         signal: watch.signal,
         redirect: 'manual',
         compress: false,
@@ -127,6 +130,34 @@ export class HttpPeer {
       throw brokenRequest(watch.reasonOf(error), url, expected);
     }
   }
+}
+
+interface Sending {
+  readonly url: URL;
+  readonly watch: Watch;
+  /** Why, when no answer follows in time. */
+  readonly late: PlugferryError;
+}
+
+/** A body on its way out: the peer may be slow, but has to take it. */
+function sending(body: Readable, { url, watch, late }: Sending): Readable {
+  const expected = 'the body to be taken';
+  const paced = new Transform({
+    highWaterMark: 1024 * 1024,
+    transform(chunk: Buffer, _encoding, done) {
+      watch.arrived(chunk.length);
+      done(null, chunk);
+    },
+    flush(done) {
+      watch.awaitAnswer(late);
+      done();
+    },
+  });
+  watch.awaitBody(
+    networkError({ url, expected, found: 'next to nothing taken for too long', transient: true }),
+  );
+  pipeline(body, paced, () => undefined);
+  return paced;
 }
 
 const downgrade = (from: URL, to: URL) =>

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { PlugferryError } from '../errors.js';
 
 /** How long a request may keep us waiting. */
@@ -102,4 +103,14 @@ export class Watch {
   readonly #abort = (): void => {
     this.#controller.abort();
   };
+}
+
+/** Waits, or ends with the caller's reason. */
+export async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await sleep(milliseconds, undefined, signal === undefined ? {} : { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
 }

@@ -1,5 +1,4 @@
 import type { FileHandle } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Readable } from 'node:stream';
 import { DigestMeter, type Digest } from './digest.js';
 import { ioError } from './failure.js';
@@ -10,7 +9,7 @@ import { isTransient } from './http-failure.js';
 import { HttpPeer, type PeerOptions } from './http-peer.js';
 import type { Progress } from './progress.js';
 import { BodyStream } from './http-stream.js';
-import { usualPatience, Watch, type Patience } from './http-watch.js';
+import { pause, usualPatience, Watch, type Patience } from './http-watch.js';
 
 export type { HttpAccess } from './http-agent.js';
 export type { HttpReply } from './http-body.js';
@@ -159,9 +158,9 @@ export class HttpClient {
           furthest = transfer.received;
           tries = 0;
         }
-        const pause = retryMs[tries];
-        if (pause === undefined || !isTransient(error)) throw error;
-        await wait(Math.max(pause, transfer.waitMs), request.signal);
+        const waitMs = retryMs[tries];
+        if (waitMs === undefined || !isTransient(error)) throw error;
+        await pause(Math.max(waitMs, transfer.waitMs), request.signal);
       }
     }
   }
@@ -193,16 +192,6 @@ function headersOf({ accept }: HttpRequest, transfer: Transfer): Record<string, 
     ...(isContinuation(transfer) ? { range: `bytes=${received}-` } : {}),
     ...(isContinuation(transfer) && etag !== undefined ? { 'if-range': etag } : {}),
   };
-}
-
-/** Sleep that ends with the caller's reason. */
-async function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await sleep(milliseconds, undefined, signal === undefined ? {} : { signal });
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
-  }
 }
 
 async function writeAt(handle: FileHandle, chunk: Buffer, position: number): Promise<void> {

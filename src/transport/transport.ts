@@ -66,6 +66,9 @@ export interface Sent {
   readonly size: number;
   /** Bytes that were there already from an earlier run. */
   readonly resumedAt: number;
-  /** What was compared after sending: `digest` where the place can be read back, `size` where only that is told. */
-  readonly proof: 'digest' | 'size';
+  /**
+   * What was compared after sending: `digest` where the place can be read back or names it, `size` where only that is told, `none`
+   * where it only said that it took the file.
+   */
+  readonly proof: 'digest' | 'size' | 'none';
 }
