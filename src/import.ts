@@ -5,6 +5,7 @@ import type { OpenBundle, SealedBundle } from './bundle/bundle.js';
 import { refuseUnfit } from './gateway/compatibility.js';
 import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
+import { isRemote } from './io/location.js';
 import { progressOf, type ProgressObserver } from './io/progress.js';
 import { escapeText } from './io/text.js';
 import { reachOf, type BundlePlace, type ReachOptions } from './bundle-bytes.js';
@@ -20,6 +21,7 @@ import type { Manifest } from './schema/manifest.js';
 import type { Origin, ReleasePlugin } from './schema/release.js';
 import { nowAt } from './trust/dates.js';
 import type { Check } from './trust/ruling.js';
+import { atVolume } from './volume-place.js';
 import { changeVolume } from './volume/change.js';
 import { layoutOf } from './volume/layout.js';
 
@@ -27,7 +29,7 @@ export interface ImportOptions extends ReachOptions {
   readonly bundle: BundlePlace;
   /** Told, once, what was missing or damaged in parts and was made again from parity. */
   readonly onRepair?: (repaired: readonly PartDamage[]) => void;
-  /** Directory of the volume; made when it does not exist. */
+  /** Directory of the volume, here or `sftp://USER@HOST/PATH`; made when it does not exist. */
   readonly to: string;
   readonly trust: Trust;
   /** `merge` adds to what is current, `replace` makes the volume hold exactly the bundle. @default merge */
@@ -77,12 +79,12 @@ export interface ImportResult {
  * @throws PlugferryError of the trust and integrity kinds, `E_ROLLBACK`, `E_CONFLICT`, `E_LOCKED`, `E_NO_SPACE`, `E_IO`.
  */
 export async function importBundle(options: ImportOptions): Promise<ImportResult> {
-  const { signal, trust, onRepair, clock = () => new Date() } = options;
+  const { signal, trust, onRepair, to, access, clock = () => new Date() } = options;
   const sealed = await openBundle(options.bundle, {
     ...reachOf(options),
     signal,
     onRepair,
-    scratch: layoutOf(options.to).staging,
+    ...(isRemote(to) ? {} : { scratch: layoutOf(to).staging }),
   });
   try {
     const moment = { clock: clock() };
@@ -95,7 +97,11 @@ export async function importBundle(options: ImportOptions): Promise<ImportResult
     }
     const volume = { actor: thisActor(), clock, ...(signal === undefined ? {} : { signal }) };
     const incoming = { sealed, opened, manifestSha256, options };
-    return await changeVolume(options.to, volume, (change) => apply(change, incoming, clock()));
+    return await atVolume(to, { access, signal }, ({ root, files }) =>
+      changeVolume(root, { ...volume, ...(files === undefined ? {} : { files }) }, (change) =>
+        apply(change, incoming, clock()),
+      ),
+    );
   } finally {
     await sealed.close();
   }

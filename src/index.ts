@@ -26,15 +26,24 @@ export {
 export { type Basis, type InventoryPlace } from './inventory.js';
 export { type ModuleChange, type NamesChange } from './comparison.js';
 export { listPlugins, type ListedPlugin, type Listing, type ListOptions } from './list.js';
-export { aliasPlugin, pruneVolume, rollbackVolume, type Switched } from './releases.js';
-export { history as volumeHistory, type History, type HistoryLine } from './volume/history.js';
+export {
+  aliasPlugin,
+  pruneVolume,
+  rollbackVolume,
+  volumeHistory,
+  volumeReceipt,
+  type Switched,
+} from './releases.js';
+export { type ReachVolume } from './volume-place.js';
+export { type SshSettings } from './transport/ssh-settings.js';
+export { type History, type HistoryLine } from './volume/history.js';
 export {
   checkHint as volumeCheckHint,
   checkVolume as verifyVolume,
   type Finding,
   type VolumeCheck,
 } from './volume/check.js';
-export { receipt as volumeReceipt, type Receipt, type ReceiptOptions } from './volume/receipt.js';
+export { type Receipt, type ReceiptOptions } from './volume/receipt.js';
 export { type Pruned, type PruneOptions } from './volume/prune.js';
 export { servePlugins, type Readiness, type RunningServer, type ServeOptions } from './serve.js';
 export { type RequestRecord } from './server/exchange.js';

@@ -1,13 +1,17 @@
-import { isPlugferryError } from './errors.js';
+import { isPlugferryError, PlugferryError } from './errors.js';
 import { isHttpLocation } from './io/http-address.js';
+import { isRemote } from './io/location.js';
 import type { PluginId } from './plugin/plugin.js';
 import { sourceFor, type Offer } from './source/source.js';
 import { surveyPlugin } from './source/survey.js';
+import { atVolume, type ReachVolume } from './volume-place.js';
 import { readVolume } from './volume/read.js';
 
 export interface ListOptions {
-  /** A volume, a plain plugin-server tree, or the http(s) URL of a plugin server. */
+  /** A volume (here, or `sftp://USER@HOST/PATH`), a plain plugin-server tree, or the http(s) URL of a plugin server. */
   readonly location: string;
+  /** How servers are reached. */
+  readonly access?: ReachVolume['access'];
   readonly signal?: AbortSignal;
 }
 
@@ -37,10 +41,11 @@ export interface Listing {
  *
  * @throws PlugferryError `E_NOT_FOUND`, `E_SELECTION` for a place without plugins, `E_RELEASE`, `E_NETWORK`.
  */
-export async function listPlugins({ location, signal }: ListOptions): Promise<Listing> {
+export async function listPlugins({ location, access, signal }: ListOptions): Promise<Listing> {
   if (isHttpLocation(location)) return { kind: 'server', ...(await listSource(location, signal)) };
-  const volume = await readVolume(location);
+  const volume = await atVolume(location, { access, signal }, ({ root, files }) => readVolume(root, files));
   if (volume.current === undefined || volume.plain) {
+    if (isRemote(location)) throw notImported(volume.root);
     return { kind: 'tree', ...(await listSource(location, signal)) };
   }
   const plugins = volume.current.plugins.map(({ name, version, files }) => {
@@ -82,6 +87,12 @@ async function look(offer: Offer, signal: AbortSignal | undefined): Promise<List
     return { name, version, problem: error.message };
   }
 }
+
+const notImported = (root: string): PlugferryError =>
+  new PlugferryError('E_NOT_FOUND', `${root} on the server has no release of Plugferry`, {
+    hint: 'A plain tree is listed by "plugferry list" on the server, or by the URL under which it is served.',
+    details: { file: root },
+  });
 
 const digestOf = ({ size, sha256, md5 }: { size: number; sha256: string; md5: string }) => ({
   size,

@@ -1,8 +1,12 @@
 import { thisActor } from './actor.js';
 import type { Published } from './release/change.js';
+import { atVolume, type ReachVolume } from './volume-place.js';
 import { alias, type Alias } from './volume/alias.js';
+import { history, type History } from './volume/history.js';
 import { prune, type Pruned, type PruneOptions } from './volume/prune.js';
+import { receipt, type Receipt, type ReceiptOptions } from './volume/receipt.js';
 import { rollback, type RollbackTarget } from './volume/rollback.js';
+import type { VolumeOptions } from './volume/volume.js';
 
 /** What became current, and what a person should know about it. */
 export type Switched = Published & { readonly warnings: readonly string[] };
@@ -11,31 +15,59 @@ export type Switched = Published & { readonly warnings: readonly string[] };
  * Switches a volume back to a kept release: to the one that the current one replaced, or to `to`. What was the highest
  * sequence seen stays so.
  *
+ * @param location directory, or `sftp://USER@HOST/PATH`; here and in all below.
  * @throws PlugferryError `E_NOT_FOUND`, `E_RELEASE`, `E_LOCKED`, `E_IO`.
  */
 export const rollbackVolume = (
-  root: string,
+  location: string,
   target: RollbackTarget,
-  signal?: AbortSignal,
-): Promise<Switched> => rollback(root, target, options(signal));
+  reach: ReachVolume = {},
+): Promise<Switched> => changing(location, reach, (root, options) => rollback(root, target, options));
 
 /**
  * Removes all but the newest releases of a volume. One that was current within the last hour stays.
  *
  * @throws PlugferryError `E_USAGE`, `E_NOT_FOUND`, `E_LOCKED`, `E_IO`.
  */
-export const pruneVolume = (root: string, what: PruneOptions, signal?: AbortSignal): Promise<Pruned> =>
-  prune(root, what, options(signal));
+export const pruneVolume = (location: string, what: PruneOptions, reach: ReachVolume = {}): Promise<Pruned> =>
+  changing(location, reach, (root, options) => prune(root, what, options));
 
 /**
  * Serves a module under one more version (higress#4694: the Console asks for versions that were never published).
  *
  * @throws PlugferryError `E_USAGE`, `E_NOT_FOUND`, `E_CONFLICT`, `E_LOCKED`, `E_IO`.
  */
-export const aliasPlugin = (root: string, request: Alias, signal?: AbortSignal): Promise<Switched> =>
-  alias(root, request, options(signal));
+export const aliasPlugin = (location: string, request: Alias, reach: ReachVolume = {}): Promise<Switched> =>
+  changing(location, reach, (root, options) => alias(root, request, options));
 
-const options = (signal: AbortSignal | undefined) => ({
-  actor: thisActor(),
-  ...(signal === undefined ? {} : { signal }),
-});
+/**
+ * Which release was current when.
+ *
+ * @throws PlugferryError as {@link history}.
+ */
+export const volumeHistory = (location: string, reach: ReachVolume = {}): Promise<History> =>
+  atVolume(location, reach, ({ root, files }) => history(root, files));
+
+/**
+ * What a volume took in.
+ *
+ * @throws PlugferryError as {@link receipt}.
+ */
+export const volumeReceipt = (
+  location: string,
+  what: ReceiptOptions = {},
+  reach: ReachVolume = {},
+): Promise<Receipt> => atVolume(location, reach, ({ root, files }) => receipt(root, what, files));
+
+const changing = <T>(
+  location: string,
+  reach: ReachVolume,
+  change: (root: string, options: VolumeOptions) => Promise<T>,
+): Promise<T> =>
+  atVolume(location, reach, ({ root, files }) =>
+    change(root, {
+      actor: thisActor(),
+      ...(reach.signal === undefined ? {} : { signal: reach.signal }),
+      ...(files === undefined ? {} : { files }),
+    }),
+  );

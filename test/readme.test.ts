@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import { cli, binary } from './helpers/cli.js';
 import { freePort, get } from './helpers/http.js';
 import { expectNoSecret, secret, secretKey } from './helpers/secrets.js';
 import { startServe, type ServeProcess } from './helpers/server.js';
+import { hasSshd, startSshd } from './helpers/sshd.js';
 import { tempDir } from './helpers/temp.js';
 import { tinyTree } from './helpers/tree.js';
 import { tinyModule } from './helpers/wasm.js';
@@ -65,13 +66,23 @@ describe('README', () => {
     await writeFile(join(directory, 'build/main.wasm'), tinyModule('w'));
     await tinyTree(join(directory, 'next'), { 'hello-header@1.1.0': 'd', 'key-auth@1.0.0': 'c' });
     await tinyTree(directory, { 'hello-header@1.0.0': 'a', 'key-auth@0.9.0': 'b', 'key-auth@1.0.0': 'c' });
+    const sshd = hasSshd ? await startSshd() : undefined;
+    if (sshd !== undefined) {
+      await copyFile(sshd.identity, join(directory, 'deploy.key'));
+      await mkdir(join(directory, '.ssh'));
+      await copyFile(sshd.knownHosts, join(directory, '.ssh/known_hosts'));
+    }
     const port = String(await freePort());
     const volume = join(directory, 'volume');
     let cwd = directory;
     let server: ServeProcess | undefined;
     try {
       for (const printed of commandLines) {
-        const line = printed.replaceAll('/srv/plugin-server', volume).replaceAll('8080', port);
+        if (sshd === undefined && printed.includes('sftp://')) continue;
+        const line = printed
+          .replaceAll('/srv/plugin-server', volume)
+          .replaceAll('sftp://deploy@prod.example/srv', sshd?.url(directory) ?? '')
+          .replaceAll('8080', port);
         if (line.startsWith('plugferry serve ')) {
           server = await startServe(volume, line.split(' ').slice(3));
           continue;

@@ -10,6 +10,7 @@ import {
 import { PlugferryError } from '../errors.js';
 import type { OptionTable } from './command.js';
 import { passphraseOptions, readPassphrase } from './passphrase.js';
+import { passphraseVariable, passwordVariable } from './ssh-options.js';
 import type { Terminal } from './terminal.js';
 
 /** Options of every command that can check signatures. */
@@ -118,7 +119,7 @@ export async function signerFrom(flags: SigningFlags, signal: AbortSignal): Prom
   }
   if (signature !== undefined) return signerWithFile(signature, publicKeyOf('signature', flags));
   if (command === undefined) return undefined;
-  const environment = withoutPassphrase(process.env);
+  const environment = withoutSecrets(process.env);
   return signerWithCommand({ command, environment, signal }, publicKeyOf('sign-command', flags));
 }
 
@@ -131,5 +132,6 @@ function publicKeyOf(way: string, flags: SigningFlags): string {
 }
 
 /** What another program has no business with. */
-const withoutPassphrase = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
-  Object.fromEntries(Object.entries(environment).filter(([name]) => name !== 'PLUGFERRY_KEY_PASSPHRASE'));
+const secretVariables = ['PLUGFERRY_KEY_PASSPHRASE', passwordVariable, passphraseVariable];
+const withoutSecrets = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(environment).filter(([name]) => !secretVariables.includes(name)));

@@ -1,11 +1,7 @@
-import { createReadStream, openSync } from 'node:fs';
-import { ReadStream } from 'node:tty';
+import { createReadStream } from 'node:fs';
 import { PlugferryError } from '../errors.js';
-import { readSmallFile } from '../io/file.js';
 import type { OptionTable } from './command.js';
-
-/** Most bytes of a passphrase. */
-const maxLength = 4096;
+import { askHidden, maxSecret, secretInFile, secretInVariable, secretLine } from './secret.js';
 
 export const passphraseOptions = {
   'passphrase-file': { type: 'string', describe: 'File with the passphrase of the private key (one line)' },
@@ -31,20 +27,9 @@ export async function readPassphrase(
 ): Promise<Buffer> {
   const file = flags['passphrase-file'];
   const fd = flags['passphrase-fd'];
-  if (file !== undefined) return firstLine(await readSmallFile(file, 'passphrase', maxLength), file);
-  if (fd !== undefined) return firstLine(await readDescriptor(fd), `file descriptor ${fd}`);
-  const value = process.env['PLUGFERRY_KEY_PASSPHRASE'];
-  if (value !== undefined) return firstLine(Buffer.from(value), 'PLUGFERRY_KEY_PASSPHRASE');
-  return promptFor(twice);
-}
-
-function firstLine(bytes: Buffer, where: string): Buffer {
-  const line = bytes.subarray(0, /\r?\n?$/.exec(bytes.toString('latin1'))?.index ?? bytes.length);
-  if (line.length > 0 && !line.includes('\n')) return line;
-  throw new PlugferryError('E_PASSPHRASE', `${where} does not hold a passphrase, expected one line`, {
-    hint: 'Put the passphrase there, on a single line.',
-    details: { file: where },
-  });
+  if (file !== undefined) return secretInFile(file, 'passphrase');
+  if (fd !== undefined) return secretLine(await readDescriptor(fd), `file descriptor ${fd}`, 'passphrase');
+  return secretInVariable('PLUGFERRY_KEY_PASSPHRASE', 'passphrase') ?? promptFor(twice);
 }
 
 async function readDescriptor(fd: number): Promise<Buffer> {
@@ -54,7 +39,7 @@ async function readDescriptor(fd: number): Promise<Buffer> {
     for await (const chunk of createReadStream('', { fd, autoClose: false })) {
       chunks.push(chunk as Buffer);
       length += (chunk as Buffer).length;
-      if (length > maxLength) break;
+      if (length > maxSecret) break;
     }
   } catch (error) {
     throw new PlugferryError('E_PASSPHRASE', `file descriptor ${fd} cannot be read`, {
@@ -63,69 +48,19 @@ async function readDescriptor(fd: number): Promise<Buffer> {
       cause: error,
     });
   }
-  return Buffer.concat(chunks).subarray(0, maxLength);
+  return Buffer.concat(chunks).subarray(0, maxSecret);
 }
 
 async function promptFor(twice: boolean): Promise<Buffer> {
-  let terminal: ReadStream;
-  try {
-    // Not stdin: that may be a pipe with data in it.
-    terminal = new ReadStream(openSync('/dev/tty', 'r+'));
-  } catch (error) {
+  const answers = await askHidden(twice ? ['Passphrase: ', 'The same again: '] : ['Passphrase: ']);
+  const [first, second] = answers ?? [];
+  if (first === undefined) {
     throw new PlugferryError(
       'E_PASSPHRASE',
       'the private key needs a passphrase, and there is no terminal to ask on',
-      {
-        hint: 'Give --passphrase-file FILE, or set PLUGFERRY_KEY_PASSPHRASE from your secret store.',
-        cause: error,
-      },
+      { hint: 'Give --passphrase-file FILE, or set PLUGFERRY_KEY_PASSPHRASE from your secret store.' },
     );
   }
-  try {
-    const first = await ask(terminal, 'Passphrase: ');
-    if (twice && !first.equals(await ask(terminal, 'The same again: '))) {
-      throw new PlugferryError('E_PASSPHRASE', 'the two passphrases differ', {
-        hint: 'Run the command again.',
-      });
-    }
-    return first;
-  } finally {
-    terminal.destroy();
-  }
-}
-
-const keys = {
-  enter: 0x0d,
-  lineFeed: 0x0a,
-  interrupt: 0x03,
-  endOfInput: 0x04,
-  delete: 0x7f,
-  backspace: 0x08,
-} as const;
-
-/** Reads a line from a terminal in raw mode, so that nothing is echoed. */
-async function ask(terminal: ReadStream, question: string): Promise<Buffer> {
-  process.stderr.write(question);
-  terminal.setRawMode(true);
-  const typed: number[] = [];
-  try {
-    return await new Promise<Buffer>((resolve, reject) => {
-      const onData = (chunk: Buffer): void => {
-        for (const byte of chunk) {
-          if (byte === keys.interrupt || (byte === keys.endOfInput && typed.length === 0)) {
-            reject(new PlugferryError('E_INTERRUPTED', 'interrupted', { hint: 'Nothing was written.' }));
-          } else if (byte === keys.enter || byte === keys.lineFeed) {
-            terminal.off('data', onData);
-            resolve(Buffer.from(typed));
-            return;
-          } else if (byte === keys.delete || byte === keys.backspace) typed.pop();
-          else if (typed.length < maxLength) typed.push(byte);
-        }
-      };
-      terminal.on('data', onData);
-    });
-  } finally {
-    terminal.setRawMode(false);
-    process.stderr.write('\n');
-  }
+  if (second === undefined || first.equals(second)) return first;
+  throw new PlugferryError('E_PASSPHRASE', 'the two passphrases differ', { hint: 'Run the command again.' });
 }

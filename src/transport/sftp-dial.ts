@@ -94,7 +94,7 @@ export class Retry {
 /** Asks for each secret once, however often we connect. */
 function remembering(settings: SshSettings): SshSettings {
   const { passphrase, password } = settings;
-  const passphrases = new Map<string, Promise<Buffer>>();
+  const passphrases = new Map<string, Promise<Buffer | undefined>>();
   let answer: Promise<Buffer | undefined> | undefined;
   return {
     ...settings,

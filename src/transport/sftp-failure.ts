@@ -117,7 +117,7 @@ export function refusedLogin(target: SshTarget, tried: readonly string[]): Plugf
     {
       hint:
         'Give the right key (--identity FILE, or ssh-agent) or password (--ssh-password-file FILE, or ' +
-        'PLUGFERRY_SFTP_PASSWORD), and check the name of the user.',
+        'PLUGFERRY_SSH_PASSWORD), and check the name of the user.',
       details: { file: target.host, user: target.user, tried: ways },
     },
   );

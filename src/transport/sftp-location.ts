@@ -50,6 +50,6 @@ const withPassword = (url: URL): PlugferryError =>
   new PlugferryError('E_USAGE', `sftp://${url.host}${url.pathname}: a password stands in the address`, {
     hint:
       'Everybody on this machine can read it there, so change it. Give it by --ssh-password-file FILE, by ' +
-      'PLUGFERRY_SFTP_PASSWORD or at the prompt.',
+      'PLUGFERRY_SSH_PASSWORD or at the prompt.',
     details: { file: `sftp://${url.host}${url.pathname}` },
   });

@@ -1,4 +1,4 @@
-import SftpClient from 'ssh2-sftp-client';
+import type SftpClient from 'ssh2-sftp-client';
 import type { PlugferryError } from '../errors.js';
 import { lost, SftpFailure, stalled } from './sftp-failure.js';
 import { SshAttempt } from './ssh-attempt.js';
@@ -66,13 +66,15 @@ export class SftpSession {
    * @throws PlugferryError `E_HOST_KEY`, `E_LOGIN`, `E_KEY`, `E_PASSPHRASE`, `E_NETWORK` (which may be tried again).
    */
   static async open(target: SshTarget, settings: SshSettings, signal?: AbortSignal): Promise<SftpSession> {
+    // Loaded where it is needed: most commands never go to a server.
+    const { default: Client } = await import('ssh2-sftp-client');
     signal?.throwIfAborted();
     let session: SftpSession | undefined;
     const onLoss = (error?: unknown): void => {
       if (session !== undefined) session.#fail(lost(target, error instanceof Error ? error : undefined));
     };
     // The defaults of the library print to stdout.
-    const client = new SftpClient('plugferry', { error: onLoss, end: onLoss, close: onLoss });
+    const client = new Client('plugferry', { error: onLoss, end: onLoss, close: onLoss });
     const { client: inside } = client as unknown as Inside;
     const stop = (): void => {
       inside.destroy();

@@ -1,5 +1,5 @@
-import ssh2, { type ParsedKey } from 'ssh2';
-import { PlugferryError } from '../errors.js';
+import type { ParsedKey } from 'ssh2';
+import { isPlugferryError, PlugferryError } from '../errors.js';
 import { isRegularFile, readSmallFile } from '../io/file.js';
 import { escapeText } from '../io/text.js';
 import type { SshSettings, SshTarget } from './ssh-settings.js';
@@ -66,22 +66,27 @@ const answering =
   };
 
 async function readKey(file: string, { passphrase }: SshSettings): Promise<ParsedKey> {
+  const { default: ssh2 } = await import('ssh2');
   const bytes = await readSmallFile(file, 'SSH key', maxKey);
   const parsed = ssh2.utils.parseKey(bytes);
   if (!(parsed instanceof Error)) return privateIn(parsed, file);
   if (!/passphrase/i.test(parsed.message)) throw unusable(file, parsed);
-  if (passphrase === undefined) throw locked(file);
-  const opened = ssh2.utils.parseKey(bytes, await passphrase(file));
+  const secret = await passphrase?.(file);
+  if (secret === undefined) throw locked(file);
+  const opened = ssh2.utils.parseKey(bytes, secret);
   if (opened instanceof Error) throw wrongPassphrase(file);
   return privateIn(opened, file);
 }
+
+/** Not `E_INTERRUPTED`, and not `E_NOT_FOUND`: that is about a file with a passphrase. */
+const unusableCodes: readonly string[] = ['E_KEY', 'E_PASSPHRASE', 'E_IO', 'E_LIMIT'];
 
 /** A key that was only found: one that nobody can open is passed over, as when it were not there. */
 async function usualKey(file: string, settings: SshSettings): Promise<ParsedKey | undefined> {
   try {
     return await readKey(file, settings);
   } catch (error) {
-    if (error instanceof PlugferryError && error.code !== 'E_INTERRUPTED') return undefined;
+    if (isPlugferryError(error) && unusableCodes.includes(error.code)) return undefined;
     throw error;
   }
 }
@@ -103,7 +108,7 @@ const unusable = (file: string, { message }: Error): PlugferryError =>
 
 const locked = (file: string): PlugferryError =>
   new PlugferryError('E_PASSPHRASE', `SSH key ${file} needs a passphrase`, {
-    hint: 'Give --ssh-passphrase-file FILE, or add the key to ssh-agent.',
+    hint: 'Give --ssh-passphrase-file FILE, set PLUGFERRY_SSH_PASSPHRASE, or add the key to ssh-agent.',
     details: { file },
   });
 

@@ -9,6 +9,8 @@ import { knownKeys, knownName } from './ssh-known-hosts.js';
 export interface SshSettings {
   /** Fingerprints `SHA256:...` of which the server's key must have one; known_hosts is then not looked at. */
   readonly hostKeys?: readonly string[] | undefined;
+  /** A file in place of `~/.ssh/config`. */
+  readonly config?: string | undefined;
   /** Files in place of `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`. */
   readonly knownHosts?: readonly string[] | undefined;
   /** Private key files, tried before the agent and in place of those of `~/.ssh`. */
@@ -19,8 +21,8 @@ export interface SshSettings {
   readonly home?: string | undefined;
   /** For a location that names no user. */
   readonly user?: string | undefined;
-  /** The passphrase of a key file. */
-  readonly passphrase?: ((file: string) => Promise<Buffer>) | undefined;
+  /** The passphrase of a key file; undefined when there is none. Asked at most once for each file. */
+  readonly passphrase?: ((file: string) => Promise<Buffer | undefined>) | undefined;
   /** The password of `user@host`; undefined when there is none. Asked at most once for each connection that wants it. */
   readonly password?: ((who: string) => Promise<Buffer | undefined>) | undefined;
 }
@@ -55,7 +57,7 @@ const usualKeys = ['id_ed25519', 'id_ecdsa', 'id_rsa'];
  */
 export async function sshTarget(address: SshAddress, settings: SshSettings): Promise<SshTarget> {
   const { home, identities = [] } = settings;
-  const config = await configOf(address.host, home);
+  const config = await configOf(address.host, settings);
   const host = config.hostName ?? address.host;
   const port = address.port ?? config.port ?? 22;
   const user = address.user ?? config.user ?? settings.user;
@@ -79,9 +81,10 @@ export async function sshTarget(address: SshAddress, settings: SshSettings): Pro
   };
 }
 
-async function configOf(alias: string, home: string | undefined): Promise<HostConfig> {
-  const file = home === undefined ? undefined : join(home, '.ssh', 'config');
-  if (file === undefined || !(await isRegularFile(file))) return { identityFiles: [] };
+async function configOf(alias: string, { config, home }: SshSettings): Promise<HostConfig> {
+  const usual = home === undefined ? undefined : join(home, '.ssh', 'config');
+  const file = config ?? (usual !== undefined && (await isRegularFile(usual)) ? usual : undefined);
+  if (file === undefined) return { identityFiles: [] };
   return hostConfig((await readSmallFile(file, 'SSH config', maxConfig)).toString('utf8'), alias, file);
 }
 

@@ -1,19 +1,20 @@
 import { aliasPlugin } from '../../index.js';
 import { PlugferryError } from '../../errors.js';
 import { command } from '../command.js';
+import { sshOptions, sshSettings, volumePlace } from '../ssh-options.js';
 import { switchedText } from '../release-text.js';
 
 export default command({
   name: 'alias',
   describe: 'Serve a module under one more version, as the Console may ask for one that was never published',
   positionals: {
-    volume: { type: 'string', demandOption: true, describe: 'Directory of the volume' },
+    volume: volumePlace,
     name: { type: 'string', demandOption: true, describe: 'Name of the plugin' },
     versions: { type: 'string', demandOption: true, describe: 'VERSION=EXISTING' },
   },
-  options: {},
+  options: sshOptions,
   examples: [['/srv/plugin-server key-auth 1.0.9=1.0.0', 'key-auth 1.0.0 answers for 1.0.9 too']],
-  async run({ volume, name, versions }, { terminal, signal }) {
+  async run({ volume, name, versions, ...flags }, { terminal, signal }) {
     const [version = '', existing = '', ...rest] = versions.split('=');
     if (version === '' || existing === '' || rest.length > 0) {
       throw new PlugferryError('E_USAGE', `"${versions}" is not VERSION=EXISTING`, {
@@ -21,7 +22,14 @@ export default command({
         details: { found: versions, expected: 'VERSION=EXISTING' },
       });
     }
-    const switched = await aliasPlugin(volume, { name, version, existing }, signal);
+    const switched = await aliasPlugin(
+      volume,
+      { name, version, existing },
+      {
+        access: { ssh: sshSettings(flags) },
+        signal,
+      },
+    );
     for (const warning of switched.warnings) terminal.warn(warning);
     return { json: switched, text: switchedText('ALIASED', volume, switched) };
   },

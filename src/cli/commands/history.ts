@@ -1,15 +1,16 @@
 import { volumeHistory, type HistoryLine } from '../../index.js';
 import { command } from '../command.js';
+import { sshOptions, sshSettings, volumePlace } from '../ssh-options.js';
 import { table } from '../table.js';
 
 export default command({
   name: 'history',
   describe: 'Show which release of a volume was current when',
-  positionals: { volume: { type: 'string', demandOption: true, describe: 'Directory of the volume' } },
-  options: {},
+  positionals: { volume: volumePlace },
+  options: sshOptions,
   examples: [['/srv/plugin-server', 'Newest first; * marks what is served now']],
-  async run({ volume }, { terminal }) {
-    const history = await volumeHistory(volume);
+  async run({ volume, ...flags }, { terminal, signal }) {
+    const history = await volumeHistory(volume, { access: { ssh: sshSettings(flags) }, signal });
     for (const warning of history.warnings) terminal.warn(warning);
     for (const id of history.unlisted) terminal.say(`note: release ${id} is kept, but no change names it`);
     return {

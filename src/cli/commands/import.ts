@@ -4,6 +4,7 @@ import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
 import { readTrust, trustOptions } from '../options.js';
 import { bundlePlace, sayRepairs } from '../split-options.js';
 import { escapeLine } from '../../io/text.js';
+import { sshOptions, sshSettings } from '../ssh-options.js';
 import { facts } from '../table.js';
 
 export default command({
@@ -14,7 +15,7 @@ export default command({
     to: {
       type: 'string',
       demandOption: true,
-      describe: 'Directory of the volume; a plain plugin tree is adopted',
+      describe: 'Directory of the volume, or sftp://USER@HOST/PATH; a plain plugin tree is adopted',
     },
     mode: {
       type: 'string',
@@ -41,6 +42,7 @@ export default command({
     },
     ...gatewayOptions,
     ...trustOptions,
+    ...sshOptions,
   },
   examples: [
     ['edge.tar.gz --to /srv/plugin-server --public-key dev.pub', 'Add the bundle to what is served'],
@@ -62,6 +64,7 @@ export default command({
       allowOverwrite: flags['allow-overwrite'],
       allowDowngrade: flags['allow-downgrade'],
       ...(await gatewayFrom(flags)),
+      access: { ssh: sshSettings(flags) },
       signal,
       notify: terminal.say,
     });

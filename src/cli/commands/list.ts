@@ -1,6 +1,7 @@
 import { listPlugins } from '../../index.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
+import { sshOptions, sshSettings } from '../ssh-options.js';
 import { table } from '../table.js';
 
 export default command({
@@ -10,13 +11,13 @@ export default command({
     location: {
       type: 'string',
       demandOption: true,
-      describe: 'Directory of the volume or tree, or URL of the server',
+      describe: 'Directory of the volume or tree, sftp:// location of a volume, or URL of a plugin server',
     },
   },
-  options: {},
+  options: sshOptions,
   examples: [['/srv/plugin-server', 'What is served now']],
-  async run({ location }, { terminal, signal }) {
-    const listing = await listPlugins({ location, signal });
+  async run({ location, ...flags }, { terminal, signal }) {
+    const listing = await listPlugins({ location, access: { ssh: sshSettings(flags) }, signal });
     for (const note of listing.notes) terminal.say(`note: ${note}`);
     const rows = listing.plugins.map(({ name, version, size, sha256, md5, stated, problem }) => [
       name,

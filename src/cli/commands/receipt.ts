@@ -1,17 +1,22 @@
 import { volumeReceipt } from '../../index.js';
 import { asciiJson } from '../../io/text.js';
 import { command } from '../command.js';
+import { sshOptions, sshSettings, volumePlace } from '../ssh-options.js';
 
 export default command({
   name: 'receipt',
   describe: 'Print what a volume took in, by whom and signed by which keys, as a JSON document to carry back',
-  positionals: { volume: { type: 'string', demandOption: true, describe: 'Directory of the volume' } },
+  positionals: { volume: volumePlace },
   options: {
     release: { type: 'string', describe: 'Beginning of a release id (default: the current release)' },
+    ...sshOptions,
   },
   examples: [['/srv/plugin-server', 'Redirect it to a file; "plugferry sign --detached" signs that']],
-  async run({ volume, release }) {
-    const receipt = await volumeReceipt(volume, release === undefined ? {} : { release });
+  async run({ volume, release, ...flags }, { signal }) {
+    const receipt = await volumeReceipt(volume, release === undefined ? {} : { release }, {
+      access: { ssh: sshSettings(flags) },
+      signal,
+    });
     return { json: receipt, text: asciiJson(receipt, 2) };
   },
 });
