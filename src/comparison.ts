@@ -1,6 +1,12 @@
 import { sha256Of, type Digest } from './io/digest.js';
 import { formatMetadata } from './plugin/metadata.js';
-import { comparePluginIds, compareText, formatPluginId, type PluginId } from './plugin/plugin.js';
+import {
+  comparePluginIds,
+  compareText,
+  compareVersions,
+  formatPluginId,
+  type PluginId,
+} from './plugin/plugin.js';
 import type { ModuleFacts } from './schema/manifest.js';
 
 /** What is compared of a plugin: the digest is that of plugin.wasm. */
@@ -68,11 +74,6 @@ function upgradeTo<Item extends Comparable>(after: Item, a: readonly Item[]): Pa
   const before = lower ?? versions.at(-1);
   return before === undefined ? [] : [{ before, after }];
 }
-
-const collator = new Intl.Collator('en', { numeric: true });
-
-/** Numbers compare as numbers, so 1.10.0 is higher than 1.9.0; versions need not be semver. */
-const compareVersions = (a: string, b: string): number => collator.compare(a, b) || compareText(a, b);
 
 /** What came and went of a list of names; each ascending. */
 export interface NamesChange {

@@ -23,6 +23,10 @@ export {
   type ModuleDifference,
   type UpgradedPlugin,
 } from './diff.js';
+export { doctor, type DoctorOptions, type DoctorResult, type ProbedPlugin } from './doctor.js';
+export { type Finding as DoctorFinding, type FindingKind as DoctorFindingKind } from './diagnosis/finding.js';
+export { readConsoleSpecs, type PluginSpec } from './resource/plugin-spec.js';
+export { readResourceTexts, type ResourceText } from './resource/texts.js';
 export { type Basis, type InventoryPlace } from './inventory.js';
 export { type ModuleChange, type NamesChange } from './comparison.js';
 export { listPlugins, type ListedPlugin, type Listing, type ListOptions } from './list.js';

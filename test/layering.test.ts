@@ -13,6 +13,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   wasm: ['io', 'plugin', 'schema'],
   gateway: ['io', 'plugin', 'schema'],
   resource: ['io', 'plugin', 'schema'],
+  diagnosis: ['io', 'plugin'],
   trust: ['io', 'plugin', 'schema'],
   bundle: ['io', 'plugin', 'schema', 'wasm'],
   source: ['io', 'plugin', 'schema', 'wasm'],

@@ -12,6 +12,7 @@ import { hasSshd, startSshd } from './helpers/sshd.js';
 import { tempDir } from './helpers/temp.js';
 import { tinyTree } from './helpers/tree.js';
 import { tinyModule } from './helpers/wasm.js';
+import { wasmPlugin } from './helpers/wasm-plugin.js';
 
 const root = join(import.meta.dirname, '..');
 const readme = await readFile(join(root, 'README.md'), 'utf8');
@@ -72,6 +73,7 @@ describe('README', () => {
       await mkdir(join(directory, '.ssh'));
       await copyFile(sshd.knownHosts, join(directory, '.ssh/known_hosts'));
     }
+    await writeFile(join(directory, 'wasmplugins.yaml'), wasmPlugin('key-auth', '1.0.1'));
     const port = String(await freePort());
     const volume = join(directory, 'volume');
     let cwd = directory;

@@ -2,6 +2,7 @@ import type { Command } from './command.js';
 import alias from './commands/alias.js';
 import convert from './commands/convert.js';
 import diff from './commands/diff.js';
+import doctor from './commands/doctor.js';
 import exportCommand from './commands/export.js';
 import history from './commands/history.js';
 import importCommand from './commands/import.js';
@@ -32,6 +33,7 @@ export const commands: readonly Command[] = [
   importCommand,
   list,
   diff,
+  doctor,
   history,
   rollback,
   alias,

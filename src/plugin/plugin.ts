@@ -54,3 +54,8 @@ export function comparePluginIds(a: PluginId, b: PluginId): number {
 
 /** Code-unit order, which unlike `localeCompare` is the same on every machine. */
 export const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+const collator = new Intl.Collator('en', { numeric: true });
+
+/** Orders versions for people: numbers compare as numbers, so 1.10.0 is higher than 1.9.0. Versions need not be semver. */
+export const compareVersions = (a: string, b: string): number => collator.compare(a, b) || compareText(a, b);

@@ -10,6 +10,7 @@ import { startServe } from '../helpers/server.js';
 import { tempDir } from '../helpers/temp.js';
 import { tinyTree } from '../helpers/tree.js';
 import { putStore } from '../helpers/trust.js';
+import { wasmPlugin } from '../helpers/wasm-plugin.js';
 
 const controlBytes = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/;
 
@@ -168,6 +169,7 @@ test('every example of --help works', { timeout: 180_000 }, async () => {
   await tinyTree(prepared, { 'key-auth@1.0.0': 'a', 'waf@1.0.0': 'b', 'key-auth@2.0.0': 'c' });
   await mkdir(join(prepared, 'keys'));
   await writeFile(join(prepared, 'qa.pass'), `${secret('four other words of yours')}\n`);
+  await writeFile(join(prepared, 'wasmplugins.yaml'), wasmPlugin('waf', '1.0.0'));
   const root = { key: await testKey('root'), role: 'root' };
   await putStore(join(prepared, 'prod-trust'), { keys: [root] });
   await putStore(join(prepared, 'new-trust'), { keys: [root], version: 2 }, [root.key]);

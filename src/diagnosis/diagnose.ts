@@ -1,0 +1,176 @@
+import { comparePluginIds, compareVersions, formatPluginId, type PluginId } from '../plugin/plugin.js';
+import { similarity } from '../plugin/similarity.js';
+import { findingOn, type Finding } from './finding.js';
+import { aliasLine, environmentLine, patchLine, shellLine } from './mend.js';
+import { moduleUrl, targetOf, type Reference, type Target } from './reference.js';
+import { resourceFindings } from './resource-findings.js';
+
+/** A module that a place holds; the digest is that of plugin.wasm. */
+export interface HeldModule extends PluginId {
+  readonly sha256: string;
+}
+
+/** What references are held against. */
+export interface Holding {
+  readonly location: string;
+  readonly kind: 'bundle' | 'release' | 'tree' | 'server';
+  readonly modules: readonly HeldModule[];
+}
+
+export interface DiagnoseOptions {
+  /** Where the gateways reach the plugin server. @default any server is taken to be it */
+  readonly base?: string | undefined;
+  /** Whether a module to which nothing refers is a finding. @default false */
+  readonly orphans?: boolean | undefined;
+}
+
+/** Where the official chart puts the plugin server, and the Console looks for it. */
+const usualBase = 'http://higress-plugin-server.higress-system.svc/';
+
+/**
+ * What is wrong between what refers to plugins and a place that holds some: in the order of the references, orphans last.
+ *
+ * @returns also the plugins that are asked for, each once, ascending.
+ */
+export function diagnose(
+  references: readonly Reference[],
+  holding: Holding,
+  { base, orphans = false }: DiagnoseOptions,
+): { readonly findings: Finding[]; readonly asked: PluginId[] } {
+  const asked = new Map<string, PluginId>();
+  const context: Context = { holding, base: base ?? usualBase };
+  const findings = references.flatMap((reference) => {
+    if (reference.url === undefined) return [withoutUrl(reference)];
+    const target = targetOf(reference.url, base);
+    if (!('id' in target)) return [notFromHere(reference, target, context)];
+    asked.set(formatPluginId(target.id), target.id);
+    return pluginFindings(reference, target.id, holding);
+  });
+  return {
+    findings: orphans ? [...findings, ...orphansIn(holding, asked)] : findings,
+    asked: [...asked.values()].sort(comparePluginIds),
+  };
+}
+
+interface Context {
+  readonly holding: Holding;
+  readonly base: string;
+}
+
+function pluginFindings(reference: Reference, id: PluginId, holding: Holding): Finding[] {
+  const held = holding.modules.find(({ name, version }) => name === id.name && version === id.version);
+  const { resource } = reference;
+  const ofResource =
+    resource === undefined ? [] : resourceFindings({ reference, resource, plugin: id, held });
+  return held === undefined ? [missing(reference, id, holding), ...ofResource] : ofResource;
+}
+
+function missing(reference: Reference, id: PluginId, { location, kind, modules }: Holding): Finding {
+  const disabled =
+    reference.resource?.disabled === true ? '; it is disabled, and will fail once enabled' : '';
+  const versions = modules
+    .filter(({ name }) => name === id.name)
+    .map(({ version }) => version)
+    .sort(compareVersions);
+  const highest = versions.at(-1);
+  if (highest !== undefined) {
+    return findingOn(reference, {
+      kind: 'other-version',
+      plugin: id,
+      problem: `asks for ${formatPluginId(id)}, and ${location} has ${versions.join(', ')}${disabled}`,
+      mend: aliasLine(kind === 'release' ? location.replace(/@[0-9a-f]{4,64}$/, '') : 'VOLUME', id, highest),
+    });
+  }
+  const near = nearest(id.name, modules);
+  const hint = near === undefined ? '' : `; did they mean "${near}"?`;
+  return findingOn(reference, {
+    kind: 'dangling',
+    plugin: id,
+    problem: `asks for ${formatPluginId(id)}, and ${location} has nothing of that name${hint}${disabled}`,
+    mend: shellLine(
+      'plugferry',
+      'export',
+      'SOURCE',
+      '--plugin',
+      formatPluginId(id),
+      '-o',
+      `${id.name}.tar.gz`,
+    ),
+  });
+}
+
+/** Names that differ by a letter or two. */
+const alike = 0.75;
+
+const nearest = (name: string, modules: readonly HeldModule[]): string | undefined =>
+  modules
+    .map((module) => ({ name: module.name, score: similarity(name, module.name) }))
+    .filter(({ score }) => score >= alike)
+    .sort((a, b) => b.score - a.score)[0]?.name;
+
+const withoutUrl = (reference: Reference): Finding =>
+  findingOn(reference, {
+    kind: 'no-url',
+    problem: 'names no URL to fetch a module from',
+    mend:
+      reference.resource === undefined
+        ? shellLine('plugferry', 'doctor', '--help')
+        : patchLine(reference.resource, { url: moduleUrl(usualBase, { name: 'NAME', version: 'VERSION' }) }),
+  });
+
+function notFromHere(
+  reference: Reference,
+  { elsewhere, guess }: Exclude<Target, { readonly id: PluginId }>,
+  { holding, base }: Context,
+): Finding {
+  const held = holding.modules.find(({ name, version }) => name === guess?.name && version === guess.version);
+  const id = guess ?? { name: 'NAME', version: 'VERSION' };
+  const url = moduleUrl(base, id);
+  const known = held === undefined ? '' : `, though ${holding.location} has ${formatPluginId(held)}`;
+  return findingOn(reference, {
+    kind: 'elsewhere',
+    ...(guess === undefined ? {} : { plugin: guess }),
+    problem: `${elsewhere}${known}`,
+    mend: elsewhereMend(reference, url, { base, sha256: held?.sha256 }),
+  });
+}
+
+function elsewhereMend(
+  { origin, resource }: Reference,
+  url: string,
+  { base, sha256 }: { readonly base: string; readonly sha256: string | undefined },
+): string {
+  if (resource !== undefined) {
+    // A digest that stands there is that of a manifest, or of other bytes.
+    const pinned = resource.sha256 === undefined && sha256 === undefined ? {} : { sha256: sha256 ?? null };
+    return patchLine(resource, { url, ...pinned });
+  }
+  const [deployment, value] =
+    origin === 'console'
+      ? ([
+          'higress-console',
+          `HIGRESS_ADMIN_WASM_PLUGIN_CUSTOM_IMAGE_URL_PATTERN=${moduleUrl(base, { name: '${name}', version: '${version}' })}`,
+        ] as const)
+      : (['higress-controller', `MCP_SERVER_WASM_IMAGE_URL=${url}`] as const);
+  return environmentLine(deployment, value);
+}
+
+function orphansIn({ location, kind, modules }: Holding, asked: ReadonlyMap<string, PluginId>): Finding[] {
+  return modules
+    .filter((module) => !asked.has(formatPluginId(module)))
+    .map(({ name, version }) => ({
+      kind: 'orphan' as const,
+      who: null,
+      plugin: { name, version },
+      problem: `nothing that was given refers to ${name}@${version}`,
+      mend: shellLine(
+        'plugferry',
+        'export',
+        kind === 'release' ? location.replace(/@[0-9a-f]{4,64}$/, '') : location,
+        '--exclude',
+        `${name}@${version}`,
+        '-o',
+        'without-orphans.tar.gz',
+      ),
+    }));
+}
