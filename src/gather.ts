@@ -65,7 +65,7 @@ async function outcomesOf(offers: readonly Offer[], options: GatherOptions): Pro
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...(options.signal === undefined ? [] : [options.signal])]);
   const queue = new Queue(offers);
-  const fetch = fetcher(offers, options.onProgress);
+  const fetching = new Fetching(offers, options.onProgress);
   const outcomes: Outcome[] = [];
   const failures: Error[] = [];
   const work = async (): Promise<void> => {
@@ -73,7 +73,7 @@ async function outcomesOf(offers: readonly Offer[], options: GatherOptions): Pro
       const { offer, index } = job;
       try {
         options.notify?.(`reading ${formatPluginId(offer)} (${index + 1} of ${offers.length})`);
-        outcomes[index] = { offer, plugin: await fetch(offer, signal) };
+        outcomes[index] = { offer, plugin: await fetching.one(offer, signal) };
       } catch (error) {
         if (options.keepGoing && isOnlyOne(error)) {
           outcomes[index] = { offer, error };
@@ -87,6 +87,7 @@ async function outcomesOf(offers: readonly Offer[], options: GatherOptions): Pro
     }
   };
   await Promise.all(Array.from({ length: Math.min(options.jobs, offers.length) }, work));
+  fetching.finish();
   options.signal?.throwIfAborted();
   const [first] = failures;
   // The others were aborted because of it.
@@ -94,26 +95,36 @@ async function outcomesOf(offers: readonly Offer[], options: GatherOptions): Pro
   return outcomes;
 }
 
-/** Fetches and surveys a plugin. What comes over a network is told as download, what lies here as read. */
-function fetcher(offers: readonly Offer[], observer: ProgressObserver | undefined) {
-  const sizes = offers.map(({ stated }) => stated?.wasm.size);
-  const total = sizes.reduce(
-    (sum, size) => (sum === undefined || size === undefined ? undefined : sum + size),
-    0,
-  );
-  let downloads: Tally | undefined;
-  let reads: Tally | undefined;
-  return async (offer: Offer, signal: AbortSignal): Promise<SurveyedPlugin> => {
+/** Fetches and surveys plugins. What comes over a network is told as download, what lies here as read. */
+class Fetching {
+  readonly #observer: ProgressObserver | undefined;
+  /** Bytes of all modules, where all sources tell. */
+  readonly #total: number | undefined;
+  #downloads: Tally | undefined;
+  #reads: Tally | undefined;
+
+  constructor(offers: readonly Offer[], observer: ProgressObserver | undefined) {
+    this.#observer = observer;
+    this.#total = offers
+      .map(({ stated }) => stated?.wasm.size)
+      .reduce((sum, size) => (sum === undefined || size === undefined ? undefined : sum + size), 0);
+  }
+
+  async one(offer: Offer, signal: AbortSignal): Promise<SurveyedPlugin> {
     let share: Progress | undefined;
     const plugin = await offer.fetch(signal, (done) => {
-      downloads ??= new Tally(progressOf(observer, 'download'), total);
-      share ??= downloads.share();
+      this.#downloads ??= new Tally(progressOf(this.#observer, 'download'), this.#total);
+      share ??= this.#downloads.share();
       share(done, undefined);
     });
     if (share !== undefined) return surveyPlugin(plugin, signal);
-    reads ??= new Tally(progressOf(observer, 'read'));
-    return surveyPlugin(plugin, signal, reads.share());
-  };
+    this.#reads ??= new Tally(progressOf(this.#observer, 'read'));
+    return surveyPlugin(plugin, signal, this.#reads.share());
+  }
+
+  finish(): void {
+    for (const tally of [this.#downloads, this.#reads]) tally?.finish();
+  }
 }
 
 /** Hands out offers in order, but no more of one host at once than it is sent. */

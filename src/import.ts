@@ -64,6 +64,8 @@ export interface ImportResult {
   readonly manifestSha256: string;
   readonly set: string;
   readonly sequence: number;
+  /** Bytes of all files of the bundle, unpacked. */
+  readonly totalSize: number;
   readonly authentication: Authentication;
   /** Every rule of trust that was applied, in order, with what was found. */
   readonly checks: readonly Check[];
@@ -141,6 +143,7 @@ async function apply(change: ReleaseChange, incoming: Incoming, clock: Date): Pr
     manifestSha256,
     set: manifest.set,
     sequence: manifest.sequence,
+    totalSize: manifest.totalSize,
     authentication,
     checks,
     changes,

@@ -92,5 +92,6 @@ export {
   type ManifestPlugin,
   type ModuleFacts,
 } from './schema/manifest.js';
+export { type ProgressEvent } from './schema/progress.js';
 export { type ProgressObserver, type Step } from './io/progress.js';
 export { version } from './version.js';

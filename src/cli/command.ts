@@ -1,4 +1,5 @@
 import type { Argv, InferredOptionTypes, Options } from 'yargs';
+import type { Summary } from './talk.js';
 import type { Terminal } from './terminal.js';
 
 export type OptionTable = Readonly<Record<string, Options>>;
@@ -9,6 +10,8 @@ export interface Outcome {
   readonly text: string;
   /** For outcomes that are not errors, such as findings. @default 0 */
   readonly exit?: number;
+  /** What was done, for the last line on stderr. Without it, nothing is said there. */
+  readonly summary?: Summary;
 }
 
 /** What a command is given besides its options. */

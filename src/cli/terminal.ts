@@ -1,5 +1,7 @@
-import { styleText } from 'node:util';
-import { escapeLine, escapeLines } from '../io/text.js';
+import type { ProgressObserver } from '../index.js';
+import { escapeLines } from '../io/text.js';
+import { followSteps, type ProgressMode } from './progress.js';
+import { barTalk, jsonTalk, lineTalk, logTalk, type Failure, type Summary, type Talk } from './talk.js';
 
 /** Where a command's words go. Data goes to stdout, talk to stderr; neither carries a control character from outside. */
 export interface Terminal {
@@ -9,28 +11,60 @@ export interface Terminal {
   readonly say: (text: string) => void;
   /** Says one line on stderr that must not be missed. */
   readonly warn: (text: string) => void;
-  /** Whether stdout is a terminal that a person looks at. */
-  readonly interactive: boolean;
+  /** Shows how far the steps of a verb are. */
+  readonly onProgress: ProgressObserver;
+  /** Says what went wrong. */
+  readonly fail: (failure: Failure) => void;
+  /** Says what the command came to, and how long it took; silent with `--quiet`. */
+  readonly sum: (summary: Summary) => void;
+  /** Ends the show of progress; before data is written. */
+  readonly end: () => void;
 }
 
-type Style = Parameters<typeof styleText>[0];
+export interface TerminalOptions {
+  readonly quiet: boolean;
+  readonly progress: ProgressMode;
+}
 
-/** Colours a word for stderr; plain outside a terminal and under NO_COLOR. */
-export const paint = (style: Style, text: string): string =>
-  // `validateStream` makes styleText look at the stream, NO_COLOR and FORCE_COLOR itself.
-  styleText(style, text, { stream: process.stderr, validateStream: true });
-
-export function processTerminal(quiet: boolean): Terminal {
+/** The terminal of this process. */
+export async function processTerminal({ quiet, progress }: TerminalOptions): Promise<Terminal> {
+  const began = performance.now();
+  const talk = await talkFor(progress === 'auto' ? usual(quiet) : progress);
+  const show = talk.display === undefined ? undefined : followSteps(talk.display);
   return {
     data: (text) => {
       process.stdout.write(`${escapeLines(text)}\n`);
     },
     say: (text) => {
-      if (!quiet) process.stderr.write(`${escapeLine(text)}\n`);
+      if (!quiet) talk.note(text);
     },
-    warn: (text) => {
-      process.stderr.write(`${paint('yellow', 'warning:')} ${escapeLine(text)}\n`);
+    warn: talk.warn,
+    onProgress: show?.observe ?? ((): void => undefined),
+    fail: talk.fail,
+    sum: (summary) => {
+      if (!quiet) talk.sum(summary, (performance.now() - began) / 1000);
     },
-    interactive: process.stdout.isTTY,
+    end: () => {
+      show?.end();
+      talk.clear?.();
+    },
   };
+}
+
+/** A bar for people; lines for logs, for terminals that cannot do better, and for people who want no escape codes. */
+function usual(quiet: boolean): Exclude<ProgressMode, 'auto'> {
+  if (quiet) return 'none';
+  const { CI = '', NO_COLOR = '', TERM = '' } = process.env;
+  const plain = CI !== '' || NO_COLOR !== '' || TERM === '' || TERM === 'dumb';
+  return process.stderr.isTTY && !plain ? 'bar' : 'plain';
+}
+
+async function talkFor(mode: Exclude<ProgressMode, 'auto'>): Promise<Talk> {
+  if (mode === 'json') return jsonTalk;
+  if (mode === 'none') return lineTalk;
+  // A bar that nobody can draw becomes lines.
+  if (mode === 'plain' || !process.stderr.isTTY) return logTalk;
+  // Loaded where it is needed: it takes longer than some commands.
+  const { liveLine } = await import('./progress-bar.js');
+  return barTalk((text) => liveLine(process.stderr, text));
 }

@@ -37,6 +37,11 @@ export class Tally {
     this.#progress?.(Math.min(this.#done, this.#total ?? Infinity), this.#total);
   };
 
+  /** Nothing more comes; for a step whose size was not known. */
+  finish(): void {
+    this.#progress?.(this.#done, this.#done);
+  }
+
   /** For one of several things that make up the step: it tells how far it is by itself. */
   share(): Progress {
     let before = 0;

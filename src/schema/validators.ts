@@ -1997,12 +1997,800 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
   return errors === 0;
 }
 validate32.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-var release = validate41;
-var schema73 = { "description": "How the release came to be.", "type": "object", "additionalProperties": false, "required": ["kind"], "properties": { "kind": { "enum": ["import", "adopted", "alias"] }, "mode": { "enum": ["merge", "replace"] }, "bundle": { "type": "object", "additionalProperties": false, "required": ["manifestSha256", "set", "epoch", "sequence", "createdAt"], "properties": { "manifestSha256": { "$ref": "#/$defs/sha256" }, "set": { "$ref": "#/$defs/text" }, "epoch": { "type": "integer", "minimum": 0 }, "sequence": { "type": "integer", "minimum": 0 }, "createdAt": { "$ref": "#/$defs/time" } } }, "signers": { "description": "Keys whose signatures verified; empty for a bundle taken with --insecure-skip-signature.", "type": "array", "maxItems": 16, "items": { "type": "object", "additionalProperties": false, "required": ["keyId"], "properties": { "keyId": { "$ref": "#/$defs/sha256" }, "name": { "$ref": "#/$defs/text" }, "role": { "$ref": "#/$defs/text" } } } }, "unsigned": { "type": "boolean", "description": "True when the signature check was skipped." }, "downgrade": { "type": "boolean", "description": "True when the bundle was older than one of its set seen before, and --allow-downgrade let it in." }, "warnings": { "type": "array", "maxItems": 1e3, "items": { "$ref": "#/$defs/text" } } } };
-function validate42(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+var progress = validate41;
+var schema70 = { "title": "StepEvent", "description": "Where a step is: when it begins, then every second, and when it is over.", "type": "object", "additionalProperties": false, "required": ["type", "step", "done", "seconds"], "properties": { "type": { "const": "progress" }, "step": { "enum": ["read", "download", "pack", "sign", "verify", "unpack", "upload", "split", "parity", "join"] }, "done": { "type": "integer", "minimum": 0, "description": "Bytes." }, "total": { "type": "integer", "minimum": 0, "description": "Bytes; absent while nobody knows." }, "seconds": { "type": "number", "minimum": 0, "description": "Since the step began." }, "bytesPerSecond": { "type": "integer", "minimum": 0, "description": "Over the last ten seconds." }, "secondsLeft": { "type": "integer", "minimum": 0 }, "over": { "const": true, "description": "Set in the last event of a step that came to its end." } } };
+var pattern37 = new RegExp("^E_[A-Z_]+$", "u");
+function validate41(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  ;
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate42.evaluated;
+  const evaluated0 = validate41.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  const _errs0 = errors;
+  let valid0 = false;
+  let passing0 = null;
+  const _errs1 = errors;
+  const _errs2 = errors;
+  if (errors === _errs2) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.type === void 0 && (missing0 = "type") || data.step === void 0 && (missing0 = "step") || data.done === void 0 && (missing0 = "done") || data.seconds === void 0 && (missing0 = "seconds")) {
+        const err0 = { instancePath, schemaPath: "#/$defs/progress/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" };
+        if (vErrors === null) {
+          vErrors = [err0];
+        } else {
+          vErrors.push(err0);
+        }
+        errors++;
+      } else {
+        const _errs4 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "type" || key0 === "step" || key0 === "done" || key0 === "total" || key0 === "seconds" || key0 === "bytesPerSecond" || key0 === "secondsLeft" || key0 === "over")) {
+            const err1 = { instancePath, schemaPath: "#/$defs/progress/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" };
+            if (vErrors === null) {
+              vErrors = [err1];
+            } else {
+              vErrors.push(err1);
+            }
+            errors++;
+            break;
+          }
+        }
+        if (_errs4 === errors) {
+          if (data.type !== void 0) {
+            const _errs5 = errors;
+            if ("progress" !== data.type) {
+              const err2 = { instancePath: instancePath + "/type", schemaPath: "#/$defs/progress/properties/type/const", keyword: "const", params: { allowedValue: "progress" }, message: "must be equal to constant" };
+              if (vErrors === null) {
+                vErrors = [err2];
+              } else {
+                vErrors.push(err2);
+              }
+              errors++;
+            }
+            var valid2 = _errs5 === errors;
+          } else {
+            var valid2 = true;
+          }
+          if (valid2) {
+            if (data.step !== void 0) {
+              let data1 = data.step;
+              const _errs6 = errors;
+              if (!(data1 === "read" || data1 === "download" || data1 === "pack" || data1 === "sign" || data1 === "verify" || data1 === "unpack" || data1 === "upload" || data1 === "split" || data1 === "parity" || data1 === "join")) {
+                const err3 = { instancePath: instancePath + "/step", schemaPath: "#/$defs/progress/properties/step/enum", keyword: "enum", params: { allowedValues: schema70.properties.step.enum }, message: "must be equal to one of the allowed values" };
+                if (vErrors === null) {
+                  vErrors = [err3];
+                } else {
+                  vErrors.push(err3);
+                }
+                errors++;
+              }
+              var valid2 = _errs6 === errors;
+            } else {
+              var valid2 = true;
+            }
+            if (valid2) {
+              if (data.done !== void 0) {
+                let data2 = data.done;
+                const _errs7 = errors;
+                if (!(typeof data2 == "number" && (!(data2 % 1) && !isNaN(data2)) && isFinite(data2))) {
+                  const err4 = { instancePath: instancePath + "/done", schemaPath: "#/$defs/progress/properties/done/type", keyword: "type", params: { type: "integer" }, message: "must be integer" };
+                  if (vErrors === null) {
+                    vErrors = [err4];
+                  } else {
+                    vErrors.push(err4);
+                  }
+                  errors++;
+                }
+                if (errors === _errs7) {
+                  if (typeof data2 == "number" && isFinite(data2)) {
+                    if (data2 < 0 || isNaN(data2)) {
+                      const err5 = { instancePath: instancePath + "/done", schemaPath: "#/$defs/progress/properties/done/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" };
+                      if (vErrors === null) {
+                        vErrors = [err5];
+                      } else {
+                        vErrors.push(err5);
+                      }
+                      errors++;
+                    }
+                  }
+                }
+                var valid2 = _errs7 === errors;
+              } else {
+                var valid2 = true;
+              }
+              if (valid2) {
+                if (data.total !== void 0) {
+                  let data3 = data.total;
+                  const _errs9 = errors;
+                  if (!(typeof data3 == "number" && (!(data3 % 1) && !isNaN(data3)) && isFinite(data3))) {
+                    const err6 = { instancePath: instancePath + "/total", schemaPath: "#/$defs/progress/properties/total/type", keyword: "type", params: { type: "integer" }, message: "must be integer" };
+                    if (vErrors === null) {
+                      vErrors = [err6];
+                    } else {
+                      vErrors.push(err6);
+                    }
+                    errors++;
+                  }
+                  if (errors === _errs9) {
+                    if (typeof data3 == "number" && isFinite(data3)) {
+                      if (data3 < 0 || isNaN(data3)) {
+                        const err7 = { instancePath: instancePath + "/total", schemaPath: "#/$defs/progress/properties/total/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" };
+                        if (vErrors === null) {
+                          vErrors = [err7];
+                        } else {
+                          vErrors.push(err7);
+                        }
+                        errors++;
+                      }
+                    }
+                  }
+                  var valid2 = _errs9 === errors;
+                } else {
+                  var valid2 = true;
+                }
+                if (valid2) {
+                  if (data.seconds !== void 0) {
+                    let data4 = data.seconds;
+                    const _errs11 = errors;
+                    if (errors === _errs11) {
+                      if (typeof data4 == "number" && isFinite(data4)) {
+                        if (data4 < 0 || isNaN(data4)) {
+                          const err8 = { instancePath: instancePath + "/seconds", schemaPath: "#/$defs/progress/properties/seconds/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" };
+                          if (vErrors === null) {
+                            vErrors = [err8];
+                          } else {
+                            vErrors.push(err8);
+                          }
+                          errors++;
+                        }
+                      } else {
+                        const err9 = { instancePath: instancePath + "/seconds", schemaPath: "#/$defs/progress/properties/seconds/type", keyword: "type", params: { type: "number" }, message: "must be number" };
+                        if (vErrors === null) {
+                          vErrors = [err9];
+                        } else {
+                          vErrors.push(err9);
+                        }
+                        errors++;
+                      }
+                    }
+                    var valid2 = _errs11 === errors;
+                  } else {
+                    var valid2 = true;
+                  }
+                  if (valid2) {
+                    if (data.bytesPerSecond !== void 0) {
+                      let data5 = data.bytesPerSecond;
+                      const _errs13 = errors;
+                      if (!(typeof data5 == "number" && (!(data5 % 1) && !isNaN(data5)) && isFinite(data5))) {
+                        const err10 = { instancePath: instancePath + "/bytesPerSecond", schemaPath: "#/$defs/progress/properties/bytesPerSecond/type", keyword: "type", params: { type: "integer" }, message: "must be integer" };
+                        if (vErrors === null) {
+                          vErrors = [err10];
+                        } else {
+                          vErrors.push(err10);
+                        }
+                        errors++;
+                      }
+                      if (errors === _errs13) {
+                        if (typeof data5 == "number" && isFinite(data5)) {
+                          if (data5 < 0 || isNaN(data5)) {
+                            const err11 = { instancePath: instancePath + "/bytesPerSecond", schemaPath: "#/$defs/progress/properties/bytesPerSecond/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" };
+                            if (vErrors === null) {
+                              vErrors = [err11];
+                            } else {
+                              vErrors.push(err11);
+                            }
+                            errors++;
+                          }
+                        }
+                      }
+                      var valid2 = _errs13 === errors;
+                    } else {
+                      var valid2 = true;
+                    }
+                    if (valid2) {
+                      if (data.secondsLeft !== void 0) {
+                        let data6 = data.secondsLeft;
+                        const _errs15 = errors;
+                        if (!(typeof data6 == "number" && (!(data6 % 1) && !isNaN(data6)) && isFinite(data6))) {
+                          const err12 = { instancePath: instancePath + "/secondsLeft", schemaPath: "#/$defs/progress/properties/secondsLeft/type", keyword: "type", params: { type: "integer" }, message: "must be integer" };
+                          if (vErrors === null) {
+                            vErrors = [err12];
+                          } else {
+                            vErrors.push(err12);
+                          }
+                          errors++;
+                        }
+                        if (errors === _errs15) {
+                          if (typeof data6 == "number" && isFinite(data6)) {
+                            if (data6 < 0 || isNaN(data6)) {
+                              const err13 = { instancePath: instancePath + "/secondsLeft", schemaPath: "#/$defs/progress/properties/secondsLeft/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" };
+                              if (vErrors === null) {
+                                vErrors = [err13];
+                              } else {
+                                vErrors.push(err13);
+                              }
+                              errors++;
+                            }
+                          }
+                        }
+                        var valid2 = _errs15 === errors;
+                      } else {
+                        var valid2 = true;
+                      }
+                      if (valid2) {
+                        if (data.over !== void 0) {
+                          const _errs17 = errors;
+                          if (true !== data.over) {
+                            const err14 = { instancePath: instancePath + "/over", schemaPath: "#/$defs/progress/properties/over/const", keyword: "const", params: { allowedValue: true }, message: "must be equal to constant" };
+                            if (vErrors === null) {
+                              vErrors = [err14];
+                            } else {
+                              vErrors.push(err14);
+                            }
+                            errors++;
+                          }
+                          var valid2 = _errs17 === errors;
+                        } else {
+                          var valid2 = true;
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    } else {
+      const err15 = { instancePath, schemaPath: "#/$defs/progress/type", keyword: "type", params: { type: "object" }, message: "must be object" };
+      if (vErrors === null) {
+        vErrors = [err15];
+      } else {
+        vErrors.push(err15);
+      }
+      errors++;
+    }
+  }
+  var _valid0 = _errs1 === errors;
+  if (_valid0) {
+    valid0 = true;
+    passing0 = 0;
+    var props0 = true;
+  }
+  const _errs18 = errors;
+  const _errs19 = errors;
+  if (errors === _errs19) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing1;
+      if (data.type === void 0 && (missing1 = "type") || data.text === void 0 && (missing1 = "text")) {
+        const err16 = { instancePath, schemaPath: "#/$defs/note/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" };
+        if (vErrors === null) {
+          vErrors = [err16];
+        } else {
+          vErrors.push(err16);
+        }
+        errors++;
+      } else {
+        const _errs21 = errors;
+        for (const key1 in data) {
+          if (!(key1 === "type" || key1 === "text")) {
+            const err17 = { instancePath, schemaPath: "#/$defs/note/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" };
+            if (vErrors === null) {
+              vErrors = [err17];
+            } else {
+              vErrors.push(err17);
+            }
+            errors++;
+            break;
+          }
+        }
+        if (_errs21 === errors) {
+          if (data.type !== void 0) {
+            const _errs22 = errors;
+            if ("note" !== data.type) {
+              const err18 = { instancePath: instancePath + "/type", schemaPath: "#/$defs/note/properties/type/const", keyword: "const", params: { allowedValue: "note" }, message: "must be equal to constant" };
+              if (vErrors === null) {
+                vErrors = [err18];
+              } else {
+                vErrors.push(err18);
+              }
+              errors++;
+            }
+            var valid4 = _errs22 === errors;
+          } else {
+            var valid4 = true;
+          }
+          if (valid4) {
+            if (data.text !== void 0) {
+              const _errs23 = errors;
+              if (typeof data.text !== "string") {
+                const err19 = { instancePath: instancePath + "/text", schemaPath: "#/$defs/note/properties/text/type", keyword: "type", params: { type: "string" }, message: "must be string" };
+                if (vErrors === null) {
+                  vErrors = [err19];
+                } else {
+                  vErrors.push(err19);
+                }
+                errors++;
+              }
+              var valid4 = _errs23 === errors;
+            } else {
+              var valid4 = true;
+            }
+          }
+        }
+      }
+    } else {
+      const err20 = { instancePath, schemaPath: "#/$defs/note/type", keyword: "type", params: { type: "object" }, message: "must be object" };
+      if (vErrors === null) {
+        vErrors = [err20];
+      } else {
+        vErrors.push(err20);
+      }
+      errors++;
+    }
+  }
+  var _valid0 = _errs18 === errors;
+  if (_valid0 && valid0) {
+    valid0 = false;
+    passing0 = [passing0, 1];
+  } else {
+    if (_valid0) {
+      valid0 = true;
+      passing0 = 1;
+      if (props0 !== true) {
+        props0 = true;
+      }
+    }
+    const _errs25 = errors;
+    const _errs26 = errors;
+    if (errors === _errs26) {
+      if (data && typeof data == "object" && !Array.isArray(data)) {
+        let missing2;
+        if (data.type === void 0 && (missing2 = "type") || data.text === void 0 && (missing2 = "text")) {
+          const err21 = { instancePath, schemaPath: "#/$defs/warning/required", keyword: "required", params: { missingProperty: missing2 }, message: "must have required property '" + missing2 + "'" };
+          if (vErrors === null) {
+            vErrors = [err21];
+          } else {
+            vErrors.push(err21);
+          }
+          errors++;
+        } else {
+          const _errs28 = errors;
+          for (const key2 in data) {
+            if (!(key2 === "type" || key2 === "text")) {
+              const err22 = { instancePath, schemaPath: "#/$defs/warning/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key2 }, message: "must NOT have additional properties" };
+              if (vErrors === null) {
+                vErrors = [err22];
+              } else {
+                vErrors.push(err22);
+              }
+              errors++;
+              break;
+            }
+          }
+          if (_errs28 === errors) {
+            if (data.type !== void 0) {
+              const _errs29 = errors;
+              if ("warning" !== data.type) {
+                const err23 = { instancePath: instancePath + "/type", schemaPath: "#/$defs/warning/properties/type/const", keyword: "const", params: { allowedValue: "warning" }, message: "must be equal to constant" };
+                if (vErrors === null) {
+                  vErrors = [err23];
+                } else {
+                  vErrors.push(err23);
+                }
+                errors++;
+              }
+              var valid6 = _errs29 === errors;
+            } else {
+              var valid6 = true;
+            }
+            if (valid6) {
+              if (data.text !== void 0) {
+                const _errs30 = errors;
+                if (typeof data.text !== "string") {
+                  const err24 = { instancePath: instancePath + "/text", schemaPath: "#/$defs/warning/properties/text/type", keyword: "type", params: { type: "string" }, message: "must be string" };
+                  if (vErrors === null) {
+                    vErrors = [err24];
+                  } else {
+                    vErrors.push(err24);
+                  }
+                  errors++;
+                }
+                var valid6 = _errs30 === errors;
+              } else {
+                var valid6 = true;
+              }
+            }
+          }
+        }
+      } else {
+        const err25 = { instancePath, schemaPath: "#/$defs/warning/type", keyword: "type", params: { type: "object" }, message: "must be object" };
+        if (vErrors === null) {
+          vErrors = [err25];
+        } else {
+          vErrors.push(err25);
+        }
+        errors++;
+      }
+    }
+    var _valid0 = _errs25 === errors;
+    if (_valid0 && valid0) {
+      valid0 = false;
+      passing0 = [passing0, 2];
+    } else {
+      if (_valid0) {
+        valid0 = true;
+        passing0 = 2;
+        if (props0 !== true) {
+          props0 = true;
+        }
+      }
+      const _errs32 = errors;
+      const _errs33 = errors;
+      if (errors === _errs33) {
+        if (data && typeof data == "object" && !Array.isArray(data)) {
+          let missing3;
+          if (data.type === void 0 && (missing3 = "type") || data.code === void 0 && (missing3 = "code") || data.exit === void 0 && (missing3 = "exit") || data.message === void 0 && (missing3 = "message")) {
+            const err26 = { instancePath, schemaPath: "#/$defs/error/required", keyword: "required", params: { missingProperty: missing3 }, message: "must have required property '" + missing3 + "'" };
+            if (vErrors === null) {
+              vErrors = [err26];
+            } else {
+              vErrors.push(err26);
+            }
+            errors++;
+          } else {
+            const _errs35 = errors;
+            for (const key3 in data) {
+              if (!(key3 === "type" || key3 === "code" || key3 === "exit" || key3 === "message" || key3 === "hint")) {
+                const err27 = { instancePath, schemaPath: "#/$defs/error/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key3 }, message: "must NOT have additional properties" };
+                if (vErrors === null) {
+                  vErrors = [err27];
+                } else {
+                  vErrors.push(err27);
+                }
+                errors++;
+                break;
+              }
+            }
+            if (_errs35 === errors) {
+              if (data.type !== void 0) {
+                const _errs36 = errors;
+                if ("error" !== data.type) {
+                  const err28 = { instancePath: instancePath + "/type", schemaPath: "#/$defs/error/properties/type/const", keyword: "const", params: { allowedValue: "error" }, message: "must be equal to constant" };
+                  if (vErrors === null) {
+                    vErrors = [err28];
+                  } else {
+                    vErrors.push(err28);
+                  }
+                  errors++;
+                }
+                var valid8 = _errs36 === errors;
+              } else {
+                var valid8 = true;
+              }
+              if (valid8) {
+                if (data.code !== void 0) {
+                  let data13 = data.code;
+                  const _errs37 = errors;
+                  if (errors === _errs37) {
+                    if (typeof data13 === "string") {
+                      if (!pattern37.test(data13)) {
+                        const err29 = { instancePath: instancePath + "/code", schemaPath: "#/$defs/error/properties/code/pattern", keyword: "pattern", params: { pattern: "^E_[A-Z_]+$" }, message: 'must match pattern "^E_[A-Z_]+$"' };
+                        if (vErrors === null) {
+                          vErrors = [err29];
+                        } else {
+                          vErrors.push(err29);
+                        }
+                        errors++;
+                      }
+                    } else {
+                      const err30 = { instancePath: instancePath + "/code", schemaPath: "#/$defs/error/properties/code/type", keyword: "type", params: { type: "string" }, message: "must be string" };
+                      if (vErrors === null) {
+                        vErrors = [err30];
+                      } else {
+                        vErrors.push(err30);
+                      }
+                      errors++;
+                    }
+                  }
+                  var valid8 = _errs37 === errors;
+                } else {
+                  var valid8 = true;
+                }
+                if (valid8) {
+                  if (data.exit !== void 0) {
+                    let data14 = data.exit;
+                    const _errs39 = errors;
+                    if (!(typeof data14 == "number" && (!(data14 % 1) && !isNaN(data14)) && isFinite(data14))) {
+                      const err31 = { instancePath: instancePath + "/exit", schemaPath: "#/$defs/error/properties/exit/type", keyword: "type", params: { type: "integer" }, message: "must be integer" };
+                      if (vErrors === null) {
+                        vErrors = [err31];
+                      } else {
+                        vErrors.push(err31);
+                      }
+                      errors++;
+                    }
+                    if (errors === _errs39) {
+                      if (typeof data14 == "number" && isFinite(data14)) {
+                        if (data14 < 1 || isNaN(data14)) {
+                          const err32 = { instancePath: instancePath + "/exit", schemaPath: "#/$defs/error/properties/exit/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" };
+                          if (vErrors === null) {
+                            vErrors = [err32];
+                          } else {
+                            vErrors.push(err32);
+                          }
+                          errors++;
+                        }
+                      }
+                    }
+                    var valid8 = _errs39 === errors;
+                  } else {
+                    var valid8 = true;
+                  }
+                  if (valid8) {
+                    if (data.message !== void 0) {
+                      const _errs41 = errors;
+                      if (typeof data.message !== "string") {
+                        const err33 = { instancePath: instancePath + "/message", schemaPath: "#/$defs/error/properties/message/type", keyword: "type", params: { type: "string" }, message: "must be string" };
+                        if (vErrors === null) {
+                          vErrors = [err33];
+                        } else {
+                          vErrors.push(err33);
+                        }
+                        errors++;
+                      }
+                      var valid8 = _errs41 === errors;
+                    } else {
+                      var valid8 = true;
+                    }
+                    if (valid8) {
+                      if (data.hint !== void 0) {
+                        const _errs43 = errors;
+                        if (typeof data.hint !== "string") {
+                          const err34 = { instancePath: instancePath + "/hint", schemaPath: "#/$defs/error/properties/hint/type", keyword: "type", params: { type: "string" }, message: "must be string" };
+                          if (vErrors === null) {
+                            vErrors = [err34];
+                          } else {
+                            vErrors.push(err34);
+                          }
+                          errors++;
+                        }
+                        var valid8 = _errs43 === errors;
+                      } else {
+                        var valid8 = true;
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          }
+        } else {
+          const err35 = { instancePath, schemaPath: "#/$defs/error/type", keyword: "type", params: { type: "object" }, message: "must be object" };
+          if (vErrors === null) {
+            vErrors = [err35];
+          } else {
+            vErrors.push(err35);
+          }
+          errors++;
+        }
+      }
+      var _valid0 = _errs32 === errors;
+      if (_valid0 && valid0) {
+        valid0 = false;
+        passing0 = [passing0, 3];
+      } else {
+        if (_valid0) {
+          valid0 = true;
+          passing0 = 3;
+          if (props0 !== true) {
+            props0 = true;
+          }
+        }
+        const _errs45 = errors;
+        const _errs46 = errors;
+        if (errors === _errs46) {
+          if (data && typeof data == "object" && !Array.isArray(data)) {
+            let missing4;
+            if (data.type === void 0 && (missing4 = "type") || data.what === void 0 && (missing4 = "what") || data.seconds === void 0 && (missing4 = "seconds")) {
+              const err36 = { instancePath, schemaPath: "#/$defs/summary/required", keyword: "required", params: { missingProperty: missing4 }, message: "must have required property '" + missing4 + "'" };
+              if (vErrors === null) {
+                vErrors = [err36];
+              } else {
+                vErrors.push(err36);
+              }
+              errors++;
+            } else {
+              const _errs48 = errors;
+              for (const key4 in data) {
+                if (!(key4 === "type" || key4 === "what" || key4 === "size" || key4 === "digest" || key4 === "seconds")) {
+                  const err37 = { instancePath, schemaPath: "#/$defs/summary/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key4 }, message: "must NOT have additional properties" };
+                  if (vErrors === null) {
+                    vErrors = [err37];
+                  } else {
+                    vErrors.push(err37);
+                  }
+                  errors++;
+                  break;
+                }
+              }
+              if (_errs48 === errors) {
+                if (data.type !== void 0) {
+                  const _errs49 = errors;
+                  if ("summary" !== data.type) {
+                    const err38 = { instancePath: instancePath + "/type", schemaPath: "#/$defs/summary/properties/type/const", keyword: "const", params: { allowedValue: "summary" }, message: "must be equal to constant" };
+                    if (vErrors === null) {
+                      vErrors = [err38];
+                    } else {
+                      vErrors.push(err38);
+                    }
+                    errors++;
+                  }
+                  var valid10 = _errs49 === errors;
+                } else {
+                  var valid10 = true;
+                }
+                if (valid10) {
+                  if (data.what !== void 0) {
+                    const _errs50 = errors;
+                    if (typeof data.what !== "string") {
+                      const err39 = { instancePath: instancePath + "/what", schemaPath: "#/$defs/summary/properties/what/type", keyword: "type", params: { type: "string" }, message: "must be string" };
+                      if (vErrors === null) {
+                        vErrors = [err39];
+                      } else {
+                        vErrors.push(err39);
+                      }
+                      errors++;
+                    }
+                    var valid10 = _errs50 === errors;
+                  } else {
+                    var valid10 = true;
+                  }
+                  if (valid10) {
+                    if (data.size !== void 0) {
+                      let data19 = data.size;
+                      const _errs52 = errors;
+                      if (!(typeof data19 == "number" && (!(data19 % 1) && !isNaN(data19)) && isFinite(data19))) {
+                        const err40 = { instancePath: instancePath + "/size", schemaPath: "#/$defs/summary/properties/size/type", keyword: "type", params: { type: "integer" }, message: "must be integer" };
+                        if (vErrors === null) {
+                          vErrors = [err40];
+                        } else {
+                          vErrors.push(err40);
+                        }
+                        errors++;
+                      }
+                      if (errors === _errs52) {
+                        if (typeof data19 == "number" && isFinite(data19)) {
+                          if (data19 < 0 || isNaN(data19)) {
+                            const err41 = { instancePath: instancePath + "/size", schemaPath: "#/$defs/summary/properties/size/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" };
+                            if (vErrors === null) {
+                              vErrors = [err41];
+                            } else {
+                              vErrors.push(err41);
+                            }
+                            errors++;
+                          }
+                        }
+                      }
+                      var valid10 = _errs52 === errors;
+                    } else {
+                      var valid10 = true;
+                    }
+                    if (valid10) {
+                      if (data.digest !== void 0) {
+                        const _errs54 = errors;
+                        if (typeof data.digest !== "string") {
+                          const err42 = { instancePath: instancePath + "/digest", schemaPath: "#/$defs/summary/properties/digest/type", keyword: "type", params: { type: "string" }, message: "must be string" };
+                          if (vErrors === null) {
+                            vErrors = [err42];
+                          } else {
+                            vErrors.push(err42);
+                          }
+                          errors++;
+                        }
+                        var valid10 = _errs54 === errors;
+                      } else {
+                        var valid10 = true;
+                      }
+                      if (valid10) {
+                        if (data.seconds !== void 0) {
+                          let data21 = data.seconds;
+                          const _errs56 = errors;
+                          if (errors === _errs56) {
+                            if (typeof data21 == "number" && isFinite(data21)) {
+                              if (data21 < 0 || isNaN(data21)) {
+                                const err43 = { instancePath: instancePath + "/seconds", schemaPath: "#/$defs/summary/properties/seconds/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" };
+                                if (vErrors === null) {
+                                  vErrors = [err43];
+                                } else {
+                                  vErrors.push(err43);
+                                }
+                                errors++;
+                              }
+                            } else {
+                              const err44 = { instancePath: instancePath + "/seconds", schemaPath: "#/$defs/summary/properties/seconds/type", keyword: "type", params: { type: "number" }, message: "must be number" };
+                              if (vErrors === null) {
+                                vErrors = [err44];
+                              } else {
+                                vErrors.push(err44);
+                              }
+                              errors++;
+                            }
+                          }
+                          var valid10 = _errs56 === errors;
+                        } else {
+                          var valid10 = true;
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          } else {
+            const err45 = { instancePath, schemaPath: "#/$defs/summary/type", keyword: "type", params: { type: "object" }, message: "must be object" };
+            if (vErrors === null) {
+              vErrors = [err45];
+            } else {
+              vErrors.push(err45);
+            }
+            errors++;
+          }
+        }
+        var _valid0 = _errs45 === errors;
+        if (_valid0 && valid0) {
+          valid0 = false;
+          passing0 = [passing0, 4];
+        } else {
+          if (_valid0) {
+            valid0 = true;
+            passing0 = 4;
+            if (props0 !== true) {
+              props0 = true;
+            }
+          }
+        }
+      }
+    }
+  }
+  if (!valid0) {
+    const err46 = { instancePath, schemaPath: "#/oneOf", keyword: "oneOf", params: { passingSchemas: passing0 }, message: "must match exactly one schema in oneOf" };
+    if (vErrors === null) {
+      vErrors = [err46];
+    } else {
+      vErrors.push(err46);
+    }
+    errors++;
+    validate41.errors = vErrors;
+    return false;
+  } else {
+    errors = _errs0;
+    if (vErrors !== null) {
+      if (_errs0) {
+        vErrors.length = _errs0;
+      } else {
+        vErrors = null;
+      }
+    }
+  }
+  validate41.errors = vErrors;
+  evaluated0.props = props0;
+  return errors === 0;
+}
+validate41.evaluated = { "dynamicProps": true, "dynamicItems": false };
+var release = validate42;
+var schema79 = { "description": "How the release came to be.", "type": "object", "additionalProperties": false, "required": ["kind"], "properties": { "kind": { "enum": ["import", "adopted", "alias"] }, "mode": { "enum": ["merge", "replace"] }, "bundle": { "type": "object", "additionalProperties": false, "required": ["manifestSha256", "set", "epoch", "sequence", "createdAt"], "properties": { "manifestSha256": { "$ref": "#/$defs/sha256" }, "set": { "$ref": "#/$defs/text" }, "epoch": { "type": "integer", "minimum": 0 }, "sequence": { "type": "integer", "minimum": 0 }, "createdAt": { "$ref": "#/$defs/time" } } }, "signers": { "description": "Keys whose signatures verified; empty for a bundle taken with --insecure-skip-signature.", "type": "array", "maxItems": 16, "items": { "type": "object", "additionalProperties": false, "required": ["keyId"], "properties": { "keyId": { "$ref": "#/$defs/sha256" }, "name": { "$ref": "#/$defs/text" }, "role": { "$ref": "#/$defs/text" } } } }, "unsigned": { "type": "boolean", "description": "True when the signature check was skipped." }, "downgrade": { "type": "boolean", "description": "True when the bundle was older than one of its set seen before, and --allow-downgrade let it in." }, "warnings": { "type": "array", "maxItems": 1e3, "items": { "$ref": "#/$defs/text" } } } };
+function validate43(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate43.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2013,13 +2801,13 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.kind === void 0 && (missing0 = "kind")) {
-        validate42.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate43.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "kind" || key0 === "mode" || key0 === "bundle" || key0 === "signers" || key0 === "unsigned" || key0 === "downgrade" || key0 === "warnings")) {
-            validate42.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate43.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -2029,7 +2817,7 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
             let data0 = data.kind;
             const _errs2 = errors;
             if (!(data0 === "import" || data0 === "adopted" || data0 === "alias")) {
-              validate42.errors = [{ instancePath: instancePath + "/kind", schemaPath: "#/properties/kind/enum", keyword: "enum", params: { allowedValues: schema73.properties.kind.enum }, message: "must be equal to one of the allowed values" }];
+              validate43.errors = [{ instancePath: instancePath + "/kind", schemaPath: "#/properties/kind/enum", keyword: "enum", params: { allowedValues: schema79.properties.kind.enum }, message: "must be equal to one of the allowed values" }];
               return false;
             }
             var valid0 = _errs2 === errors;
@@ -2041,7 +2829,7 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
               let data1 = data.mode;
               const _errs3 = errors;
               if (!(data1 === "merge" || data1 === "replace")) {
-                validate42.errors = [{ instancePath: instancePath + "/mode", schemaPath: "#/properties/mode/enum", keyword: "enum", params: { allowedValues: schema73.properties.mode.enum }, message: "must be equal to one of the allowed values" }];
+                validate43.errors = [{ instancePath: instancePath + "/mode", schemaPath: "#/properties/mode/enum", keyword: "enum", params: { allowedValues: schema79.properties.mode.enum }, message: "must be equal to one of the allowed values" }];
                 return false;
               }
               var valid0 = _errs3 === errors;
@@ -2056,13 +2844,13 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                   if (data2 && typeof data2 == "object" && !Array.isArray(data2)) {
                     let missing1;
                     if (data2.manifestSha256 === void 0 && (missing1 = "manifestSha256") || data2.set === void 0 && (missing1 = "set") || data2.epoch === void 0 && (missing1 = "epoch") || data2.sequence === void 0 && (missing1 = "sequence") || data2.createdAt === void 0 && (missing1 = "createdAt")) {
-                      validate42.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
+                      validate43.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
                       return false;
                     } else {
                       const _errs6 = errors;
                       for (const key1 in data2) {
                         if (!(key1 === "manifestSha256" || key1 === "set" || key1 === "epoch" || key1 === "sequence" || key1 === "createdAt")) {
-                          validate42.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
+                          validate43.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
                           return false;
                           break;
                         }
@@ -2075,11 +2863,11 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                           if (errors === _errs8) {
                             if (typeof data3 === "string") {
                               if (!pattern9.test(data3)) {
-                                validate42.errors = [{ instancePath: instancePath + "/bundle/manifestSha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                                validate43.errors = [{ instancePath: instancePath + "/bundle/manifestSha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                                 return false;
                               }
                             } else {
-                              validate42.errors = [{ instancePath: instancePath + "/bundle/manifestSha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                              validate43.errors = [{ instancePath: instancePath + "/bundle/manifestSha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                               return false;
                             }
                           }
@@ -2095,16 +2883,16 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                             if (errors === _errs11) {
                               if (typeof data4 === "string") {
                                 if (func1(data4) > 1024) {
-                                  validate42.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                  validate43.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                   return false;
                                 } else {
                                   if (!pattern10.test(data4)) {
-                                    validate42.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                    validate43.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                     return false;
                                   }
                                 }
                               } else {
-                                validate42.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                validate43.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                 return false;
                               }
                             }
@@ -2117,13 +2905,13 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                               let data5 = data2.epoch;
                               const _errs13 = errors;
                               if (!(typeof data5 == "number" && (!(data5 % 1) && !isNaN(data5)) && isFinite(data5))) {
-                                validate42.errors = [{ instancePath: instancePath + "/bundle/epoch", schemaPath: "#/properties/bundle/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                validate43.errors = [{ instancePath: instancePath + "/bundle/epoch", schemaPath: "#/properties/bundle/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                                 return false;
                               }
                               if (errors === _errs13) {
                                 if (typeof data5 == "number" && isFinite(data5)) {
                                   if (data5 < 0 || isNaN(data5)) {
-                                    validate42.errors = [{ instancePath: instancePath + "/bundle/epoch", schemaPath: "#/properties/bundle/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                                    validate43.errors = [{ instancePath: instancePath + "/bundle/epoch", schemaPath: "#/properties/bundle/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                                     return false;
                                   }
                                 }
@@ -2137,13 +2925,13 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                                 let data6 = data2.sequence;
                                 const _errs15 = errors;
                                 if (!(typeof data6 == "number" && (!(data6 % 1) && !isNaN(data6)) && isFinite(data6))) {
-                                  validate42.errors = [{ instancePath: instancePath + "/bundle/sequence", schemaPath: "#/properties/bundle/properties/sequence/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                  validate43.errors = [{ instancePath: instancePath + "/bundle/sequence", schemaPath: "#/properties/bundle/properties/sequence/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                                   return false;
                                 }
                                 if (errors === _errs15) {
                                   if (typeof data6 == "number" && isFinite(data6)) {
                                     if (data6 < 0 || isNaN(data6)) {
-                                      validate42.errors = [{ instancePath: instancePath + "/bundle/sequence", schemaPath: "#/properties/bundle/properties/sequence/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                                      validate43.errors = [{ instancePath: instancePath + "/bundle/sequence", schemaPath: "#/properties/bundle/properties/sequence/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                                       return false;
                                     }
                                   }
@@ -2160,11 +2948,11 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                                   if (errors === _errs18) {
                                     if (typeof data7 === "string") {
                                       if (!pattern18.test(data7)) {
-                                        validate42.errors = [{ instancePath: instancePath + "/bundle/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                                        validate43.errors = [{ instancePath: instancePath + "/bundle/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
                                         return false;
                                       }
                                     } else {
-                                      validate42.errors = [{ instancePath: instancePath + "/bundle/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                      validate43.errors = [{ instancePath: instancePath + "/bundle/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                       return false;
                                     }
                                   }
@@ -2179,7 +2967,7 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                       }
                     }
                   } else {
-                    validate42.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                    validate43.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
                     return false;
                   }
                 }
@@ -2194,7 +2982,7 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                   if (errors === _errs20) {
                     if (Array.isArray(data8)) {
                       if (data8.length > 16) {
-                        validate42.errors = [{ instancePath: instancePath + "/signers", schemaPath: "#/properties/signers/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
+                        validate43.errors = [{ instancePath: instancePath + "/signers", schemaPath: "#/properties/signers/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
                         return false;
                       } else {
                         var valid5 = true;
@@ -2206,13 +2994,13 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                             if (data9 && typeof data9 == "object" && !Array.isArray(data9)) {
                               let missing2;
                               if (data9.keyId === void 0 && (missing2 = "keyId")) {
-                                validate42.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/required", keyword: "required", params: { missingProperty: missing2 }, message: "must have required property '" + missing2 + "'" }];
+                                validate43.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/required", keyword: "required", params: { missingProperty: missing2 }, message: "must have required property '" + missing2 + "'" }];
                                 return false;
                               } else {
                                 const _errs24 = errors;
                                 for (const key2 in data9) {
                                   if (!(key2 === "keyId" || key2 === "name" || key2 === "role")) {
-                                    validate42.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key2 }, message: "must NOT have additional properties" }];
+                                    validate43.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key2 }, message: "must NOT have additional properties" }];
                                     return false;
                                     break;
                                   }
@@ -2225,11 +3013,11 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                                     if (errors === _errs26) {
                                       if (typeof data10 === "string") {
                                         if (!pattern9.test(data10)) {
-                                          validate42.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/keyId", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                                          validate43.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/keyId", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                                           return false;
                                         }
                                       } else {
-                                        validate42.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/keyId", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                        validate43.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/keyId", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                         return false;
                                       }
                                     }
@@ -2245,16 +3033,16 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                                       if (errors === _errs29) {
                                         if (typeof data11 === "string") {
                                           if (func1(data11) > 1024) {
-                                            validate42.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                            validate43.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                             return false;
                                           } else {
                                             if (!pattern10.test(data11)) {
-                                              validate42.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                              validate43.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                               return false;
                                             }
                                           }
                                         } else {
-                                          validate42.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                          validate43.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                           return false;
                                         }
                                       }
@@ -2270,16 +3058,16 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                                         if (errors === _errs32) {
                                           if (typeof data12 === "string") {
                                             if (func1(data12) > 1024) {
-                                              validate42.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                              validate43.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                               return false;
                                             } else {
                                               if (!pattern10.test(data12)) {
-                                                validate42.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                                validate43.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                                 return false;
                                               }
                                             }
                                           } else {
-                                            validate42.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                            validate43.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                             return false;
                                           }
                                         }
@@ -2292,7 +3080,7 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                                 }
                               }
                             } else {
-                              validate42.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                              validate43.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
                               return false;
                             }
                           }
@@ -2303,7 +3091,7 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                         }
                       }
                     } else {
-                      validate42.errors = [{ instancePath: instancePath + "/signers", schemaPath: "#/properties/signers/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                      validate43.errors = [{ instancePath: instancePath + "/signers", schemaPath: "#/properties/signers/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                       return false;
                     }
                   }
@@ -2315,7 +3103,7 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                   if (data.unsigned !== void 0) {
                     const _errs34 = errors;
                     if (typeof data.unsigned !== "boolean") {
-                      validate42.errors = [{ instancePath: instancePath + "/unsigned", schemaPath: "#/properties/unsigned/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
+                      validate43.errors = [{ instancePath: instancePath + "/unsigned", schemaPath: "#/properties/unsigned/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
                       return false;
                     }
                     var valid0 = _errs34 === errors;
@@ -2326,7 +3114,7 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                     if (data.downgrade !== void 0) {
                       const _errs36 = errors;
                       if (typeof data.downgrade !== "boolean") {
-                        validate42.errors = [{ instancePath: instancePath + "/downgrade", schemaPath: "#/properties/downgrade/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
+                        validate43.errors = [{ instancePath: instancePath + "/downgrade", schemaPath: "#/properties/downgrade/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
                         return false;
                       }
                       var valid0 = _errs36 === errors;
@@ -2340,7 +3128,7 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                         if (errors === _errs38) {
                           if (Array.isArray(data15)) {
                             if (data15.length > 1e3) {
-                              validate42.errors = [{ instancePath: instancePath + "/warnings", schemaPath: "#/properties/warnings/maxItems", keyword: "maxItems", params: { limit: 1e3 }, message: "must NOT have more than 1000 items" }];
+                              validate43.errors = [{ instancePath: instancePath + "/warnings", schemaPath: "#/properties/warnings/maxItems", keyword: "maxItems", params: { limit: 1e3 }, message: "must NOT have more than 1000 items" }];
                               return false;
                             } else {
                               var valid10 = true;
@@ -2352,16 +3140,16 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                                 if (errors === _errs41) {
                                   if (typeof data16 === "string") {
                                     if (func1(data16) > 1024) {
-                                      validate42.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                      validate43.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                       return false;
                                     } else {
                                       if (!pattern10.test(data16)) {
-                                        validate42.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                        validate43.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                         return false;
                                       }
                                     }
                                   } else {
-                                    validate42.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                    validate43.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                     return false;
                                   }
                                 }
@@ -2372,7 +3160,7 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
                               }
                             }
                           } else {
-                            validate42.errors = [{ instancePath: instancePath + "/warnings", schemaPath: "#/properties/warnings/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                            validate43.errors = [{ instancePath: instancePath + "/warnings", schemaPath: "#/properties/warnings/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                             return false;
                           }
                         }
@@ -2389,19 +3177,19 @@ function validate42(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate42.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate43.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate42.errors = vErrors;
+  validate43.errors = vErrors;
   return errors === 0;
 }
-validate42.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-var schema86 = { "type": "object", "additionalProperties": false, "required": ["name", "size", "sha256", "md5"], "properties": { "name": { "enum": ["metadata.txt", "plugin.wasm"] }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456 }, "sha256": { "$ref": "#/$defs/sha256" }, "md5": { "$ref": "#/$defs/md5" } } };
-function validate45(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate43.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+var schema92 = { "type": "object", "additionalProperties": false, "required": ["name", "size", "sha256", "md5"], "properties": { "name": { "enum": ["metadata.txt", "plugin.wasm"] }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456 }, "sha256": { "$ref": "#/$defs/sha256" }, "md5": { "$ref": "#/$defs/md5" } } };
+function validate46(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate45.evaluated;
+  const evaluated0 = validate46.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2412,13 +3200,13 @@ function validate45(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.name === void 0 && (missing0 = "name") || data.size === void 0 && (missing0 = "size") || data.sha256 === void 0 && (missing0 = "sha256") || data.md5 === void 0 && (missing0 = "md5")) {
-        validate45.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate46.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "name" || key0 === "size" || key0 === "sha256" || key0 === "md5")) {
-            validate45.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate46.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -2428,7 +3216,7 @@ function validate45(data, { instancePath = "", parentData, parentDataProperty, r
             let data0 = data.name;
             const _errs2 = errors;
             if (!(data0 === "metadata.txt" || data0 === "plugin.wasm")) {
-              validate45.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/enum", keyword: "enum", params: { allowedValues: schema86.properties.name.enum }, message: "must be equal to one of the allowed values" }];
+              validate46.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/enum", keyword: "enum", params: { allowedValues: schema92.properties.name.enum }, message: "must be equal to one of the allowed values" }];
               return false;
             }
             var valid0 = _errs2 === errors;
@@ -2440,17 +3228,17 @@ function validate45(data, { instancePath = "", parentData, parentDataProperty, r
               let data1 = data.size;
               const _errs3 = errors;
               if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
-                validate45.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                validate46.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                 return false;
               }
               if (errors === _errs3) {
                 if (typeof data1 == "number" && isFinite(data1)) {
                   if (data1 > 268435456 || isNaN(data1)) {
-                    validate45.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/maximum", keyword: "maximum", params: { comparison: "<=", limit: 268435456 }, message: "must be <= 268435456" }];
+                    validate46.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/maximum", keyword: "maximum", params: { comparison: "<=", limit: 268435456 }, message: "must be <= 268435456" }];
                     return false;
                   } else {
                     if (data1 < 0 || isNaN(data1)) {
-                      validate45.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                      validate46.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                       return false;
                     }
                   }
@@ -2468,11 +3256,11 @@ function validate45(data, { instancePath = "", parentData, parentDataProperty, r
                 if (errors === _errs6) {
                   if (typeof data2 === "string") {
                     if (!pattern9.test(data2)) {
-                      validate45.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                      validate46.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                       return false;
                     }
                   } else {
-                    validate45.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    validate46.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                     return false;
                   }
                 }
@@ -2488,11 +3276,11 @@ function validate45(data, { instancePath = "", parentData, parentDataProperty, r
                   if (errors === _errs9) {
                     if (typeof data3 === "string") {
                       if (!pattern14.test(data3)) {
-                        validate45.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{32}$" }, message: 'must match pattern "^[0-9a-f]{32}$"' }];
+                        validate46.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{32}$" }, message: 'must match pattern "^[0-9a-f]{32}$"' }];
                         return false;
                       }
                     } else {
-                      validate45.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      validate46.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                       return false;
                     }
                   }
@@ -2506,18 +3294,18 @@ function validate45(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate45.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate46.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate45.errors = vErrors;
+  validate46.errors = vErrors;
   return errors === 0;
 }
-validate45.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate44(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate46.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate45(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate44.evaluated;
+  const evaluated0 = validate45.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2528,13 +3316,13 @@ function validate44(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.name === void 0 && (missing0 = "name") || data.version === void 0 && (missing0 = "version") || data.files === void 0 && (missing0 = "files")) {
-        validate44.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate45.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "name" || key0 === "version" || key0 === "aliasOf" || key0 === "manifestSha256" || key0 === "unsigned" || key0 === "files")) {
-            validate44.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate45.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -2547,16 +3335,16 @@ function validate44(data, { instancePath = "", parentData, parentDataProperty, r
             if (errors === _errs3) {
               if (typeof data0 === "string") {
                 if (func1(data0) > 1024) {
-                  validate44.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                  validate45.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                   return false;
                 } else {
                   if (!pattern10.test(data0)) {
-                    validate44.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                    validate45.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                     return false;
                   }
                 }
               } else {
-                validate44.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                validate45.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                 return false;
               }
             }
@@ -2572,16 +3360,16 @@ function validate44(data, { instancePath = "", parentData, parentDataProperty, r
               if (errors === _errs6) {
                 if (typeof data1 === "string") {
                   if (func1(data1) > 1024) {
-                    validate44.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                    validate45.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                     return false;
                   } else {
                     if (!pattern10.test(data1)) {
-                      validate44.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                      validate45.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                       return false;
                     }
                   }
                 } else {
-                  validate44.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  validate45.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                   return false;
                 }
               }
@@ -2597,16 +3385,16 @@ function validate44(data, { instancePath = "", parentData, parentDataProperty, r
                 if (errors === _errs9) {
                   if (typeof data2 === "string") {
                     if (func1(data2) > 1024) {
-                      validate44.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                      validate45.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                       return false;
                     } else {
                       if (!pattern10.test(data2)) {
-                        validate44.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                        validate45.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                         return false;
                       }
                     }
                   } else {
-                    validate44.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    validate45.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                     return false;
                   }
                 }
@@ -2622,11 +3410,11 @@ function validate44(data, { instancePath = "", parentData, parentDataProperty, r
                   if (errors === _errs12) {
                     if (typeof data3 === "string") {
                       if (!pattern9.test(data3)) {
-                        validate44.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                        validate45.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                         return false;
                       }
                     } else {
-                      validate44.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      validate45.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                       return false;
                     }
                   }
@@ -2638,7 +3426,7 @@ function validate44(data, { instancePath = "", parentData, parentDataProperty, r
                   if (data.unsigned !== void 0) {
                     const _errs14 = errors;
                     if (typeof data.unsigned !== "boolean") {
-                      validate44.errors = [{ instancePath: instancePath + "/unsigned", schemaPath: "#/properties/unsigned/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
+                      validate45.errors = [{ instancePath: instancePath + "/unsigned", schemaPath: "#/properties/unsigned/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
                       return false;
                     }
                     var valid0 = _errs14 === errors;
@@ -2652,19 +3440,19 @@ function validate44(data, { instancePath = "", parentData, parentDataProperty, r
                       if (errors === _errs16) {
                         if (Array.isArray(data5)) {
                           if (data5.length > 2) {
-                            validate44.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/maxItems", keyword: "maxItems", params: { limit: 2 }, message: "must NOT have more than 2 items" }];
+                            validate45.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/maxItems", keyword: "maxItems", params: { limit: 2 }, message: "must NOT have more than 2 items" }];
                             return false;
                           } else {
                             if (data5.length < 1) {
-                              validate44.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                              validate45.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                               return false;
                             } else {
                               var valid5 = true;
                               const len0 = data5.length;
                               for (let i0 = 0; i0 < len0; i0++) {
                                 const _errs18 = errors;
-                                if (!validate45(data5[i0], { instancePath: instancePath + "/files/" + i0, parentData: data5, parentDataProperty: i0, rootData, dynamicAnchors })) {
-                                  vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+                                if (!validate46(data5[i0], { instancePath: instancePath + "/files/" + i0, parentData: data5, parentDataProperty: i0, rootData, dynamicAnchors })) {
+                                  vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
                                   errors = vErrors.length;
                                 }
                                 var valid5 = _errs18 === errors;
@@ -2675,7 +3463,7 @@ function validate44(data, { instancePath = "", parentData, parentDataProperty, r
                             }
                           }
                         } else {
-                          validate44.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                          validate45.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                           return false;
                         }
                       }
@@ -2691,19 +3479,19 @@ function validate44(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate44.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate45.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate44.errors = vErrors;
+  validate45.errors = vErrors;
   return errors === 0;
 }
-validate44.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate41(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate45.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate42(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   ;
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate41.evaluated;
+  const evaluated0 = validate42.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2714,13 +3502,13 @@ function validate41(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.type === void 0 && (missing0 = "type") || data.id === void 0 && (missing0 = "id") || data.createdAt === void 0 && (missing0 = "createdAt") || data.tool === void 0 && (missing0 = "tool") || data.origin === void 0 && (missing0 = "origin") || data.plugins === void 0 && (missing0 = "plugins")) {
-        validate41.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate42.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "type" || key0 === "id" || key0 === "createdAt" || key0 === "tool" || key0 === "origin" || key0 === "plugins")) {
-            validate41.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate42.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -2729,7 +3517,7 @@ function validate41(data, { instancePath = "", parentData, parentDataProperty, r
           if (data.type !== void 0) {
             const _errs2 = errors;
             if ("plugferry.release/v1" !== data.type) {
-              validate41.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.release/v1" }, message: "must be equal to constant" }];
+              validate42.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.release/v1" }, message: "must be equal to constant" }];
               return false;
             }
             var valid0 = _errs2 === errors;
@@ -2744,11 +3532,11 @@ function validate41(data, { instancePath = "", parentData, parentDataProperty, r
               if (errors === _errs4) {
                 if (typeof data1 === "string") {
                   if (!pattern9.test(data1)) {
-                    validate41.errors = [{ instancePath: instancePath + "/id", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                    validate42.errors = [{ instancePath: instancePath + "/id", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                     return false;
                   }
                 } else {
-                  validate41.errors = [{ instancePath: instancePath + "/id", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  validate42.errors = [{ instancePath: instancePath + "/id", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                   return false;
                 }
               }
@@ -2764,11 +3552,11 @@ function validate41(data, { instancePath = "", parentData, parentDataProperty, r
                 if (errors === _errs7) {
                   if (typeof data2 === "string") {
                     if (!pattern18.test(data2)) {
-                      validate41.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                      validate42.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
                       return false;
                     }
                   } else {
-                    validate41.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    validate42.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                     return false;
                   }
                 }
@@ -2784,16 +3572,16 @@ function validate41(data, { instancePath = "", parentData, parentDataProperty, r
                   if (errors === _errs10) {
                     if (typeof data3 === "string") {
                       if (func1(data3) > 1024) {
-                        validate41.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                        validate42.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                         return false;
                       } else {
                         if (!pattern10.test(data3)) {
-                          validate41.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                          validate42.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                           return false;
                         }
                       }
                     } else {
-                      validate41.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      validate42.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                       return false;
                     }
                   }
@@ -2804,8 +3592,8 @@ function validate41(data, { instancePath = "", parentData, parentDataProperty, r
                 if (valid0) {
                   if (data.origin !== void 0) {
                     const _errs12 = errors;
-                    if (!validate42(data.origin, { instancePath: instancePath + "/origin", parentData: data, parentDataProperty: "origin", rootData, dynamicAnchors })) {
-                      vErrors = vErrors === null ? validate42.errors : vErrors.concat(validate42.errors);
+                    if (!validate43(data.origin, { instancePath: instancePath + "/origin", parentData: data, parentDataProperty: "origin", rootData, dynamicAnchors })) {
+                      vErrors = vErrors === null ? validate43.errors : vErrors.concat(validate43.errors);
                       errors = vErrors.length;
                     }
                     var valid0 = _errs12 === errors;
@@ -2819,15 +3607,15 @@ function validate41(data, { instancePath = "", parentData, parentDataProperty, r
                       if (errors === _errs13) {
                         if (Array.isArray(data5)) {
                           if (data5.length > 1e4) {
-                            validate41.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
+                            validate42.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
                             return false;
                           } else {
                             var valid4 = true;
                             const len0 = data5.length;
                             for (let i0 = 0; i0 < len0; i0++) {
                               const _errs15 = errors;
-                              if (!validate44(data5[i0], { instancePath: instancePath + "/plugins/" + i0, parentData: data5, parentDataProperty: i0, rootData, dynamicAnchors })) {
-                                vErrors = vErrors === null ? validate44.errors : vErrors.concat(validate44.errors);
+                              if (!validate45(data5[i0], { instancePath: instancePath + "/plugins/" + i0, parentData: data5, parentDataProperty: i0, rootData, dynamicAnchors })) {
+                                vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
                                 errors = vErrors.length;
                               }
                               var valid4 = _errs15 === errors;
@@ -2837,7 +3625,7 @@ function validate41(data, { instancePath = "", parentData, parentDataProperty, r
                             }
                           }
                         } else {
-                          validate41.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                          validate42.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                           return false;
                         }
                       }
@@ -2853,19 +3641,19 @@ function validate41(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate41.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate42.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate41.errors = vErrors;
+  validate42.errors = vErrors;
   return errors === 0;
 }
-validate41.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-var state = validate48;
-function validate49(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate42.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+var state = validate49;
+function validate50(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate49.evaluated;
+  const evaluated0 = validate50.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2876,13 +3664,13 @@ function validate49(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.set === void 0 && (missing0 = "set") || data.epoch === void 0 && (missing0 = "epoch") || data.sequence === void 0 && (missing0 = "sequence") || data.manifestSha256 === void 0 && (missing0 = "manifestSha256") || data.createdAt === void 0 && (missing0 = "createdAt")) {
-        validate49.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate50.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "set" || key0 === "epoch" || key0 === "sequence" || key0 === "manifestSha256" || key0 === "createdAt")) {
-            validate49.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate50.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -2895,16 +3683,16 @@ function validate49(data, { instancePath = "", parentData, parentDataProperty, r
             if (errors === _errs3) {
               if (typeof data0 === "string") {
                 if (func1(data0) > 1024) {
-                  validate49.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                  validate50.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                   return false;
                 } else {
                   if (!pattern10.test(data0)) {
-                    validate49.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                    validate50.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                     return false;
                   }
                 }
               } else {
-                validate49.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                validate50.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                 return false;
               }
             }
@@ -2918,17 +3706,17 @@ function validate49(data, { instancePath = "", parentData, parentDataProperty, r
               const _errs5 = errors;
               const _errs6 = errors;
               if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
-                validate49.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                validate50.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                 return false;
               }
               if (errors === _errs6) {
                 if (typeof data1 == "number" && isFinite(data1)) {
                   if (data1 > 9007199254740991 || isNaN(data1)) {
-                    validate49.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                    validate50.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
                     return false;
                   } else {
                     if (data1 < 0 || isNaN(data1)) {
-                      validate49.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                      validate50.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                       return false;
                     }
                   }
@@ -2944,17 +3732,17 @@ function validate49(data, { instancePath = "", parentData, parentDataProperty, r
                 const _errs8 = errors;
                 const _errs9 = errors;
                 if (!(typeof data2 == "number" && (!(data2 % 1) && !isNaN(data2)) && isFinite(data2))) {
-                  validate49.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                  validate50.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                   return false;
                 }
                 if (errors === _errs9) {
                   if (typeof data2 == "number" && isFinite(data2)) {
                     if (data2 > 9007199254740991 || isNaN(data2)) {
-                      validate49.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                      validate50.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
                       return false;
                     } else {
                       if (data2 < 0 || isNaN(data2)) {
-                        validate49.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                        validate50.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                         return false;
                       }
                     }
@@ -2972,11 +3760,11 @@ function validate49(data, { instancePath = "", parentData, parentDataProperty, r
                   if (errors === _errs12) {
                     if (typeof data3 === "string") {
                       if (!pattern9.test(data3)) {
-                        validate49.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                        validate50.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                         return false;
                       }
                     } else {
-                      validate49.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      validate50.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                       return false;
                     }
                   }
@@ -2992,15 +3780,344 @@ function validate49(data, { instancePath = "", parentData, parentDataProperty, r
                     if (errors === _errs15) {
                       if (typeof data4 === "string") {
                         if (!pattern18.test(data4)) {
-                          validate49.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                          validate50.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
                           return false;
                         }
                       } else {
-                        validate49.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                        validate50.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                         return false;
                       }
                     }
                     var valid0 = _errs14 === errors;
+                  } else {
+                    var valid0 = true;
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate50.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate50.errors = vErrors;
+  return errors === 0;
+}
+validate50.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+var schema104 = { "type": "object", "additionalProperties": false, "required": ["serial", "at", "action", "release", "by"], "properties": { "serial": { "$ref": "#/$defs/count" }, "at": { "$ref": "#/$defs/time" }, "action": { "enum": ["adopt", "import", "alias", "rollback"] }, "release": { "$ref": "#/$defs/sha256" }, "previous": { "$ref": "#/$defs/sha256", "description": "The release that was current before; absent when there was none." }, "by": { "$ref": "#/$defs/text", "description": "user@host" } } };
+function validate52(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate52.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.serial === void 0 && (missing0 = "serial") || data.at === void 0 && (missing0 = "at") || data.action === void 0 && (missing0 = "action") || data.release === void 0 && (missing0 = "release") || data.by === void 0 && (missing0 = "by")) {
+        validate52.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "serial" || key0 === "at" || key0 === "action" || key0 === "release" || key0 === "previous" || key0 === "by")) {
+            validate52.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.serial !== void 0) {
+            let data0 = data.serial;
+            const _errs2 = errors;
+            const _errs3 = errors;
+            if (!(typeof data0 == "number" && (!(data0 % 1) && !isNaN(data0)) && isFinite(data0))) {
+              validate52.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+              return false;
+            }
+            if (errors === _errs3) {
+              if (typeof data0 == "number" && isFinite(data0)) {
+                if (data0 > 9007199254740991 || isNaN(data0)) {
+                  validate52.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                  return false;
+                } else {
+                  if (data0 < 0 || isNaN(data0)) {
+                    validate52.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                    return false;
+                  }
+                }
+              }
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.at !== void 0) {
+              let data1 = data.at;
+              const _errs5 = errors;
+              const _errs6 = errors;
+              if (errors === _errs6) {
+                if (typeof data1 === "string") {
+                  if (!pattern18.test(data1)) {
+                    validate52.errors = [{ instancePath: instancePath + "/at", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                    return false;
+                  }
+                } else {
+                  validate52.errors = [{ instancePath: instancePath + "/at", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  return false;
+                }
+              }
+              var valid0 = _errs5 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.action !== void 0) {
+                let data2 = data.action;
+                const _errs8 = errors;
+                if (!(data2 === "adopt" || data2 === "import" || data2 === "alias" || data2 === "rollback")) {
+                  validate52.errors = [{ instancePath: instancePath + "/action", schemaPath: "#/properties/action/enum", keyword: "enum", params: { allowedValues: schema104.properties.action.enum }, message: "must be equal to one of the allowed values" }];
+                  return false;
+                }
+                var valid0 = _errs8 === errors;
+              } else {
+                var valid0 = true;
+              }
+              if (valid0) {
+                if (data.release !== void 0) {
+                  let data3 = data.release;
+                  const _errs9 = errors;
+                  const _errs10 = errors;
+                  if (errors === _errs10) {
+                    if (typeof data3 === "string") {
+                      if (!pattern9.test(data3)) {
+                        validate52.errors = [{ instancePath: instancePath + "/release", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                        return false;
+                      }
+                    } else {
+                      validate52.errors = [{ instancePath: instancePath + "/release", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      return false;
+                    }
+                  }
+                  var valid0 = _errs9 === errors;
+                } else {
+                  var valid0 = true;
+                }
+                if (valid0) {
+                  if (data.previous !== void 0) {
+                    let data4 = data.previous;
+                    const _errs12 = errors;
+                    const _errs13 = errors;
+                    if (errors === _errs13) {
+                      if (typeof data4 === "string") {
+                        if (!pattern9.test(data4)) {
+                          validate52.errors = [{ instancePath: instancePath + "/previous", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                          return false;
+                        }
+                      } else {
+                        validate52.errors = [{ instancePath: instancePath + "/previous", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                        return false;
+                      }
+                    }
+                    var valid0 = _errs12 === errors;
+                  } else {
+                    var valid0 = true;
+                  }
+                  if (valid0) {
+                    if (data.by !== void 0) {
+                      let data5 = data.by;
+                      const _errs15 = errors;
+                      const _errs16 = errors;
+                      if (errors === _errs16) {
+                        if (typeof data5 === "string") {
+                          if (func1(data5) > 1024) {
+                            validate52.errors = [{ instancePath: instancePath + "/by", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                            return false;
+                          } else {
+                            if (!pattern10.test(data5)) {
+                              validate52.errors = [{ instancePath: instancePath + "/by", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                              return false;
+                            }
+                          }
+                        } else {
+                          validate52.errors = [{ instancePath: instancePath + "/by", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                          return false;
+                        }
+                      }
+                      var valid0 = _errs15 === errors;
+                    } else {
+                      var valid0 = true;
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate52.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate52.errors = vErrors;
+  return errors === 0;
+}
+validate52.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate49(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  ;
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate49.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.type === void 0 && (missing0 = "type") || data.serial === void 0 && (missing0 = "serial") || data.sets === void 0 && (missing0 = "sets") || data.history === void 0 && (missing0 = "history")) {
+        validate49.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "type" || key0 === "serial" || key0 === "lastSeenCreatedAt" || key0 === "sets" || key0 === "history")) {
+            validate49.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.type !== void 0) {
+            const _errs2 = errors;
+            if ("plugferry.state/v1" !== data.type) {
+              validate49.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.state/v1" }, message: "must be equal to constant" }];
+              return false;
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.serial !== void 0) {
+              let data1 = data.serial;
+              const _errs3 = errors;
+              const _errs4 = errors;
+              if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
+                validate49.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                return false;
+              }
+              if (errors === _errs4) {
+                if (typeof data1 == "number" && isFinite(data1)) {
+                  if (data1 > 9007199254740991 || isNaN(data1)) {
+                    validate49.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                    return false;
+                  } else {
+                    if (data1 < 0 || isNaN(data1)) {
+                      validate49.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                      return false;
+                    }
+                  }
+                }
+              }
+              var valid0 = _errs3 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.lastSeenCreatedAt !== void 0) {
+                let data2 = data.lastSeenCreatedAt;
+                const _errs6 = errors;
+                const _errs7 = errors;
+                if (errors === _errs7) {
+                  if (typeof data2 === "string") {
+                    if (!pattern18.test(data2)) {
+                      validate49.errors = [{ instancePath: instancePath + "/lastSeenCreatedAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                      return false;
+                    }
+                  } else {
+                    validate49.errors = [{ instancePath: instancePath + "/lastSeenCreatedAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    return false;
+                  }
+                }
+                var valid0 = _errs6 === errors;
+              } else {
+                var valid0 = true;
+              }
+              if (valid0) {
+                if (data.sets !== void 0) {
+                  let data3 = data.sets;
+                  const _errs9 = errors;
+                  if (errors === _errs9) {
+                    if (Array.isArray(data3)) {
+                      if (data3.length > 1e3) {
+                        validate49.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/maxItems", keyword: "maxItems", params: { limit: 1e3 }, message: "must NOT have more than 1000 items" }];
+                        return false;
+                      } else {
+                        var valid3 = true;
+                        const len0 = data3.length;
+                        for (let i0 = 0; i0 < len0; i0++) {
+                          const _errs11 = errors;
+                          if (!validate50(data3[i0], { instancePath: instancePath + "/sets/" + i0, parentData: data3, parentDataProperty: i0, rootData, dynamicAnchors })) {
+                            vErrors = vErrors === null ? validate50.errors : vErrors.concat(validate50.errors);
+                            errors = vErrors.length;
+                          }
+                          var valid3 = _errs11 === errors;
+                          if (!valid3) {
+                            break;
+                          }
+                        }
+                      }
+                    } else {
+                      validate49.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                      return false;
+                    }
+                  }
+                  var valid0 = _errs9 === errors;
+                } else {
+                  var valid0 = true;
+                }
+                if (valid0) {
+                  if (data.history !== void 0) {
+                    let data5 = data.history;
+                    const _errs12 = errors;
+                    if (errors === _errs12) {
+                      if (Array.isArray(data5)) {
+                        if (data5.length > 500) {
+                          validate49.errors = [{ instancePath: instancePath + "/history", schemaPath: "#/properties/history/maxItems", keyword: "maxItems", params: { limit: 500 }, message: "must NOT have more than 500 items" }];
+                          return false;
+                        } else {
+                          var valid4 = true;
+                          const len1 = data5.length;
+                          for (let i1 = 0; i1 < len1; i1++) {
+                            const _errs14 = errors;
+                            if (!validate52(data5[i1], { instancePath: instancePath + "/history/" + i1, parentData: data5, parentDataProperty: i1, rootData, dynamicAnchors })) {
+                              vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+                              errors = vErrors.length;
+                            }
+                            var valid4 = _errs14 === errors;
+                            if (!valid4) {
+                              break;
+                            }
+                          }
+                        }
+                      } else {
+                        validate49.errors = [{ instancePath: instancePath + "/history", schemaPath: "#/properties/history/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                        return false;
+                      }
+                    }
+                    var valid0 = _errs12 === errors;
                   } else {
                     var valid0 = true;
                   }
@@ -3019,342 +4136,13 @@ function validate49(data, { instancePath = "", parentData, parentDataProperty, r
   return errors === 0;
 }
 validate49.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-var schema98 = { "type": "object", "additionalProperties": false, "required": ["serial", "at", "action", "release", "by"], "properties": { "serial": { "$ref": "#/$defs/count" }, "at": { "$ref": "#/$defs/time" }, "action": { "enum": ["adopt", "import", "alias", "rollback"] }, "release": { "$ref": "#/$defs/sha256" }, "previous": { "$ref": "#/$defs/sha256", "description": "The release that was current before; absent when there was none." }, "by": { "$ref": "#/$defs/text", "description": "user@host" } } };
-function validate51(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+var trust = validate54;
+var schema111 = { "type": "object", "additionalProperties": false, "required": ["name", "role", "status"], "properties": { "name": { "type": "string", "pattern": "^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$", "description": "What people call the key." }, "role": { "$ref": "#/$defs/label", "description": "The one rule that the key can help to satisfy: dev, qa, ...; root keys sign updates of the store." }, "status": { "enum": ["active", "retired", "revoked"], "description": "Only active keys count. Retired: no longer used. Revoked: no longer to be believed." }, "notBefore": { "$ref": "#/$defs/time" }, "notAfter": { "$ref": "#/$defs/time" } } };
+var pattern64 = new RegExp("^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$", "u");
+function validate55(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate51.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
-  if (errors === 0) {
-    if (data && typeof data == "object" && !Array.isArray(data)) {
-      let missing0;
-      if (data.serial === void 0 && (missing0 = "serial") || data.at === void 0 && (missing0 = "at") || data.action === void 0 && (missing0 = "action") || data.release === void 0 && (missing0 = "release") || data.by === void 0 && (missing0 = "by")) {
-        validate51.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
-        return false;
-      } else {
-        const _errs1 = errors;
-        for (const key0 in data) {
-          if (!(key0 === "serial" || key0 === "at" || key0 === "action" || key0 === "release" || key0 === "previous" || key0 === "by")) {
-            validate51.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
-            return false;
-            break;
-          }
-        }
-        if (_errs1 === errors) {
-          if (data.serial !== void 0) {
-            let data0 = data.serial;
-            const _errs2 = errors;
-            const _errs3 = errors;
-            if (!(typeof data0 == "number" && (!(data0 % 1) && !isNaN(data0)) && isFinite(data0))) {
-              validate51.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
-              return false;
-            }
-            if (errors === _errs3) {
-              if (typeof data0 == "number" && isFinite(data0)) {
-                if (data0 > 9007199254740991 || isNaN(data0)) {
-                  validate51.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
-                  return false;
-                } else {
-                  if (data0 < 0 || isNaN(data0)) {
-                    validate51.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
-                    return false;
-                  }
-                }
-              }
-            }
-            var valid0 = _errs2 === errors;
-          } else {
-            var valid0 = true;
-          }
-          if (valid0) {
-            if (data.at !== void 0) {
-              let data1 = data.at;
-              const _errs5 = errors;
-              const _errs6 = errors;
-              if (errors === _errs6) {
-                if (typeof data1 === "string") {
-                  if (!pattern18.test(data1)) {
-                    validate51.errors = [{ instancePath: instancePath + "/at", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
-                    return false;
-                  }
-                } else {
-                  validate51.errors = [{ instancePath: instancePath + "/at", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                  return false;
-                }
-              }
-              var valid0 = _errs5 === errors;
-            } else {
-              var valid0 = true;
-            }
-            if (valid0) {
-              if (data.action !== void 0) {
-                let data2 = data.action;
-                const _errs8 = errors;
-                if (!(data2 === "adopt" || data2 === "import" || data2 === "alias" || data2 === "rollback")) {
-                  validate51.errors = [{ instancePath: instancePath + "/action", schemaPath: "#/properties/action/enum", keyword: "enum", params: { allowedValues: schema98.properties.action.enum }, message: "must be equal to one of the allowed values" }];
-                  return false;
-                }
-                var valid0 = _errs8 === errors;
-              } else {
-                var valid0 = true;
-              }
-              if (valid0) {
-                if (data.release !== void 0) {
-                  let data3 = data.release;
-                  const _errs9 = errors;
-                  const _errs10 = errors;
-                  if (errors === _errs10) {
-                    if (typeof data3 === "string") {
-                      if (!pattern9.test(data3)) {
-                        validate51.errors = [{ instancePath: instancePath + "/release", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
-                        return false;
-                      }
-                    } else {
-                      validate51.errors = [{ instancePath: instancePath + "/release", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                      return false;
-                    }
-                  }
-                  var valid0 = _errs9 === errors;
-                } else {
-                  var valid0 = true;
-                }
-                if (valid0) {
-                  if (data.previous !== void 0) {
-                    let data4 = data.previous;
-                    const _errs12 = errors;
-                    const _errs13 = errors;
-                    if (errors === _errs13) {
-                      if (typeof data4 === "string") {
-                        if (!pattern9.test(data4)) {
-                          validate51.errors = [{ instancePath: instancePath + "/previous", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
-                          return false;
-                        }
-                      } else {
-                        validate51.errors = [{ instancePath: instancePath + "/previous", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                        return false;
-                      }
-                    }
-                    var valid0 = _errs12 === errors;
-                  } else {
-                    var valid0 = true;
-                  }
-                  if (valid0) {
-                    if (data.by !== void 0) {
-                      let data5 = data.by;
-                      const _errs15 = errors;
-                      const _errs16 = errors;
-                      if (errors === _errs16) {
-                        if (typeof data5 === "string") {
-                          if (func1(data5) > 1024) {
-                            validate51.errors = [{ instancePath: instancePath + "/by", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
-                            return false;
-                          } else {
-                            if (!pattern10.test(data5)) {
-                              validate51.errors = [{ instancePath: instancePath + "/by", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
-                              return false;
-                            }
-                          }
-                        } else {
-                          validate51.errors = [{ instancePath: instancePath + "/by", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                          return false;
-                        }
-                      }
-                      var valid0 = _errs15 === errors;
-                    } else {
-                      var valid0 = true;
-                    }
-                  }
-                }
-              }
-            }
-          }
-        }
-      }
-    } else {
-      validate51.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
-      return false;
-    }
-  }
-  validate51.errors = vErrors;
-  return errors === 0;
-}
-validate51.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate48(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
-  ;
-  let vErrors = null;
-  let errors = 0;
-  const evaluated0 = validate48.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
-  if (errors === 0) {
-    if (data && typeof data == "object" && !Array.isArray(data)) {
-      let missing0;
-      if (data.type === void 0 && (missing0 = "type") || data.serial === void 0 && (missing0 = "serial") || data.sets === void 0 && (missing0 = "sets") || data.history === void 0 && (missing0 = "history")) {
-        validate48.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
-        return false;
-      } else {
-        const _errs1 = errors;
-        for (const key0 in data) {
-          if (!(key0 === "type" || key0 === "serial" || key0 === "lastSeenCreatedAt" || key0 === "sets" || key0 === "history")) {
-            validate48.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
-            return false;
-            break;
-          }
-        }
-        if (_errs1 === errors) {
-          if (data.type !== void 0) {
-            const _errs2 = errors;
-            if ("plugferry.state/v1" !== data.type) {
-              validate48.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.state/v1" }, message: "must be equal to constant" }];
-              return false;
-            }
-            var valid0 = _errs2 === errors;
-          } else {
-            var valid0 = true;
-          }
-          if (valid0) {
-            if (data.serial !== void 0) {
-              let data1 = data.serial;
-              const _errs3 = errors;
-              const _errs4 = errors;
-              if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
-                validate48.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
-                return false;
-              }
-              if (errors === _errs4) {
-                if (typeof data1 == "number" && isFinite(data1)) {
-                  if (data1 > 9007199254740991 || isNaN(data1)) {
-                    validate48.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
-                    return false;
-                  } else {
-                    if (data1 < 0 || isNaN(data1)) {
-                      validate48.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
-                      return false;
-                    }
-                  }
-                }
-              }
-              var valid0 = _errs3 === errors;
-            } else {
-              var valid0 = true;
-            }
-            if (valid0) {
-              if (data.lastSeenCreatedAt !== void 0) {
-                let data2 = data.lastSeenCreatedAt;
-                const _errs6 = errors;
-                const _errs7 = errors;
-                if (errors === _errs7) {
-                  if (typeof data2 === "string") {
-                    if (!pattern18.test(data2)) {
-                      validate48.errors = [{ instancePath: instancePath + "/lastSeenCreatedAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
-                      return false;
-                    }
-                  } else {
-                    validate48.errors = [{ instancePath: instancePath + "/lastSeenCreatedAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                    return false;
-                  }
-                }
-                var valid0 = _errs6 === errors;
-              } else {
-                var valid0 = true;
-              }
-              if (valid0) {
-                if (data.sets !== void 0) {
-                  let data3 = data.sets;
-                  const _errs9 = errors;
-                  if (errors === _errs9) {
-                    if (Array.isArray(data3)) {
-                      if (data3.length > 1e3) {
-                        validate48.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/maxItems", keyword: "maxItems", params: { limit: 1e3 }, message: "must NOT have more than 1000 items" }];
-                        return false;
-                      } else {
-                        var valid3 = true;
-                        const len0 = data3.length;
-                        for (let i0 = 0; i0 < len0; i0++) {
-                          const _errs11 = errors;
-                          if (!validate49(data3[i0], { instancePath: instancePath + "/sets/" + i0, parentData: data3, parentDataProperty: i0, rootData, dynamicAnchors })) {
-                            vErrors = vErrors === null ? validate49.errors : vErrors.concat(validate49.errors);
-                            errors = vErrors.length;
-                          }
-                          var valid3 = _errs11 === errors;
-                          if (!valid3) {
-                            break;
-                          }
-                        }
-                      }
-                    } else {
-                      validate48.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
-                      return false;
-                    }
-                  }
-                  var valid0 = _errs9 === errors;
-                } else {
-                  var valid0 = true;
-                }
-                if (valid0) {
-                  if (data.history !== void 0) {
-                    let data5 = data.history;
-                    const _errs12 = errors;
-                    if (errors === _errs12) {
-                      if (Array.isArray(data5)) {
-                        if (data5.length > 500) {
-                          validate48.errors = [{ instancePath: instancePath + "/history", schemaPath: "#/properties/history/maxItems", keyword: "maxItems", params: { limit: 500 }, message: "must NOT have more than 500 items" }];
-                          return false;
-                        } else {
-                          var valid4 = true;
-                          const len1 = data5.length;
-                          for (let i1 = 0; i1 < len1; i1++) {
-                            const _errs14 = errors;
-                            if (!validate51(data5[i1], { instancePath: instancePath + "/history/" + i1, parentData: data5, parentDataProperty: i1, rootData, dynamicAnchors })) {
-                              vErrors = vErrors === null ? validate51.errors : vErrors.concat(validate51.errors);
-                              errors = vErrors.length;
-                            }
-                            var valid4 = _errs14 === errors;
-                            if (!valid4) {
-                              break;
-                            }
-                          }
-                        }
-                      } else {
-                        validate48.errors = [{ instancePath: instancePath + "/history", schemaPath: "#/properties/history/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
-                        return false;
-                      }
-                    }
-                    var valid0 = _errs12 === errors;
-                  } else {
-                    var valid0 = true;
-                  }
-                }
-              }
-            }
-          }
-        }
-      }
-    } else {
-      validate48.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
-      return false;
-    }
-  }
-  validate48.errors = vErrors;
-  return errors === 0;
-}
-validate48.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-var trust = validate53;
-var schema105 = { "type": "object", "additionalProperties": false, "required": ["name", "role", "status"], "properties": { "name": { "type": "string", "pattern": "^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$", "description": "What people call the key." }, "role": { "$ref": "#/$defs/label", "description": "The one rule that the key can help to satisfy: dev, qa, ...; root keys sign updates of the store." }, "status": { "enum": ["active", "retired", "revoked"], "description": "Only active keys count. Retired: no longer used. Revoked: no longer to be believed." }, "notBefore": { "$ref": "#/$defs/time" }, "notAfter": { "$ref": "#/$defs/time" } } };
-var pattern63 = new RegExp("^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$", "u");
-function validate54(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
-  let vErrors = null;
-  let errors = 0;
-  const evaluated0 = validate54.evaluated;
+  const evaluated0 = validate55.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3365,13 +4153,13 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.name === void 0 && (missing0 = "name") || data.role === void 0 && (missing0 = "role") || data.status === void 0 && (missing0 = "status")) {
-        validate54.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate55.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "name" || key0 === "role" || key0 === "status" || key0 === "notBefore" || key0 === "notAfter")) {
-            validate54.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate55.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -3382,12 +4170,12 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
             const _errs2 = errors;
             if (errors === _errs2) {
               if (typeof data0 === "string") {
-                if (!pattern63.test(data0)) {
-                  validate54.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/pattern", keyword: "pattern", params: { pattern: "^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$" }, message: 'must match pattern "^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$"' }];
+                if (!pattern64.test(data0)) {
+                  validate55.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/pattern", keyword: "pattern", params: { pattern: "^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$" }, message: 'must match pattern "^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$"' }];
                   return false;
                 }
               } else {
-                validate54.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                validate55.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                 return false;
               }
             }
@@ -3403,11 +4191,11 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
               if (errors === _errs5) {
                 if (typeof data1 === "string") {
                   if (!pattern16.test(data1)) {
-                    validate54.errors = [{ instancePath: instancePath + "/role", schemaPath: "#/$defs/label/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
+                    validate55.errors = [{ instancePath: instancePath + "/role", schemaPath: "#/$defs/label/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
                     return false;
                   }
                 } else {
-                  validate54.errors = [{ instancePath: instancePath + "/role", schemaPath: "#/$defs/label/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  validate55.errors = [{ instancePath: instancePath + "/role", schemaPath: "#/$defs/label/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                   return false;
                 }
               }
@@ -3420,7 +4208,7 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
                 let data2 = data.status;
                 const _errs7 = errors;
                 if (!(data2 === "active" || data2 === "retired" || data2 === "revoked")) {
-                  validate54.errors = [{ instancePath: instancePath + "/status", schemaPath: "#/properties/status/enum", keyword: "enum", params: { allowedValues: schema105.properties.status.enum }, message: "must be equal to one of the allowed values" }];
+                  validate55.errors = [{ instancePath: instancePath + "/status", schemaPath: "#/properties/status/enum", keyword: "enum", params: { allowedValues: schema111.properties.status.enum }, message: "must be equal to one of the allowed values" }];
                   return false;
                 }
                 var valid0 = _errs7 === errors;
@@ -3435,11 +4223,11 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
                   if (errors === _errs9) {
                     if (typeof data3 === "string") {
                       if (!pattern18.test(data3)) {
-                        validate54.errors = [{ instancePath: instancePath + "/notBefore", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                        validate55.errors = [{ instancePath: instancePath + "/notBefore", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
                         return false;
                       }
                     } else {
-                      validate54.errors = [{ instancePath: instancePath + "/notBefore", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      validate55.errors = [{ instancePath: instancePath + "/notBefore", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                       return false;
                     }
                   }
@@ -3455,11 +4243,11 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
                     if (errors === _errs12) {
                       if (typeof data4 === "string") {
                         if (!pattern18.test(data4)) {
-                          validate54.errors = [{ instancePath: instancePath + "/notAfter", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                          validate55.errors = [{ instancePath: instancePath + "/notAfter", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
                           return false;
                         }
                       } else {
-                        validate54.errors = [{ instancePath: instancePath + "/notAfter", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                        validate55.errors = [{ instancePath: instancePath + "/notAfter", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                         return false;
                       }
                     }
@@ -3474,18 +4262,18 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate54.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate55.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate54.errors = vErrors;
+  validate55.errors = vErrors;
   return errors === 0;
 }
-validate54.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate56(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate55.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate57(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate56.evaluated;
+  const evaluated0 = validate57.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3496,13 +4284,13 @@ function validate56(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.require === void 0 && (missing0 = "require")) {
-        validate56.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate57.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "require" || key0 === "audience" || key0 === "maxAgeDays" || key0 === "minSequence" || key0 === "epoch" || key0 === "allowDowngrade")) {
-            validate56.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate57.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -3514,11 +4302,11 @@ function validate56(data, { instancePath = "", parentData, parentDataProperty, r
             if (errors === _errs2) {
               if (Array.isArray(data0)) {
                 if (data0.length > 16) {
-                  validate56.errors = [{ instancePath: instancePath + "/require", schemaPath: "#/properties/require/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
+                  validate57.errors = [{ instancePath: instancePath + "/require", schemaPath: "#/properties/require/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
                   return false;
                 } else {
                   if (data0.length < 1) {
-                    validate56.errors = [{ instancePath: instancePath + "/require", schemaPath: "#/properties/require/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                    validate57.errors = [{ instancePath: instancePath + "/require", schemaPath: "#/properties/require/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                     return false;
                   } else {
                     var valid1 = true;
@@ -3530,13 +4318,13 @@ function validate56(data, { instancePath = "", parentData, parentDataProperty, r
                         if (data1 && typeof data1 == "object" && !Array.isArray(data1)) {
                           let missing1;
                           if (data1.role === void 0 && (missing1 = "role") || data1.threshold === void 0 && (missing1 = "threshold")) {
-                            validate56.errors = [{ instancePath: instancePath + "/require/" + i0, schemaPath: "#/properties/require/items/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
+                            validate57.errors = [{ instancePath: instancePath + "/require/" + i0, schemaPath: "#/properties/require/items/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
                             return false;
                           } else {
                             const _errs6 = errors;
                             for (const key1 in data1) {
                               if (!(key1 === "role" || key1 === "threshold")) {
-                                validate56.errors = [{ instancePath: instancePath + "/require/" + i0, schemaPath: "#/properties/require/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
+                                validate57.errors = [{ instancePath: instancePath + "/require/" + i0, schemaPath: "#/properties/require/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
                                 return false;
                                 break;
                               }
@@ -3549,11 +4337,11 @@ function validate56(data, { instancePath = "", parentData, parentDataProperty, r
                                 if (errors === _errs8) {
                                   if (typeof data2 === "string") {
                                     if (!pattern16.test(data2)) {
-                                      validate56.errors = [{ instancePath: instancePath + "/require/" + i0 + "/role", schemaPath: "#/$defs/label/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
+                                      validate57.errors = [{ instancePath: instancePath + "/require/" + i0 + "/role", schemaPath: "#/$defs/label/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
                                       return false;
                                     }
                                   } else {
-                                    validate56.errors = [{ instancePath: instancePath + "/require/" + i0 + "/role", schemaPath: "#/$defs/label/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                    validate57.errors = [{ instancePath: instancePath + "/require/" + i0 + "/role", schemaPath: "#/$defs/label/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                     return false;
                                   }
                                 }
@@ -3566,17 +4354,17 @@ function validate56(data, { instancePath = "", parentData, parentDataProperty, r
                                   let data3 = data1.threshold;
                                   const _errs10 = errors;
                                   if (!(typeof data3 == "number" && (!(data3 % 1) && !isNaN(data3)) && isFinite(data3))) {
-                                    validate56.errors = [{ instancePath: instancePath + "/require/" + i0 + "/threshold", schemaPath: "#/properties/require/items/properties/threshold/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                    validate57.errors = [{ instancePath: instancePath + "/require/" + i0 + "/threshold", schemaPath: "#/properties/require/items/properties/threshold/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                                     return false;
                                   }
                                   if (errors === _errs10) {
                                     if (typeof data3 == "number" && isFinite(data3)) {
                                       if (data3 > 16 || isNaN(data3)) {
-                                        validate56.errors = [{ instancePath: instancePath + "/require/" + i0 + "/threshold", schemaPath: "#/properties/require/items/properties/threshold/maximum", keyword: "maximum", params: { comparison: "<=", limit: 16 }, message: "must be <= 16" }];
+                                        validate57.errors = [{ instancePath: instancePath + "/require/" + i0 + "/threshold", schemaPath: "#/properties/require/items/properties/threshold/maximum", keyword: "maximum", params: { comparison: "<=", limit: 16 }, message: "must be <= 16" }];
                                         return false;
                                       } else {
                                         if (data3 < 1 || isNaN(data3)) {
-                                          validate56.errors = [{ instancePath: instancePath + "/require/" + i0 + "/threshold", schemaPath: "#/properties/require/items/properties/threshold/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                                          validate57.errors = [{ instancePath: instancePath + "/require/" + i0 + "/threshold", schemaPath: "#/properties/require/items/properties/threshold/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
                                           return false;
                                         }
                                       }
@@ -3590,7 +4378,7 @@ function validate56(data, { instancePath = "", parentData, parentDataProperty, r
                             }
                           }
                         } else {
-                          validate56.errors = [{ instancePath: instancePath + "/require/" + i0, schemaPath: "#/properties/require/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                          validate57.errors = [{ instancePath: instancePath + "/require/" + i0, schemaPath: "#/properties/require/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
                           return false;
                         }
                       }
@@ -3602,7 +4390,7 @@ function validate56(data, { instancePath = "", parentData, parentDataProperty, r
                   }
                 }
               } else {
-                validate56.errors = [{ instancePath: instancePath + "/require", schemaPath: "#/properties/require/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                validate57.errors = [{ instancePath: instancePath + "/require", schemaPath: "#/properties/require/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                 return false;
               }
             }
@@ -3618,11 +4406,11 @@ function validate56(data, { instancePath = "", parentData, parentDataProperty, r
               if (errors === _errs13) {
                 if (typeof data4 === "string") {
                   if (!pattern16.test(data4)) {
-                    validate56.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/$defs/label/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
+                    validate57.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/$defs/label/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
                     return false;
                   }
                 } else {
-                  validate56.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/$defs/label/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  validate57.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/$defs/label/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                   return false;
                 }
               }
@@ -3635,17 +4423,17 @@ function validate56(data, { instancePath = "", parentData, parentDataProperty, r
                 let data5 = data.maxAgeDays;
                 const _errs15 = errors;
                 if (!(typeof data5 == "number" && (!(data5 % 1) && !isNaN(data5)) && isFinite(data5))) {
-                  validate56.errors = [{ instancePath: instancePath + "/maxAgeDays", schemaPath: "#/properties/maxAgeDays/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                  validate57.errors = [{ instancePath: instancePath + "/maxAgeDays", schemaPath: "#/properties/maxAgeDays/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                   return false;
                 }
                 if (errors === _errs15) {
                   if (typeof data5 == "number" && isFinite(data5)) {
                     if (data5 > 36500 || isNaN(data5)) {
-                      validate56.errors = [{ instancePath: instancePath + "/maxAgeDays", schemaPath: "#/properties/maxAgeDays/maximum", keyword: "maximum", params: { comparison: "<=", limit: 36500 }, message: "must be <= 36500" }];
+                      validate57.errors = [{ instancePath: instancePath + "/maxAgeDays", schemaPath: "#/properties/maxAgeDays/maximum", keyword: "maximum", params: { comparison: "<=", limit: 36500 }, message: "must be <= 36500" }];
                       return false;
                     } else {
                       if (data5 < 1 || isNaN(data5)) {
-                        validate56.errors = [{ instancePath: instancePath + "/maxAgeDays", schemaPath: "#/properties/maxAgeDays/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                        validate57.errors = [{ instancePath: instancePath + "/maxAgeDays", schemaPath: "#/properties/maxAgeDays/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
                         return false;
                       }
                     }
@@ -3660,17 +4448,17 @@ function validate56(data, { instancePath = "", parentData, parentDataProperty, r
                   let data6 = data.minSequence;
                   const _errs17 = errors;
                   if (!(typeof data6 == "number" && (!(data6 % 1) && !isNaN(data6)) && isFinite(data6))) {
-                    validate56.errors = [{ instancePath: instancePath + "/minSequence", schemaPath: "#/properties/minSequence/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                    validate57.errors = [{ instancePath: instancePath + "/minSequence", schemaPath: "#/properties/minSequence/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                     return false;
                   }
                   if (errors === _errs17) {
                     if (typeof data6 == "number" && isFinite(data6)) {
                       if (data6 > 9007199254740991 || isNaN(data6)) {
-                        validate56.errors = [{ instancePath: instancePath + "/minSequence", schemaPath: "#/properties/minSequence/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                        validate57.errors = [{ instancePath: instancePath + "/minSequence", schemaPath: "#/properties/minSequence/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
                         return false;
                       } else {
                         if (data6 < 0 || isNaN(data6)) {
-                          validate56.errors = [{ instancePath: instancePath + "/minSequence", schemaPath: "#/properties/minSequence/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                          validate57.errors = [{ instancePath: instancePath + "/minSequence", schemaPath: "#/properties/minSequence/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                           return false;
                         }
                       }
@@ -3685,17 +4473,17 @@ function validate56(data, { instancePath = "", parentData, parentDataProperty, r
                     let data7 = data.epoch;
                     const _errs19 = errors;
                     if (!(typeof data7 == "number" && (!(data7 % 1) && !isNaN(data7)) && isFinite(data7))) {
-                      validate56.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                      validate57.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                       return false;
                     }
                     if (errors === _errs19) {
                       if (typeof data7 == "number" && isFinite(data7)) {
                         if (data7 > 9007199254740991 || isNaN(data7)) {
-                          validate56.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                          validate57.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
                           return false;
                         } else {
                           if (data7 < 0 || isNaN(data7)) {
-                            validate56.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                            validate57.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                             return false;
                           }
                         }
@@ -3709,7 +4497,7 @@ function validate56(data, { instancePath = "", parentData, parentDataProperty, r
                     if (data.allowDowngrade !== void 0) {
                       const _errs21 = errors;
                       if (typeof data.allowDowngrade !== "boolean") {
-                        validate56.errors = [{ instancePath: instancePath + "/allowDowngrade", schemaPath: "#/properties/allowDowngrade/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
+                        validate57.errors = [{ instancePath: instancePath + "/allowDowngrade", schemaPath: "#/properties/allowDowngrade/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
                         return false;
                       }
                       var valid0 = _errs21 === errors;
@@ -3724,19 +4512,19 @@ function validate56(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate56.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate57.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate56.errors = vErrors;
+  validate57.errors = vErrors;
   return errors === 0;
 }
-validate56.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate53(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate57.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate54(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   ;
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate53.evaluated;
+  const evaluated0 = validate54.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3747,13 +4535,13 @@ function validate53(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.type === void 0 && (missing0 = "type") || data.version === void 0 && (missing0 = "version") || data.rootThreshold === void 0 && (missing0 = "rootThreshold") || data.keys === void 0 && (missing0 = "keys") || data.sets === void 0 && (missing0 = "sets") || data.revokedManifests === void 0 && (missing0 = "revokedManifests")) {
-        validate53.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate54.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "type" || key0 === "version" || key0 === "rootThreshold" || key0 === "keys" || key0 === "sets" || key0 === "revokedManifests")) {
-            validate53.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate54.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -3762,7 +4550,7 @@ function validate53(data, { instancePath = "", parentData, parentDataProperty, r
           if (data.type !== void 0) {
             const _errs2 = errors;
             if ("plugferry.trust/v1" !== data.type) {
-              validate53.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.trust/v1" }, message: "must be equal to constant" }];
+              validate54.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.trust/v1" }, message: "must be equal to constant" }];
               return false;
             }
             var valid0 = _errs2 === errors;
@@ -3774,17 +4562,17 @@ function validate53(data, { instancePath = "", parentData, parentDataProperty, r
               let data1 = data.version;
               const _errs3 = errors;
               if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
-                validate53.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/properties/version/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                validate54.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/properties/version/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                 return false;
               }
               if (errors === _errs3) {
                 if (typeof data1 == "number" && isFinite(data1)) {
                   if (data1 > 9007199254740991 || isNaN(data1)) {
-                    validate53.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/properties/version/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                    validate54.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/properties/version/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
                     return false;
                   } else {
                     if (data1 < 1 || isNaN(data1)) {
-                      validate53.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/properties/version/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                      validate54.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/properties/version/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
                       return false;
                     }
                   }
@@ -3799,17 +4587,17 @@ function validate53(data, { instancePath = "", parentData, parentDataProperty, r
                 let data2 = data.rootThreshold;
                 const _errs5 = errors;
                 if (!(typeof data2 == "number" && (!(data2 % 1) && !isNaN(data2)) && isFinite(data2))) {
-                  validate53.errors = [{ instancePath: instancePath + "/rootThreshold", schemaPath: "#/properties/rootThreshold/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                  validate54.errors = [{ instancePath: instancePath + "/rootThreshold", schemaPath: "#/properties/rootThreshold/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                   return false;
                 }
                 if (errors === _errs5) {
                   if (typeof data2 == "number" && isFinite(data2)) {
                     if (data2 > 16 || isNaN(data2)) {
-                      validate53.errors = [{ instancePath: instancePath + "/rootThreshold", schemaPath: "#/properties/rootThreshold/maximum", keyword: "maximum", params: { comparison: "<=", limit: 16 }, message: "must be <= 16" }];
+                      validate54.errors = [{ instancePath: instancePath + "/rootThreshold", schemaPath: "#/properties/rootThreshold/maximum", keyword: "maximum", params: { comparison: "<=", limit: 16 }, message: "must be <= 16" }];
                       return false;
                     } else {
                       if (data2 < 1 || isNaN(data2)) {
-                        validate53.errors = [{ instancePath: instancePath + "/rootThreshold", schemaPath: "#/properties/rootThreshold/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                        validate54.errors = [{ instancePath: instancePath + "/rootThreshold", schemaPath: "#/properties/rootThreshold/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
                         return false;
                       }
                     }
@@ -3826,13 +4614,13 @@ function validate53(data, { instancePath = "", parentData, parentDataProperty, r
                   if (errors === _errs7) {
                     if (data3 && typeof data3 == "object" && !Array.isArray(data3)) {
                       if (Object.keys(data3).length > 1e3) {
-                        validate53.errors = [{ instancePath: instancePath + "/keys", schemaPath: "#/properties/keys/maxProperties", keyword: "maxProperties", params: { limit: 1e3 }, message: "must NOT have more than 1000 properties" }];
+                        validate54.errors = [{ instancePath: instancePath + "/keys", schemaPath: "#/properties/keys/maxProperties", keyword: "maxProperties", params: { limit: 1e3 }, message: "must NOT have more than 1000 properties" }];
                         return false;
                       } else {
                         const _errs9 = errors;
                         for (const key1 in data3) {
                           if (!pattern9.test(key1)) {
-                            validate53.errors = [{ instancePath: instancePath + "/keys", schemaPath: "#/properties/keys/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
+                            validate54.errors = [{ instancePath: instancePath + "/keys", schemaPath: "#/properties/keys/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
                             return false;
                             break;
                           }
@@ -3842,8 +4630,8 @@ function validate53(data, { instancePath = "", parentData, parentDataProperty, r
                           for (const key2 in data3) {
                             if (pattern9.test(key2)) {
                               const _errs10 = errors;
-                              if (!validate54(data3[key2], { instancePath: instancePath + "/keys/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"), parentData: data3, parentDataProperty: key2, rootData, dynamicAnchors })) {
-                                vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+                              if (!validate55(data3[key2], { instancePath: instancePath + "/keys/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"), parentData: data3, parentDataProperty: key2, rootData, dynamicAnchors })) {
+                                vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
                                 errors = vErrors.length;
                               }
                               var valid1 = _errs10 === errors;
@@ -3855,7 +4643,7 @@ function validate53(data, { instancePath = "", parentData, parentDataProperty, r
                         }
                       }
                     } else {
-                      validate53.errors = [{ instancePath: instancePath + "/keys", schemaPath: "#/properties/keys/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                      validate54.errors = [{ instancePath: instancePath + "/keys", schemaPath: "#/properties/keys/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
                       return false;
                     }
                   }
@@ -3870,13 +4658,13 @@ function validate53(data, { instancePath = "", parentData, parentDataProperty, r
                     if (errors === _errs11) {
                       if (data5 && typeof data5 == "object" && !Array.isArray(data5)) {
                         if (Object.keys(data5).length > 1e3) {
-                          validate53.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/maxProperties", keyword: "maxProperties", params: { limit: 1e3 }, message: "must NOT have more than 1000 properties" }];
+                          validate54.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/maxProperties", keyword: "maxProperties", params: { limit: 1e3 }, message: "must NOT have more than 1000 properties" }];
                           return false;
                         } else {
                           const _errs13 = errors;
                           for (const key3 in data5) {
                             if (!pattern16.test(key3)) {
-                              validate53.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key3 }, message: "must NOT have additional properties" }];
+                              validate54.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key3 }, message: "must NOT have additional properties" }];
                               return false;
                               break;
                             }
@@ -3886,8 +4674,8 @@ function validate53(data, { instancePath = "", parentData, parentDataProperty, r
                             for (const key4 in data5) {
                               if (pattern16.test(key4)) {
                                 const _errs14 = errors;
-                                if (!validate56(data5[key4], { instancePath: instancePath + "/sets/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"), parentData: data5, parentDataProperty: key4, rootData, dynamicAnchors })) {
-                                  vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+                                if (!validate57(data5[key4], { instancePath: instancePath + "/sets/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"), parentData: data5, parentDataProperty: key4, rootData, dynamicAnchors })) {
+                                  vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
                                   errors = vErrors.length;
                                 }
                                 var valid2 = _errs14 === errors;
@@ -3899,7 +4687,7 @@ function validate53(data, { instancePath = "", parentData, parentDataProperty, r
                           }
                         }
                       } else {
-                        validate53.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                        validate54.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
                         return false;
                       }
                     }
@@ -3914,7 +4702,7 @@ function validate53(data, { instancePath = "", parentData, parentDataProperty, r
                       if (errors === _errs15) {
                         if (Array.isArray(data7)) {
                           if (data7.length > 1e4) {
-                            validate53.errors = [{ instancePath: instancePath + "/revokedManifests", schemaPath: "#/properties/revokedManifests/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
+                            validate54.errors = [{ instancePath: instancePath + "/revokedManifests", schemaPath: "#/properties/revokedManifests/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
                             return false;
                           } else {
                             var valid3 = true;
@@ -3926,11 +4714,11 @@ function validate53(data, { instancePath = "", parentData, parentDataProperty, r
                               if (errors === _errs18) {
                                 if (typeof data8 === "string") {
                                   if (!pattern9.test(data8)) {
-                                    validate53.errors = [{ instancePath: instancePath + "/revokedManifests/" + i0, schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                                    validate54.errors = [{ instancePath: instancePath + "/revokedManifests/" + i0, schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                                     return false;
                                   }
                                 } else {
-                                  validate53.errors = [{ instancePath: instancePath + "/revokedManifests/" + i0, schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                  validate54.errors = [{ instancePath: instancePath + "/revokedManifests/" + i0, schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                   return false;
                                 }
                               }
@@ -3946,7 +4734,7 @@ function validate53(data, { instancePath = "", parentData, parentDataProperty, r
                                 outer0: for (; i1--; ) {
                                   for (j0 = i1; j0--; ) {
                                     if (func0(data7[i1], data7[j0])) {
-                                      validate53.errors = [{ instancePath: instancePath + "/revokedManifests", schemaPath: "#/properties/revokedManifests/uniqueItems", keyword: "uniqueItems", params: { i: i1, j: j0 }, message: "must NOT have duplicate items (items ## " + j0 + " and " + i1 + " are identical)" }];
+                                      validate54.errors = [{ instancePath: instancePath + "/revokedManifests", schemaPath: "#/properties/revokedManifests/uniqueItems", keyword: "uniqueItems", params: { i: i1, j: j0 }, message: "must NOT have duplicate items (items ## " + j0 + " and " + i1 + " are identical)" }];
                                       return false;
                                       break outer0;
                                     }
@@ -3956,7 +4744,7 @@ function validate53(data, { instancePath = "", parentData, parentDataProperty, r
                             }
                           }
                         } else {
-                          validate53.errors = [{ instancePath: instancePath + "/revokedManifests", schemaPath: "#/properties/revokedManifests/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                          validate54.errors = [{ instancePath: instancePath + "/revokedManifests", schemaPath: "#/properties/revokedManifests/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                           return false;
                         }
                       }
@@ -3972,18 +4760,19 @@ function validate53(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate53.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate54.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate53.errors = vErrors;
+  validate54.errors = vErrors;
   return errors === 0;
 }
-validate53.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+validate54.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
 export {
   gatewayProfile,
   index,
   manifest,
+  progress,
   release,
   state,
   trust

@@ -12,6 +12,8 @@ export interface CliOptions {
   readonly input?: string | Buffer;
   /** Node options before the script. */
   readonly node?: readonly string[];
+  /** Run on a terminal of so many columns; all that it shows is then in `stdout`, with `\r\n` line ends. */
+  readonly columns?: number;
 }
 
 export interface CliRun {
@@ -35,6 +37,14 @@ const cleanEnvironment = (): Record<string, string> => ({
   TZ: 'Asia/Shanghai',
 });
 
+const terminal = { TERM: 'xterm-256color' };
+
+/** By `script` of util-linux, which every Linux has. */
+function onTerminal(words: readonly string[], columns: number): string[] {
+  const quoted = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+  return ['script', '-qefc', `stty cols ${columns}; exec ${quoted}`, '/dev/null'];
+}
+
 /** Runs whose output nobody has asked for yet. */
 const unasked = new Set<Started>();
 afterAll(() => {
@@ -48,9 +58,11 @@ function searched({ run, printed }: Started): void {
 /** Starts the real binary. All that it prints is searched for the secrets of the tests. */
 export function start(args: readonly string[], options: CliOptions = {}): Started {
   secretsOf(options.env ?? {});
-  const child = spawn(process.execPath, [...(options.node ?? []), binary, ...args], {
+  const words = [process.execPath, ...(options.node ?? []), binary, ...args];
+  const [program = '', ...rest] = options.columns === undefined ? words : onTerminal(words, options.columns);
+  const child = spawn(program, rest, {
     cwd: options.cwd,
-    env: { ...cleanEnvironment(), ...options.env },
+    env: { ...cleanEnvironment(), ...(options.columns === undefined ? {} : terminal), ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const printed = { stdout: '', stderr: '' };

@@ -19,7 +19,14 @@ export default command({
   },
   examples: [['edge.tar.gz -o edge.zip', 'For a site where only zip files may pass']],
   async run({ bundle, output, force }, { terminal, signal }) {
-    const result = await convertBundle({ bundle, output, force, signal, notify: terminal.say });
+    const result = await convertBundle({
+      bundle,
+      output,
+      force,
+      signal,
+      notify: terminal.say,
+      onProgress: terminal.onProgress,
+    });
     const { file, size, sha256, manifestSha256, claimedSigners } = result;
     const signers = claimedSigners.length === 0 ? ['nobody'] : claimedSigners;
     return {
@@ -35,6 +42,7 @@ export default command({
           ['file', `sha256:${sha256} (for transfer errors only)`],
         ]),
       ].join('\n'),
+      summary: { what: `converted ${file}`, size, digest: `sha256:${sha256}` },
     };
   },
 });

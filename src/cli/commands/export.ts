@@ -132,12 +132,18 @@ export default command({
       ...(await gatewayFrom(flags)),
       signal,
       notify: terminal.say,
+      onProgress: terminal.onProgress,
     });
     for (const note of result.notes) terminal.say(`note: ${note}`);
     for (const failure of result.failures) terminal.warn(`left out ${describeFailure(failure)}`);
     if (flags.failures !== undefined) await writeFailures(flags.failures, result.failures, flags.force);
     const partial = result.failures.length === 0 ? {} : { exit: partialSuccess };
-    return { json: result, text: describe(result), ...partial };
+    const summary = {
+      what: `exported ${result.file}`,
+      size: result.size,
+      digest: `sha256:${result.sha256}`,
+    };
+    return { json: result, text: describe(result), summary, ...partial };
   },
 });
 

@@ -5,6 +5,7 @@ import { readTrust, trustOptions } from '../options.js';
 import { bundlePlace, sayRepairs } from '../split-options.js';
 import { escapeLine } from '../../io/text.js';
 import { sshOptions, sshSettings } from '../ssh-options.js';
+import { named } from '../talk.js';
 import { facts } from '../table.js';
 
 export default command({
@@ -67,9 +68,18 @@ export default command({
       access: { ssh: sshSettings(flags) },
       signal,
       notify: terminal.say,
+      onProgress: terminal.onProgress,
     });
     for (const warning of result.warnings) terminal.warn(warning);
-    return { json: result, text: describe(result) };
+    return {
+      json: result,
+      text: describe(result),
+      summary: {
+        what: `imported ${named(bundle)} into ${result.volume}`,
+        size: result.totalSize,
+        digest: `release ${result.release}`,
+      },
+    };
   },
 });
 

@@ -27,7 +27,14 @@ export default command({
     ],
   ],
   async run({ parts, output, force }, { terminal, signal }) {
-    const result = await joinParts({ parts, output, force, signal, notify: terminal.say });
+    const result = await joinParts({
+      parts,
+      output,
+      force,
+      signal,
+      notify: terminal.say,
+      onProgress: terminal.onProgress,
+    });
     for (const line of repairLines(result.repaired)) terminal.warn(line);
     return {
       json: result,
@@ -41,6 +48,7 @@ export default command({
           ['file', `sha256:${result.sha256} (for transfer errors only)`],
         ]),
       ].join('\n'),
+      summary: { what: `joined ${result.file}`, size: result.size, digest: `sha256:${result.sha256}` },
     };
   },
 });

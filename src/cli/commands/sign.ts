@@ -5,6 +5,7 @@ import { manifestFacts, pluginTable } from '../manifest-text.js';
 import { readSigners, signerFrom, signerOptions, signingOptions } from '../options.js';
 import { bundlePlace, sayRepairs } from '../split-options.js';
 import { facts } from '../table.js';
+import type { Summary } from '../talk.js';
 import { keyTable, policyTable, storeFacts } from '../trust-text.js';
 
 export default command({
@@ -62,9 +63,16 @@ export default command({
       ...(trust === undefined ? {} : { trust }),
       signal,
       notify: terminal.say,
+      onProgress: terminal.onProgress,
     });
-    return { json: result, text: describe(result) };
+    return { json: result, text: describe(result), summary: summaryOf(result) };
   },
+});
+
+const summaryOf = ({ file, subject, signedSha256 }: SignResult): Summary => ({
+  what: `signed ${file}`,
+  size: subject.kind === 'bundle' ? subject.manifest.totalSize : undefined,
+  digest: `${subject.kind === 'bundle' ? 'manifest' : 'trust.json'} sha256:${signedSha256}`,
 });
 
 function needed(signer: Signer | undefined): Signer {

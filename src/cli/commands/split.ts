@@ -31,6 +31,7 @@ export default command({
       ...(output === undefined ? {} : { output }),
       signal,
       notify: terminal.say,
+      onProgress: terminal.onProgress,
     });
     return {
       json: result,
@@ -40,6 +41,11 @@ export default command({
         ['set', result.set],
         ['file', `sha256:${result.sha256} (for transfer errors only)`],
       ]),
+      summary: {
+        what: `split ${bundle} into ${result.parts.length} parts`,
+        size: result.size,
+        digest: `sha256:${result.sha256}`,
+      },
     };
   },
 });

@@ -17,6 +17,7 @@ import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
 import { manifestFacts } from '../manifest-text.js';
 import { readTrust, trustOptions, variable } from '../options.js';
 import { bundlePlace, sayRepairs } from '../split-options.js';
+import { named } from '../talk.js';
 import { facts, table } from '../table.js';
 import { checksOf, checkTable } from '../trust-text.js';
 
@@ -41,11 +42,18 @@ export default command({
     const [volume = ''] = places;
     if (places.length === 1 && (await isDirectory(volume)) && !(await holdsParts(volume))) {
       refuseTrustOptions(flags);
-      return volumeOutcome(await verifyVolume(volume, { signal }));
+      return volumeOutcome(await verifyVolume(volume, { signal, onProgress: terminal.onProgress }));
     }
     const trust = await readTrust(flags, terminal);
     const { manifest, manifestSha256, authentication, checks } = await verify(
-      { bundle: places, trust, onRepair: sayRepairs(terminal), ...(await gatewayFrom(flags)), signal },
+      {
+        bundle: places,
+        trust,
+        onRepair: sayRepairs(terminal),
+        onProgress: terminal.onProgress,
+        ...(await gatewayFrom(flags)),
+        signal,
+      },
       terminal,
     );
     const { signers, uncounted, unknownSigners, skipped } = authentication;
@@ -60,6 +68,11 @@ export default command({
         '',
         manifestFacts(manifest, manifestSha256),
       ].join('\n'),
+      summary: {
+        what: `${skipped ? 'read' : 'verified'} ${named(places)}`,
+        size: manifest.totalSize,
+        digest: `manifest sha256:${manifestSha256}`,
+      },
     };
   },
 });
@@ -92,6 +105,8 @@ async function verify(options: VerifyOptions, terminal: Context['terminal']): Pr
 /** Findings are no error of this program: they are its result, with the exit code of damaged files. */
 function volumeOutcome(check: VolumeCheck): Outcome {
   const { findings, root, releases, files, bytes } = check;
+  const release = check.release === undefined ? {} : { digest: `release ${check.release}` };
+  const said = { what: `read ${root}`, size: bytes, ...release };
   const summary = facts([
     ['checked', `${files} files of ${releases} releases, ${formatBytes(bytes)}`],
     ['findings', findings.length === 0 ? 'none' : String(findings.length)],
@@ -100,6 +115,7 @@ function volumeOutcome(check: VolumeCheck): Outcome {
     return {
       json: check,
       text: [escapeLine(`INTACT: ${root} is as it was imported.`), '', summary].join('\n'),
+      summary: said,
     };
   }
   const rows = findings.map(({ kind, path, plugin, release }) => [
@@ -116,5 +132,5 @@ function volumeOutcome(check: VolumeCheck): Outcome {
     summary,
     `what to do: ${volumeCheckHint}`,
   ].join('\n');
-  return { json: check, text, exit: exitCodes.E_RELEASE };
+  return { json: check, text, summary: said, exit: exitCodes.E_RELEASE };
 }

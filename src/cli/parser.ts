@@ -1,0 +1,58 @@
+import yargs, { type Argv } from 'yargs';
+import { PlugferryError } from '../errors.js';
+import { version } from '../version.js';
+import type { Command, Context, Outcome } from './command.js';
+import { globalOptions, parserConfiguration } from './globals.js';
+
+export type Run = (context: Context) => Promise<Outcome>;
+
+/**
+ * The command that `argv` names, ready to run; undefined when help or version was asked for and printed.
+ *
+ * @throws PlugferryError `E_USAGE`.
+ */
+export async function parse(argv: readonly string[], table: readonly Command[]): Promise<Run | undefined> {
+  let chosen: Run | undefined;
+  await parserFor(argv, table, (run) => {
+    chosen = run;
+  }).parseAsync();
+  return chosen;
+}
+
+function parserFor(argv: readonly string[], table: readonly Command[], ready: (run: Run) => void): Argv {
+  const valued = new Set(table.flatMap((command) => command.valued));
+  const parser = yargs(joinDashes(argv, valued))
+    .scriptName('plugferry')
+    .usage('$0 <command>\n\nCarries Higress Wasm plugins between environments in signed bundles.')
+    .locale('en')
+    .version(version)
+    .options(globalOptions)
+    .parserConfiguration(parserConfiguration)
+    .strict()
+    .demandCommand(1, 'Give a command.')
+    .help()
+    .alias('help', 'h')
+    .wrap(Math.min(110, process.stdout.columns || 110))
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw usageError(message || error.message);
+    });
+  for (const command of table) command.register(parser, ready);
+  return parser;
+}
+
+/** `--output -` as `--output=-`: yargs takes a lone dash for the next argument, and the option for empty. */
+function joinDashes(argv: readonly string[], valued: ReadonlySet<string>): string[] {
+  const words: string[] = [];
+  for (const word of argv) {
+    const before = words.at(-1) ?? '';
+    if (word === '-' && valued.has(before) && !words.includes('--')) words.splice(-1, 1, `${before}=-`);
+    else words.push(word);
+  }
+  return words;
+}
+
+const usageError = (message: string): PlugferryError =>
+  new PlugferryError('E_USAGE', message, {
+    hint: 'See "plugferry --help", or "plugferry <command> --help".',
+  });
