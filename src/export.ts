@@ -6,6 +6,8 @@ import { layOut, type Contents } from './bundle/contents.js';
 import { containerFor } from './bundle/container.js';
 import type { BundleContent, Pack } from './bundle/pack.js';
 import { parseManifest } from './bundle/manifest.js';
+import type { Mirror } from './catalogue/mirror.js';
+import type { CatalogueKind } from './catalogue/read.js';
 import { isPlugferryError, PlugferryError } from './errors.js';
 import { committedFile } from './io/commit.js';
 import { sha256Of } from './io/digest.js';
@@ -30,9 +32,16 @@ import { tool } from './version.js';
 
 export interface ExportOptions {
   /**
-   * Where the plugins come from, one place or several: a plugin-server tree, the http(s) URL of a plugin server, or a bundle.
+   * Where the plugins come from, one place or several: a plugin-server tree, a directory or zip of modules, a module, the
+   * http(s) URL of a plugin server or of a module, a bundle, or a text that names plugins (`-` is {@link stdin}).
    */
   readonly source: string | readonly string[];
+  /** @default empty */
+  readonly stdin?: Readable;
+  /** What the texts are that name plugins. @default what follows from each */
+  readonly catalogueKind?: CatalogueKind | undefined;
+  /** Where to ask for what they name, instead of where they say. */
+  readonly mirrors?: readonly Mirror[];
   /** The bundle file to write; its name says what kind: `.tar.gz`, `.tgz` or `.zip`. */
   readonly output: string;
   /** Write the bundle in parts, named `<output>.part001` and so on, and not whole. @default whole */
@@ -45,6 +54,8 @@ export interface ExportOptions {
   readonly exclude?: readonly string[];
   /** Other names and versions for what the sources have, and names for what has none. */
   readonly namings?: readonly Naming[];
+  /** Versions under which every plugin is packed too. */
+  readonly alsoVersions?: readonly string[];
   /** Whose signatures a bundle must have that plugins are taken from. @default nobody's, so that it is refused */
   readonly trust?: Trust;
   /** Most plugins that are fetched at once. @default 4 */
@@ -110,10 +121,12 @@ export interface ExportResult {
 export async function exportBundle(options: ExportOptions): Promise<ExportResult> {
   const { pack } = containerFor(options.output);
   const { source, namings = [], trust = { publicKeys: [] }, signal, onProgress } = options;
+  const { stdin = Readable.from([]), catalogueKind, mirrors = [], alsoVersions = [] } = options;
   const locations = typeof source === 'string' ? [source] : source;
   // What is downloaded ends up there anyway, so there has to be room.
   const scratch = dirname(resolve(options.output));
-  const sources = await openSources(locations, { scratch, trust, namings, signal, onProgress });
+  const reading = { stdin, catalogueKind, mirrors, namings, alsoVersions };
+  const sources = await openSources(locations, { scratch, trust, ...reading, signal, onProgress });
   try {
     return await exportFrom(sources, pack, options);
   } finally {

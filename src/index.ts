@@ -1,5 +1,8 @@
 export { exportBundle, type ExportedPlugin, type ExportOptions, type ExportResult } from './export.js';
 export { type ExportFailure } from './gather.js';
+export { parseMirror, type Mirror } from './catalogue/mirror.js';
+export { catalogueKinds, type CatalogueKind } from './catalogue/read.js';
+export { isPluginVersion } from './plugin/plugin.js';
 export { parseMapping, parseNaming, type Naming } from './plugin/naming.js';
 export { convertBundle, type ConvertOptions, type ConvertResult } from './convert.js';
 export { splitBundle, type SplitOptions, type SplitResult, type SplitShape } from './split.js';

@@ -1,5 +1,8 @@
+import type { Readable } from 'node:stream';
 import type { Trust } from './authenticate.js';
 import { isBundleFile } from './bundle/recognise.js';
+import { Mirrors, type Mirror } from './catalogue/mirror.js';
+import type { CatalogueKind } from './catalogue/read.js';
 import { PlugferryError } from './errors.js';
 import { withoutCredentials } from './io/http-address.js';
 import { isRegularFile } from './io/file.js';
@@ -7,6 +10,8 @@ import { progressOf, type ProgressObserver } from './io/progress.js';
 import type { Naming } from './plugin/naming.js';
 import { comparePluginIds } from './plugin/plugin.js';
 import { bundleSource } from './source-bundle.js';
+import { catalogueSource, isCatalogue } from './source-catalogue.js';
+import { alsoUnderVersions } from './source/also-version.js';
 import { rename } from './source/rename.js';
 import { sourceFor, type Nameless, type Offer, type Source } from './source/source.js';
 
@@ -16,6 +21,14 @@ export interface SourcesOptions {
   /** Whose signatures a bundle must have. */
   readonly trust: Trust;
   readonly namings: readonly Naming[];
+  /** Under which every plugin is offered too. */
+  readonly alsoVersions: readonly string[];
+  /** What `-` reads. */
+  readonly stdin: Readable;
+  /** What the texts are that name plugins. @default what follows from each */
+  readonly catalogueKind: CatalogueKind | undefined;
+  /** Where to ask for what they name, instead of where they say. */
+  readonly mirrors: readonly Mirror[];
   readonly signal?: AbortSignal | undefined;
   /** Told of the bytes of bundles, which are read whole before the first plugin is had. */
   readonly onProgress?: ProgressObserver | undefined;
@@ -37,10 +50,13 @@ export interface SourcesListing {
 export async function openSources(locations: readonly string[], options: SourcesOptions): Promise<Sources> {
   const opened: Named[] = [];
   try {
+    const mirrors = new Mirrors(options.mirrors);
     for (const location of locations) {
-      opened.push({ source: await openSource(location, options), origin: withoutCredentials(location) });
+      const source = await openSource(location, { ...options, mirrors });
+      opened.push({ source, origin: withoutCredentials(location) });
     }
     if (opened.length === 0) throw noSource();
+    mirrors.refuseIdle();
     return new Sources(opened, options);
   } catch (error) {
     for (const { source } of opened) await source.close();
@@ -50,10 +66,15 @@ export async function openSources(locations: readonly string[], options: Sources
 
 async function openSource(
   location: string,
-  { scratch, trust, signal, onProgress }: SourcesOptions,
+  options: Omit<SourcesOptions, 'mirrors'> & { readonly mirrors: Mirrors },
 ): Promise<Source> {
+  const { scratch, trust, signal, onProgress } = options;
   const isBundle = (await isRegularFile(location)) && (await isBundleFile(location));
-  if (!isBundle) return sourceFor(location, scratch);
+  if (!isBundle) {
+    const { stdin, catalogueKind: kind, mirrors } = options;
+    if (await isCatalogue(location)) return catalogueSource(location, { stdin, kind, mirrors, scratch });
+    return sourceFor(location, scratch);
+  }
   return bundleSource(location, { scratch, trust, signal, progress: progressOf(onProgress, 'unpack') });
 }
 
@@ -87,7 +108,7 @@ export class Sources {
     }
     const renamed = rename({ offers, nameless, notes }, namings);
     return {
-      offers: renamed.offers.toSorted(comparePluginIds),
+      offers: alsoUnderVersions(renamed.offers, this.#options.alsoVersions).toSorted(comparePluginIds),
       nameless: renamed.nameless ?? [],
       notes: renamed.notes,
     };

@@ -7,6 +7,8 @@ import type { Reference } from './reference.js';
 export interface CatalogueEntry {
   /** Under which it is served; undefined where none follows from what the catalogue says. */
   readonly id: PluginId | undefined;
+  /** What a properties file calls it. */
+  readonly key?: string;
   readonly reference: Reference;
   /** The reference for people: with a scheme, without credentials. */
   readonly text: string;

@@ -45,7 +45,7 @@ function entryOf(name: string, value: string, place: string): CatalogueEntry {
   }
   const version = versionOfReference(reference);
   const id = version === undefined ? undefined : { name, version };
-  return { id, reference, text: formatReference(reference), place };
+  return { id, key: name, reference, text: formatReference(reference), place };
 }
 
 const versionOfReference = (reference: Reference): string | undefined =>

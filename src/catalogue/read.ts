@@ -14,16 +14,22 @@ export type CatalogueKind = (typeof catalogueKinds)[number];
 /**
  * Reads a text that names plugins. Without a kind it follows from the name of the file, and else from the text.
  *
- * @throws PlugferryError `E_SOURCE` for a text of no kind, a mistake in it, or when it names no plugin.
+ * @throws PlugferryError `E_SOURCE` for a mistake in it, `E_SELECTION` when it names no plugin.
  */
 export function readCatalogue(text: CatalogueText, kind: CatalogueKind = kindOf(text)): Catalogue {
-  const catalogue = readers[kind](text);
-  if (catalogue.entries.length > 0) return catalogue;
-  throw new PlugferryError('E_SELECTION', `${text.file} names no plugin`, {
-    hint: `It was read as ${kindNames[kind]}. Check the file.`,
-    details: { file: text.file, expected: 'references to plugins' },
-  });
+  const catalogue = parseCatalogue(text, kind);
+  if (catalogue.entries.length === 0) throw namesNothing(text.file, kind);
+  return catalogue;
 }
+
+/** As {@link readCatalogue}, of a text that need not name any. */
+export const parseCatalogue = (text: CatalogueText, kind: CatalogueKind): Catalogue => readers[kind](text);
+
+export const namesNothing = (file: string, kind: CatalogueKind): PlugferryError =>
+  new PlugferryError('E_SELECTION', `${file} names no plugin`, {
+    hint: `It was read as ${kindNames[kind]}. Check what is in it.`,
+    details: { file, expected: 'references to plugins' },
+  });
 
 const readers: Readonly<Record<CatalogueKind, (text: CatalogueText) => Catalogue>> = {
   properties: readProperties,

@@ -69,13 +69,26 @@ export function command<const Positionals extends OptionTable, const Flags exten
         },
         (values) => {
           // yargs has parsed by the table that the type is inferred from.
-          const typed = values as unknown as InferredOptionTypes<Positionals & Flags>;
+          const typed = withDashes(values) as unknown as InferredOptionTypes<Positionals & Flags>;
           ready((context) => definition.run(typed, context));
         },
       );
     },
   };
 }
+
+/** What `-` is parsed as where it stands for itself: no argument of a process can hold a NUL. */
+export const disguisedDash = '\0-';
+
+const withDashes = (values: object): object =>
+  Object.fromEntries(
+    Object.entries(values).map(([key, value]: [string, unknown]) => [
+      key,
+      Array.isArray(value) ? value.map(withDash) : withDash(value),
+    ]),
+  );
+
+const withDash = (value: unknown): unknown => (value === disguisedDash ? '-' : value);
 
 const placeholder = (key: string, option: Options): string => {
   const word = option.array === true ? `${key}..` : key;

@@ -1,7 +1,7 @@
 import yargs, { type Argv } from 'yargs';
 import { PlugferryError } from '../errors.js';
 import { version } from '../version.js';
-import type { Command, Context, Outcome } from './command.js';
+import { disguisedDash, type Command, type Context, type Outcome } from './command.js';
 import { globalOptions, parserConfiguration } from './globals.js';
 
 export type Run = (context: Context) => Promise<Outcome>;
@@ -35,19 +35,19 @@ function parserFor(argv: readonly string[], table: readonly Command[], ready: (r
     .wrap(Math.min(110, process.stdout.columns || 110))
     .exitProcess(false)
     .fail((message, error) => {
-      throw usageError(message || error.message);
+      throw usageError((message || error.message).replaceAll(disguisedDash, '-'));
     });
   for (const command of table) command.register(parser, ready);
   return parser;
 }
 
-/** `--output -` as `--output=-`: yargs takes a lone dash for the next argument, and the option for empty. */
+/** `--output -` as `--output=-`, and others in disguise: yargs takes a lone dash for an option and loses it. */
 function joinDashes(argv: readonly string[], valued: ReadonlySet<string>): string[] {
   const words: string[] = [];
   for (const word of argv) {
     const before = words.at(-1) ?? '';
     if (word === '-' && valued.has(before) && !words.includes('--')) words.splice(-1, 1, `${before}=-`);
-    else words.push(word);
+    else words.push(word === '-' ? disguisedDash : word);
   }
   return words;
 }

@@ -1,4 +1,13 @@
-import { parseMapping, parseNaming, type ExportFailure, type Naming } from '../index.js';
+import {
+  catalogueKinds,
+  isPluginVersion,
+  parseMapping,
+  parseMirror,
+  parseNaming,
+  type ExportFailure,
+  type ExportOptions,
+  type Naming,
+} from '../index.js';
 import { PlugferryError } from '../errors.js';
 import { committedFile, refuseExisting } from '../io/commit.js';
 import { readSmallFile } from '../io/file.js';
@@ -23,6 +32,52 @@ export const sourceTrustOptions = {
       'Take plugins from a bundle that nobody is known to have signed; its word is marked as unverified',
   },
 } as const;
+
+/** How texts are read that name plugins. */
+export const catalogueOptions = {
+  mirror: {
+    type: 'string',
+    array: true,
+    describe:
+      'Where to ask for what a text names: HOST[/PATH] for all oci:// references, or FROM=TO for those that ' +
+      'begin with FROM (repeatable)',
+  },
+  'catalogue-type': {
+    choices: catalogueKinds,
+    describe: 'What a text is, where its name and content do not tell',
+  },
+  'also-version': {
+    type: 'string',
+    array: true,
+    describe: 'Pack every plugin under this version too, where it is not there yet (repeatable)',
+  },
+} as const;
+
+interface CatalogueFlags {
+  readonly mirror: readonly (string | number)[] | undefined;
+  readonly 'catalogue-type': (typeof catalogueKinds)[number] | undefined;
+  readonly 'also-version': readonly (string | number)[] | undefined;
+}
+
+/** What {@link catalogueOptions} say. */
+export function catalogueFrom(
+  flags: CatalogueFlags,
+): Pick<ExportOptions, 'stdin' | 'mirrors' | 'catalogueKind' | 'alsoVersions'> {
+  const alsoVersions = (flags['also-version'] ?? []).map(String);
+  for (const version of alsoVersions) if (!isPluginVersion(version)) throw noVersion(version);
+  return {
+    stdin: process.stdin,
+    mirrors: (flags.mirror ?? []).map((text) => parseMirror(String(text))),
+    catalogueKind: flags['catalogue-type'],
+    alsoVersions,
+  };
+}
+
+const noVersion = (found: string): PlugferryError =>
+  new PlugferryError('E_USAGE', `--also-version is "${found}", expected a version like 1.0.0`, {
+    hint: 'Write letters, digits, ".", "_", "-" and "+", at most 64 of them.',
+    details: { found },
+  });
 
 /** More at once than any source is better for. */
 const maxJobs = 64;

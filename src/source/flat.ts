@@ -20,16 +20,15 @@ export async function flatSource(path: string): Promise<Source> {
   return { list: (signal) => listModules(tree, signal), close: async () => undefined };
 }
 
-/** Whether there is a module anywhere in a directory. */
-export async function holdsModules(path: string): Promise<boolean> {
-  const tree = await Tree.at(path);
-  for await (const _module of modulePaths(tree)) return true;
+/** Whether there is a file of a wanted name anywhere in a directory. */
+export async function holdsFiles(path: string, isWanted: (name: string) => boolean): Promise<boolean> {
+  for await (const _path of filesBelow(await Tree.at(path), isWanted)) return true;
   return false;
 }
 
 async function listModules(tree: Tree, signal?: AbortSignal): Promise<SourceListing> {
   const modules: FoundModule[] = [];
-  for await (const path of modulePaths(tree, signal)) modules.push(moduleAt(tree, path));
+  for await (const path of filesBelow(tree, isModuleName, signal)) modules.push(moduleAt(tree, path));
   if (modules.length === 0) throw noModules(tree.name, 'Give the directory in which the modules are.');
   return listingOf(modules);
 }
@@ -43,7 +42,11 @@ const moduleAt = (tree: Tree, from: string): FoundModule => ({
   }),
 });
 
-async function* modulePaths(tree: Tree, signal?: AbortSignal): AsyncGenerator<string> {
+async function* filesBelow(
+  tree: Tree,
+  isWanted: (name: string) => boolean,
+  signal?: AbortSignal,
+): AsyncGenerator<string> {
   const waiting = [''];
   let seen = 0;
   for (let directory = waiting.shift(); directory !== undefined; directory = waiting.shift()) {
@@ -54,7 +57,7 @@ async function* modulePaths(tree: Tree, signal?: AbortSignal): AsyncGenerator<st
       if (name.startsWith('.')) continue;
       const path = directory === '' ? name : `${directory}/${name}`;
       if (kind === 'directory' && path.split('/').length < maxDepth) waiting.push(path);
-      else if (isModuleName(name) && (kind === 'link' ? await tree.kind(path) : kind) === 'file') yield path;
+      else if (isWanted(name) && (kind === 'link' ? await tree.kind(path) : kind) === 'file') yield path;
     }
   }
 }

@@ -8,9 +8,10 @@ import type { PluginId } from '../plugin/plugin.js';
 import { artifactZipSource } from './artifact-zip.js';
 import { directorySource } from './directory.js';
 import { fileKind } from './file-kind.js';
-import { flatSource, holdsModules } from './flat.js';
+import { flatSource, holdsFiles } from './flat.js';
 import { moduleFileSource } from './module-file.js';
 import { isModuleUrl, moduleUrlSource } from './module-url.js';
+import { isModuleName } from './modules.js';
 import { pluginServerSource } from './plugin-server.js';
 import { isPluginTree } from './plugins-directory.js';
 
@@ -92,7 +93,7 @@ export async function sourceFor(location: string, scratch = tmpdir()): Promise<S
   }
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) throw unknownKind(location);
   if (await isRegularFile(location)) return fileSource(location, scratch);
-  const isFlat = !(await isPluginTree(location)) && (await holdsModules(location));
+  const isFlat = !(await isPluginTree(location)) && (await holdsFiles(location, isModuleName));
   return isFlat ? flatSource(location) : directorySource(location);
 }
 

@@ -5,6 +5,8 @@ import { command } from '../command.js';
 import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
 import { readTrust, signerFrom, signingOptions } from '../options.js';
 import {
+  catalogueFrom,
+  catalogueOptions,
   checkFailuresFile,
   describeFailure,
   jobsOf,
@@ -53,6 +55,7 @@ export default command({
         'FROM= may be left out where there is only one thing (repeatable)',
     },
     mapping: { type: 'string', describe: 'File with one FROM=name@version a line' },
+    ...catalogueOptions,
     jobs: {
       type: 'number',
       default: 4,
@@ -119,6 +122,7 @@ export default command({
       include: await readPatterns(flags.plugin ?? []),
       exclude: await readPatterns(flags.exclude ?? []),
       namings: await readNamings(flags),
+      ...catalogueFrom(flags),
       jobs: jobsOf(flags.jobs),
       keepGoing: flags['keep-going'],
       trust: await readTrust(flags, terminal),
