@@ -11,6 +11,8 @@ export type ErrorCode =
   | 'E_PASSPHRASE'
   | 'E_SIGN_COMMAND'
   | 'E_LOGIN'
+  | 'E_SECRET'
+  | 'E_VARIABLES'
   // integrity
   | 'E_CONTAINER'
   | 'E_GZIP'

@@ -21,10 +21,12 @@ import { select } from './plugin/selection.js';
 import type { GatewayProfile } from './schema/gatewayProfile.js';
 import type { ManifestFile } from './schema/manifest.js';
 import { documentBytes } from './schema/parse.js';
+import { resourceLuggage, type ExportedResource, type ResourceLuggage } from './export-resources.js';
 import { gather, type ExportFailure, type Gathered } from './gather.js';
 import type { Naming } from './plugin/naming.js';
 import type { WrittenPart } from './parts/split.js';
 import { writeParts, type SplitShape } from './split.js';
+import type { ResourceText } from './resource/texts.js';
 import { openSources, type Sources, type SourcesListing } from './sources.js';
 import { shortened } from './source/rename.js';
 import type { SurveyedPlugin } from './source/survey.js';
@@ -78,6 +80,10 @@ export interface ExportOptions {
   readonly signer?: Signer;
   /** The gateway that is to run the plugins; those that it cannot run are refused before anything is written. */
   readonly gateway?: GatewayProfile;
+  /** Texts whose WasmPlugin resources travel along; {@link readResourceTexts} reads them. */
+  readonly resources?: readonly ResourceText[];
+  /** Put variables in place of what looks like a secret in the resources, instead of refusing it. @default false */
+  readonly secretsToVariables?: boolean;
   readonly signal?: AbortSignal;
   /** Told, in words, of each step. */
   readonly notify?: (message: string) => void;
@@ -107,6 +113,8 @@ export interface ExportResult {
   readonly sequence: number;
   readonly signedBy: string | undefined;
   readonly plugins: readonly ExportedPlugin[];
+  /** The resources that travel along, ascending by name. */
+  readonly resources: readonly ExportedResource[];
   /** What was asked for and left out; empty unless it was asked to keep going. */
   readonly failures: readonly ExportFailure[];
   /** Things in the source that did not travel. */
@@ -116,10 +124,11 @@ export interface ExportResult {
 /**
  * Packs plugins of one or more sources into one bundle. The output name only ever stands for a complete bundle.
  *
- * @throws PlugferryError `E_USAGE`, `E_SELECTION`, `E_SOURCE`, `E_WASM`, `E_GATEWAY`, `E_METADATA`, `E_EXISTS`, `E_SOURCE_CHANGED`, `E_NETWORK` and others.
+ * @throws PlugferryError `E_USAGE`, `E_SELECTION`, `E_SOURCE`, `E_SECRET`, `E_WASM`, `E_GATEWAY`, `E_METADATA`, `E_EXISTS`, `E_SOURCE_CHANGED`, `E_NETWORK` and others.
  */
 export async function exportBundle(options: ExportOptions): Promise<ExportResult> {
   const { pack } = containerFor(options.output);
+  const luggage = resourceLuggage(options);
   const { source, namings = [], trust = { publicKeys: [] }, signal, onProgress } = options;
   const { stdin = Readable.from([]), catalogueKind, mirrors = [], alsoVersions = [] } = options;
   const locations = typeof source === 'string' ? [source] : source;
@@ -128,13 +137,23 @@ export async function exportBundle(options: ExportOptions): Promise<ExportResult
   const reading = { stdin, catalogueKind, mirrors, namings, alsoVersions };
   const sources = await openSources(locations, { scratch, trust, ...reading, signal, onProgress });
   try {
-    return await exportFrom(sources, pack, options);
+    return await exportFrom({ sources, luggage }, pack, options);
   } finally {
     await sources.close();
   }
 }
 
-async function exportFrom(sources: Sources, pack: Pack, options: ExportOptions): Promise<ExportResult> {
+/** What goes into a bundle. */
+interface Cargo {
+  readonly sources: Sources;
+  readonly luggage: ResourceLuggage;
+}
+
+async function exportFrom(
+  { sources, luggage }: Cargo,
+  pack: Pack,
+  options: ExportOptions,
+): Promise<ExportResult> {
   const listing = await sources.list();
   const { plugins, failures } = await gatherChosen(listing, options);
   if (options.gateway !== undefined) {
@@ -143,7 +162,7 @@ async function exportFrom(sources: Sources, pack: Pack, options: ExportOptions):
       options.gateway,
     );
   }
-  const contents = layOut(plugins, labelOf(options));
+  const contents = layOut(plugins, labelOf(options), luggage.packed);
   const manifestBytes = documentBytes(contents.manifest);
   // What the reader would refuse must not leave the house.
   parseManifest(manifestBytes);
@@ -169,8 +188,9 @@ async function exportFrom(sources: Sources, pack: Pack, options: ExportOptions):
     sequence,
     signedBy: options.signer?.keyId,
     plugins: resultPlugins(plugins, contents.manifest.files),
+    resources: luggage.exported,
     failures,
-    notes: listing.notes,
+    notes: [...listing.notes, ...luggage.notes, ...luggage.unserved(plugins)],
   };
 }
 

@@ -70,6 +70,8 @@ export interface ImportResult {
   /** Every rule of trust that was applied, in order, with what was found. */
   readonly checks: readonly Check[];
   readonly changes: Omit<Merged, 'plugins'>;
+  /** Names of the WasmPlugin resources in the bundle: checked like all of it, and not applied to anything. */
+  readonly resources: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -147,6 +149,7 @@ async function apply(change: ReleaseChange, incoming: Incoming, clock: Date): Pr
     authentication,
     checks,
     changes,
+    resources: (manifest.resources ?? []).map(({ name }) => name),
     warnings,
   };
 }

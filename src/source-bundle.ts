@@ -37,7 +37,7 @@ export async function bundleSource(path: string, options: BundleSourceOptions): 
     const { manifest, signer } = opened;
     const manifestSha256 = sha256Of(sealed.manifestBytes);
     judge(trust, { manifest, manifestSha256, authentication: signer, moment });
-    return new BundleSource({ sealed, opened, scratch, progress });
+    return new BundleSource({ path, sealed, opened, scratch, progress });
   } catch (error) {
     await sealed.close();
     throw error;
@@ -45,6 +45,7 @@ export async function bundleSource(path: string, options: BundleSourceOptions): 
 }
 
 interface Parts {
+  readonly path: string;
   readonly sealed: SealedBundle;
   readonly opened: OpenBundle<Authentication>;
   readonly scratch: string;
@@ -54,6 +55,7 @@ interface Parts {
 class BundleSource implements Source {
   readonly #sealed: SealedBundle;
   readonly #opened: OpenBundle<Authentication>;
+  readonly #path: string;
   readonly #directory: PrivateDirectory;
   readonly #progress: Progress | undefined;
   /** Paths of the files that are to be kept. */
@@ -62,7 +64,8 @@ class BundleSource implements Source {
   readonly #texts = new Map<string, Buffer>();
   #reading: Promise<void> | undefined;
 
-  constructor({ sealed, opened, scratch, progress }: Parts) {
+  constructor({ path, sealed, opened, scratch, progress }: Parts) {
+    this.#path = path;
     this.#progress = progress;
     this.#sealed = sealed;
     this.#opened = opened;
@@ -70,7 +73,12 @@ class BundleSource implements Source {
   }
 
   async list(): ReturnType<Source['list']> {
-    return { offers: this.#opened.manifest.plugins.map((plugin) => this.#offer(plugin)), notes: [] };
+    const { plugins, resources = [] } = this.#opened.manifest;
+    const names = resources.map(({ name }) => name).join(', ');
+    return {
+      offers: plugins.map((plugin) => this.#offer(plugin)),
+      notes: names === '' ? [] : [`only plugins are taken from ${this.#path}, not its resources: ${names}`],
+    };
   }
 
   async close(): Promise<void> {

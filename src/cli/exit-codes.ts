@@ -15,6 +15,8 @@ export const exitCodes = {
   E_PASSPHRASE: 2,
   E_SIGN_COMMAND: 2,
   E_LOGIN: 2,
+  E_SECRET: 2,
+  E_VARIABLES: 2,
   E_CONTAINER: 3,
   E_GZIP: 3,
   E_MANIFEST: 3,

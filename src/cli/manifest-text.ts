@@ -11,6 +11,9 @@ export function manifestFacts(manifest: Manifest, manifestSha256: string): strin
     ['created', `${manifest.createdAt} by ${manifest.tool}`],
     ...(manifest.expiresAt === undefined ? [] : [['expires', manifest.expiresAt] as const]),
     ['content', `${manifest.plugins.length} plugins, ${formatBytes(manifest.totalSize)} unpacked`],
+    ...(manifest.resources === undefined
+      ? []
+      : [['resources', manifest.resources.map(({ name }) => name).join(', ')] as const]),
     ['manifest', `sha256:${manifestSha256}`],
   ]);
 }
@@ -33,4 +36,10 @@ export function pluginTable(manifest: Manifest): string {
     ];
   });
   return table(['PLUGIN', 'VERSION', 'SIZE', 'SHA256', 'ABI', 'START', 'IMPORTS', 'TOOLCHAIN', 'FROM'], rows);
+}
+
+/** The variables that stand for secrets in the resources of a manifest; undefined where there are none. */
+export function variableTable({ resources = [] }: Manifest): string | undefined {
+  const rows = resources.flatMap(({ name, variables }) => variables.map((variable) => [name, variable]));
+  return rows.length === 0 ? undefined : table(['RESOURCE', 'NEEDS A VALUE FOR'], rows);
 }

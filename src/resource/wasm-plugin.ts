@@ -38,11 +38,14 @@ export function readWasmPlugins(text: string, file: string): WasmPluginResource[
   };
   return parseYaml(text, context).flatMap(({ value, line }) =>
     objectsOf(value).flatMap((object) => {
-      if (object['kind'] !== 'WasmPlugin' || !kinds.has(String(object['apiVersion']))) return [];
-      return [resourceOf(object, { file, line })];
+      return isWasmPlugin(object) ? [wasmPluginOf(object, { file, line })] : [];
     }),
   );
 }
+
+/** Whether a value is a WasmPlugin, of Higress or of Istio. */
+export const isWasmPlugin = (value: unknown): value is Record<string, unknown> =>
+  isObject(value) && value['kind'] === 'WasmPlugin' && kinds.has(String(value['apiVersion']));
 
 function objectsOf(value: unknown): Record<string, unknown>[] {
   if (!isObject(value)) return [];
@@ -52,7 +55,12 @@ function objectsOf(value: unknown): Record<string, unknown>[] {
     : [value];
 }
 
-function resourceOf(
+/**
+ * The fields of a WasmPlugin.
+ *
+ * @throws PlugferryError `E_SOURCE` when it has no name.
+ */
+export function wasmPluginOf(
   object: Record<string, unknown>,
   { file, line }: { readonly file: string; readonly line: number },
 ): WasmPluginResource {

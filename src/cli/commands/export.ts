@@ -1,4 +1,11 @@
-import { exportBundle, type ExportResult } from '../../index.js';
+import {
+  exportBundle,
+  readResourceTexts,
+  type ExportedResource,
+  type ExportOptions,
+  type ExportResult,
+  type ResourceText,
+} from '../../index.js';
 import { PlugferryError } from '../../errors.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
@@ -70,6 +77,18 @@ export default command({
       type: 'string',
       describe: 'File to write what was left out to; "--plugin @FILE" takes it up again',
     },
+    'with-resources': {
+      type: 'string',
+      array: true,
+      describe:
+        'WasmPlugin YAML that travels along: a file, a directory, or "-" for what kubectl prints (repeatable); what belongs ' +
+        'to the cluster is dropped, secrets are refused',
+    },
+    'secrets-to-variables': {
+      type: 'boolean',
+      default: false,
+      describe: 'Put a named variable in place of each secret of the resources, and list them',
+    },
     set: { type: 'string', default: 'default', describe: 'Name of the plugin set' },
     sequence: {
       type: 'number',
@@ -126,6 +145,7 @@ export default command({
       jobs: jobsOf(flags.jobs),
       keepGoing: flags['keep-going'],
       trust: await readTrust(flags, terminal),
+      ...(await resourcesFrom(flags)),
       set: flags.set,
       audience: (flags.audience ?? []).map(String),
       ...(flags.sequence === undefined ? {} : { sequence: flags.sequence }),
@@ -150,6 +170,21 @@ export default command({
     return { json: result, text: describe(result), summary, ...partial };
   },
 });
+
+interface ResourceFlags {
+  readonly 'with-resources': readonly (string | number)[] | undefined;
+  readonly 'secrets-to-variables': boolean;
+}
+
+async function resourcesFrom({
+  'with-resources': places,
+  'secrets-to-variables': secretsToVariables,
+}: ResourceFlags): Promise<Pick<ExportOptions, 'resources' | 'secretsToVariables'>> {
+  if (places === undefined) return {};
+  const texts: ResourceText[] = [];
+  for (const place of places) texts.push(...(await readResourceTexts(String(place), process.stdin)));
+  return { resources: texts, secretsToVariables };
+}
 
 interface ExpiryFlags {
   readonly 'expires-in': string | undefined;
@@ -191,6 +226,7 @@ function describe(result: ExportResult): string {
   return [
     table(['PLUGIN', 'VERSION', 'SIZE', 'SHA256', ''], rows),
     '',
+    ...resourceLines(result.resources),
     facts([
       ...partRows(result.parts ?? []),
       ['bundle', `${result.file} (${formatBytes(result.size)}, ${result.plugins.length} plugins)`],
@@ -201,4 +237,14 @@ function describe(result: ExportResult): string {
       ['file', `sha256:${result.sha256} (for transfer errors only)`],
     ]),
   ].join('\n');
+}
+
+/** Each resource, and below it where a variable stands for what. */
+function resourceLines(resources: readonly ExportedResource[]): string[] {
+  if (resources.length === 0) return [];
+  const rows = resources.flatMap(({ name, variables }) => [
+    [name, '', ''],
+    ...variables.map((variable) => ['', variable.name, variable.path]),
+  ]);
+  return [table(['RESOURCE', 'VARIABLE', 'IN PLACE OF'], rows), ''];
 }

@@ -1,6 +1,6 @@
 import { inspectBundle } from '../../index.js';
 import { command } from '../command.js';
-import { manifestFacts, pluginTable } from '../manifest-text.js';
+import { manifestFacts, pluginTable, variableTable } from '../manifest-text.js';
 import { bundlePlace, sayRepairs } from '../split-options.js';
 import { facts } from '../table.js';
 
@@ -17,6 +17,7 @@ export default command({
       signal,
     });
     const { manifest, manifestSha256, claimedSigners } = inspection;
+    const variables = variableTable(manifest);
     const signers = claimedSigners.length === 0 ? ['nobody'] : claimedSigners;
     return {
       json: inspection,
@@ -27,6 +28,7 @@ export default command({
         facts(signers.map((keyId) => ['claims to be signed by', keyId])),
         '',
         pluginTable(manifest),
+        ...(variables === undefined ? [] : ['', variables]),
       ].join('\n'),
     };
   },
