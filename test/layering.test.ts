@@ -22,6 +22,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   transport: ['io'],
   release: ['io', 'plugin', 'schema'],
   volume: ['io', 'plugin', 'release', 'schema'],
+  kube: ['io', 'schema'],
   server: ['io', 'plugin', 'schema'],
   cli: ['io'],
 };

@@ -8,6 +8,8 @@ import { BlockList, isIP, type LookupFunction } from 'node:net';
 export interface HttpAccess {
   /** PEM text of the only authorities whose certificates are accepted. @default those that Node knows */
   readonly authorities?: string;
+  /** The name that the certificate of the server of a location must carry. @default the host of its URL */
+  readonly serverName?: string;
   /** Shown to the server of a location when it asks for one; never to a server that it redirects to. */
   readonly clientCertificate?: ClientCertificate;
   /** Sent as `Authorization: Bearer` where the location names no user; never to a server that it redirects to. */
@@ -81,12 +83,15 @@ export class HttpAgents {
    * @throws an error of {@link forbiddenCode} for a name that leads to a forbidden address.
    */
   async for(url: URL, own: boolean): Promise<HttpAgent> {
-    const { authorities, clientCertificate, proxyFor } = this.#access;
+    const { authorities, clientCertificate, serverName, proxyFor } = this.#access;
     const common = { lookup: guardedLookup, ...(authorities === undefined ? {} : { ca: authorities }) };
-    const tls =
-      own && clientCertificate !== undefined
-        ? { ...common, cert: clientCertificate.certificate, key: clientCertificate.key }
-        : common;
+    const tls = {
+      ...common,
+      ...(own && serverName !== undefined ? { servername: serverName } : {}),
+      ...(own && clientCertificate !== undefined
+        ? { cert: clientCertificate.certificate, key: clientCertificate.key }
+        : {}),
+    };
     const proxy = proxyFor?.(url) ?? '';
     if (proxy === '') return url.protocol === 'https:' ? new HttpsAgent(tls) : new HttpAgent(common);
     await this.#look(url.hostname);

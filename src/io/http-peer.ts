@@ -21,11 +21,11 @@ export interface PeerOptions {
 export interface Question {
   readonly url: URL;
   /** @default GET */
-  readonly method?: 'HEAD' | 'PUT';
+  readonly method?: 'GET' | 'HEAD' | 'PUT' | 'PATCH' | 'DELETE';
   readonly headers: Readonly<Record<string, string>>;
   /** In place of the login of the address. */
   readonly authorization?: string | undefined;
-  /** Sent with a PUT, which follows no redirects: the body is gone after the first. */
+  /** What is sent with one follows no redirects: the body is gone after the first. */
   readonly body?: Readable;
 }
 
