@@ -9,6 +9,7 @@ export default tseslint.config(
       'src/schema/*',
       '!src/schema/parse.ts',
       '!src/schema/yaml*.ts',
+      'src/tool/texts.ts',
     ],
   },
   {

@@ -30,6 +30,7 @@ import type { ResourceText } from './resource/texts.js';
 import { openSources, type Sources, type SourcesListing } from './sources.js';
 import { shortened } from './source/rename.js';
 import type { SurveyedPlugin } from './source/survey.js';
+import { prepareTool, type Tool, type ToolFile } from './tool/beside.js';
 import { tool } from './version.js';
 
 export interface ExportOptions {
@@ -48,7 +49,9 @@ export interface ExportOptions {
   readonly output: string;
   /** Write the bundle in parts, named `<output>.part001` and so on, and not whole. @default whole */
   readonly split?: SplitShape;
-  /** Replace an existing output. @default false */
+  /** Put this program beside the bundle, as one file, with what a receiver needs who has nothing else. @default false */
+  readonly withTool?: boolean;
+  /** Replace existing outputs. @default false */
   readonly force?: boolean;
   /** Patterns `name[@version]` with `*` and `?` of what to take; none means everything. */
   readonly include?: readonly string[];
@@ -104,6 +107,8 @@ export interface ExportResult {
   readonly file: string;
   /** The part files, where it was to be written in parts. */
   readonly parts?: readonly WrittenPart[];
+  /** What lies beside the bundle, where the program was to travel along. */
+  readonly tool?: readonly ToolFile[];
   /** Bytes of the bundle file. */
   readonly size: number;
   /** SHA-256 of the bundle file: for transfer errors only, never for trust. */
@@ -134,14 +139,25 @@ export async function exportBundle(options: ExportOptions): Promise<ExportResult
   const locations = typeof source === 'string' ? [source] : source;
   // What is downloaded ends up there anyway, so there has to be room.
   const scratch = dirname(resolve(options.output));
+  const beside = options.withTool === true ? await toolFor(options) : undefined;
   const reading = { stdin, catalogueKind, mirrors, namings, alsoVersions };
   const sources = await openSources(locations, { scratch, trust, ...reading, signal, onProgress });
   try {
-    return await exportFrom({ sources, luggage }, pack, options);
+    const result = await exportFrom({ sources, luggage }, pack, options);
+    if (beside === undefined) return result;
+    await beside.write(signal === undefined ? {} : { signal });
+    return { ...result, tool: beside.files };
   } finally {
     await sources.close();
   }
 }
+
+const toolFor = ({ output, force = false, signer }: ExportOptions): Promise<Tool> =>
+  prepareTool({
+    directory: dirname(output),
+    force,
+    sign: signer === undefined ? undefined : (bytes) => signer.sign(bytes),
+  });
 
 /** What goes into a bundle. */
 interface Cargo {

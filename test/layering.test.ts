@@ -19,6 +19,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   source: ['io', 'plugin', 'schema', 'wasm'],
   catalogue: ['io', 'plugin', 'resource', 'schema'],
   parts: ['io'],
+  tool: ['io'],
   transport: ['io'],
   release: ['io', 'plugin', 'schema'],
   volume: ['io', 'plugin', 'release', 'schema'],

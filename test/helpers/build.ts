@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -21,4 +22,6 @@ export default async function compile(): Promise<void> {
     sourcemap: true,
     logLevel: 'warning',
   });
+  // What `npm run bundle` makes.
+  execFileSync(process.execPath, [join(root, 'bin/bundle.mjs')]);
 }

@@ -105,6 +105,11 @@ export default command({
       describe: 'Last day or time (UTC) on which it may be imported, YYYY-MM-DD[THH:MM:SSZ]',
     },
     ...splitOptions,
+    'with-tool': {
+      type: 'boolean',
+      default: false,
+      describe: 'Put this program beside the bundle as one file, and a script for where there is no Node.js',
+    },
     ...gatewayOptions,
     ...signingOptions,
     ...sourceTrustOptions,
@@ -119,6 +124,10 @@ export default command({
     [
       './plugins -o media.tar.gz --split-size 700M --parity 20% --signing-key dev.key',
       'Write media.tar.gz.part001 and so on; any one in five may get lost',
+    ],
+    [
+      './plugins -o hop.tar.gz --with-tool --signing-key dev.key',
+      'For a receiver who has nothing else: VERIFY.txt, beside it, says what to do there',
     ],
     [
       'edge.tar.gz auth.tar.gz -o both.tar.gz --public-key dev.pub --signing-key dev.key',
@@ -137,6 +146,7 @@ export default command({
       source: flags.source.map(String),
       output: flags.output,
       force: flags.force,
+      withTool: flags['with-tool'],
       ...(split === undefined ? {} : { split }),
       include: await readPatterns(flags.plugin ?? []),
       exclude: await readPatterns(flags.exclude ?? []),
@@ -231,6 +241,7 @@ function describe(result: ExportResult): string {
       ...partRows(result.parts ?? []),
       ['bundle', `${result.file} (${formatBytes(result.size)}, ${result.plugins.length} plugins)`],
       ...(result.failures.length === 0 ? [] : [['LEFT OUT', `${result.failures.length} plugins`] as const]),
+      ...(result.tool ?? []).map(({ file, sha256 }) => ['beside it', `${file} sha256:${sha256}`] as const),
       ['set', `${result.set}, sequence ${result.sequence}`],
       ['signed by', result.signedBy ?? 'nobody'],
       ['manifest', `sha256:${result.manifestSha256}`],
