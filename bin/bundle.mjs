@@ -45,7 +45,7 @@ const { outputFiles, metafile } = await build({
   legalComments: 'none',
   define: { PLUGFERRY_ONE_FILE: 'true' },
   banner: {
-    js: `#!/usr/bin/env node\n// plugferry ${version}, ${license}, for Node ${engines.node}; licences at the end\nimport{createRequire as nodeRequire}from'node:module';const require=nodeRequire(import.meta.url);`,
+    js: `#!/usr/bin/env node\n// plugferry ${version}, ${license}, for Node ${engines.node}; licences at the end\nimport{createRequire as nodeRequire}from'node:module';import{fileURLToPath as nodePath}from'node:url';import{dirname as nodeDirname}from'node:path';const require=nodeRequire(import.meta.url),__filename=nodePath(import.meta.url),__dirname=nodeDirname(__filename);`,
   },
   plugins: [withoutOptional],
   logLevel: 'warning',

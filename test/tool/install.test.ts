@@ -136,7 +136,15 @@ describe.each(wantedBoxes)('%s', (name, box) => {
       [`a${'-'.repeat(61)}z@1${'.0'.repeat(31)}0`]: 'long',
     });
     const bundle = join(directory, 'edge.tar.gz');
-    await exportBundle({ source, output: bundle, signer: dev, expiresAt: new Date(Date.now() + 1e8) });
+    const resource =
+      'apiVersion: extensions.higress.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: waf}\nspec: {}\n';
+    await exportBundle({
+      source,
+      output: bundle,
+      signer: dev,
+      expiresAt: new Date(Date.now() + 1e8),
+      resources: [{ file: 'waf.yaml', text: resource }],
+    });
     const there = await machine(box, await readFile(bundle));
     expect(there.install()).toMatchObject({ code: 0, stderr: '' });
     for (const [path, content] of await treeOf(source)) {
@@ -144,6 +152,7 @@ describe.each(wantedBoxes)('%s', (name, box) => {
       const found = await readFile(join(there.here, 'out/plugins', path), 'latin1');
       expect(found === content, path).toBe(true);
     }
+    expect(await readdir(join(there.here, 'out/resources/wasmplugins'))).toEqual(['waf.yaml']);
     execFileSync('sha256sum', ['-c', 'checksums.sha256'], { cwd: join(there.here, 'out') });
   });
 

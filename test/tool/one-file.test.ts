@@ -7,6 +7,7 @@ import { sha256Of } from '../../src/io/digest.js';
 import { boxes, runScript, unpackBox } from '../helpers/toolbox.js';
 import { get } from '../helpers/http.js';
 import { expectNoSecret, secret } from '../helpers/secrets.js';
+import { hasSshd, startSshd } from '../helpers/sshd.js';
 import { tempDir, treeOf } from '../helpers/temp.js';
 import { tinyModule } from '../helpers/wasm.js';
 
@@ -142,6 +143,24 @@ test(
 );
 
 describe('the one file', () => {
+  test.skipIf(!hasSshd)('speaks SSH without the native code that ssh2 looks for', async () => {
+    const there = await site();
+    await writeFile(join(there.directory, 'dev.pass'), `${secret('four words of yours')}\n`);
+    await putPlugin(there.directory, 'waf@1.0.0', 'waf');
+    const sshd = await startSshd();
+    const volume = sshd.url(join(there.directory, 'remote'));
+    const login = `--host-key ${sshd.fingerprint} --identity ${sshd.identity}`;
+    expectDone(
+      there,
+      'keygen dev --passphrase-file dev.pass',
+      'export plugins -o edge.tar.gz --signing-key dev.key --passphrase-file dev.pass',
+      `import edge.tar.gz --to ${volume} --public-key dev.pub ${login}`,
+      `history ${volume} ${login}`,
+    );
+    const sent = await readFile(join(there.directory, 'remote/plugins/waf/1.0.0/plugin.wasm'));
+    expect(sent.equals(tinyModule('waf', 600_000))).toBe(true);
+  });
+
   test('has the licence of every package in it, at its end and beside it, and no path of this machine', async () => {
     const text = await readFile(oneFile, 'utf8');
     const licenses = await readFile(oneFile.replace('.mjs', '.licenses.txt'), 'utf8');
