@@ -4,7 +4,8 @@ import type { Readable } from 'node:stream';
 import { Scratch } from './bundle/scratch.js';
 import { PlugferryError } from './errors.js';
 import { isDirectory, isRegularFile, openRegular } from './io/file.js';
-import { isRemote } from './io/location.js';
+import { isHttpLocation } from './io/http-address.js';
+import { isRemote, namesBundle } from './io/location.js';
 import { openParts, type PartsOptions } from './open-parts.js';
 import { partsIn } from './parts/find.js';
 import { looksLikePart } from './parts/part-file.js';
@@ -49,6 +50,12 @@ export const pathsOf = (place: BundlePlace): readonly string[] =>
 /** Whether the bytes come only once, and from elsewhere: from standard input or from another machine. */
 export const isElsewhere = (place: BundlePlace): boolean =>
   pathsOf(place).some((path) => path === '-' || isRemote(path));
+
+/** A web server has bundles under names that say so; anything else there is a server of plugins. */
+export const isBundleElsewhere = (location: string): boolean =>
+  location === '-' ||
+  /^sftp:/i.test(location) ||
+  (isHttpLocation(location) && URL.canParse(location) && namesBundle(new URL(location).pathname));
 
 /** Whether a place can only be that of parts. */
 export async function isInParts(place: BundlePlace): Promise<boolean> {

@@ -1,9 +1,10 @@
 import type { Trust } from './authenticate.js';
+import type { ReachOptions } from './bundle-bytes.js';
 import { compare, compareModules, type ModuleChange, type Pair } from './comparison.js';
 import { takeInventory, type InventoryItem, type InventoryPlace } from './inventory.js';
 import type { PluginId } from './plugin/plugin.js';
 
-export interface DiffOptions {
+export interface DiffOptions extends Omit<ReachOptions, 'sha256'> {
   /**
    * What to compare: each a bundle file, a volume, `VOLUME@ID` (one of its releases), a plain plugin-server tree, or the URL of
    * a plugin server.
@@ -66,10 +67,12 @@ export interface Difference {
  *
  * @throws PlugferryError as `takeInventory` does.
  */
-export async function diff({ before, after, trust, signal }: DiffOptions): Promise<Difference> {
-  const a = await takeInventory(before, { trust, signal });
+export async function diff(options: DiffOptions): Promise<Difference> {
+  const { before, after, trust, signal, access, stdin } = options;
+  const how = { trust, signal, access, stdin };
+  const a = await takeInventory(before, how);
   try {
-    const b = await takeInventory(after, { trust, signal });
+    const b = await takeInventory(after, how);
     try {
       const found = await compareItems(a.items, b.items, signal);
       return { before: a.place, after: b.place, ...found, notes: [...a.notes, ...b.notes] };

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { dirname, resolve } from 'node:path';
 import type { Trust } from './authenticate.js';
+import type { ReachOptions } from './bundle-bytes.js';
 import { layOut, type Contents } from './bundle/contents.js';
 import { containerFor } from './bundle/container.js';
 import type { BundleContent, Pack } from './bundle/pack.js';
@@ -33,14 +34,13 @@ import type { SurveyedPlugin } from './source/survey.js';
 import { prepareTool, type Tool, type ToolFile } from './tool/beside.js';
 import { tool } from './version.js';
 
-export interface ExportOptions {
+export interface ExportOptions extends Omit<ReachOptions, 'sha256'> {
   /**
    * Where the plugins come from, one place or several: a plugin-server tree, a directory or zip of modules, a module, the
-   * http(s) URL of a plugin server or of a module, a bundle, or a text that names plugins (`-` is {@link stdin}).
+   * http(s) URL of a plugin server or of a module, a bundle wherever that is, or a text that names
+   * plugins (`-` is {@link stdin}).
    */
   readonly source: string | readonly string[];
-  /** @default empty */
-  readonly stdin?: Readable;
   /** What the texts are that name plugins. @default what follows from each */
   readonly catalogueKind?: CatalogueKind | undefined;
   /** Where to ask for what they name, instead of where they say. */
@@ -140,7 +140,7 @@ export async function exportBundle(options: ExportOptions): Promise<ExportResult
   // What is downloaded ends up there anyway, so there has to be room.
   const scratch = dirname(resolve(options.output));
   const beside = options.withTool === true ? await toolFor(options) : undefined;
-  const reading = { stdin, catalogueKind, mirrors, namings, alsoVersions };
+  const reading = { stdin, catalogueKind, mirrors, namings, alsoVersions, access: options.access };
   const sources = await openSources(locations, { scratch, trust, ...reading, signal, onProgress });
   try {
     const result = await exportFrom({ sources, luggage }, pack, options);

@@ -1,9 +1,11 @@
 import { authenticator, judge } from './authenticate.js';
 import type { SealedBundle } from './bundle/bundle.js';
 import { parseManifest } from './bundle/manifest.js';
-import { openBundleFile } from './bundle/open-file.js';
+import { reachOf } from './bundle-bytes.js';
+import { openBundle } from './open-bundle.js';
 import type { Inventory, InventoryItem, InventoryOptions } from './inventory.js';
 import { sha256Of } from './io/digest.js';
+import { withoutCredentials } from './io/http-address.js';
 import { pluginPath } from './plugin/layout.js';
 import type { Manifest, ManifestFile, ManifestPlugin } from './schema/manifest.js';
 
@@ -12,11 +14,9 @@ import type { Manifest, ManifestFile, ManifestPlugin } from './schema/manifest.j
  *
  * @throws PlugferryError of the trust kinds, where trust is asked for; `E_NOT_FOUND`, `E_CONTAINER`, `E_MANIFEST` and others.
  */
-export async function bundleInventory(
-  location: string,
-  { trust, signal }: InventoryOptions,
-): Promise<Inventory> {
-  const sealed = await openBundleFile(location, { signal });
+export async function bundleInventory(location: string, options: InventoryOptions): Promise<Inventory> {
+  const { trust, signal } = options;
+  const sealed = await openBundle(location, { ...reachOf(options), signal });
   try {
     const manifestSha256 = sha256Of(sealed.manifestBytes);
     const manifest =
@@ -24,7 +24,7 @@ export async function bundleInventory(
     const basis = trust === undefined || 'insecureSkipSignature' in trust ? 'claimed' : 'signed';
     const files = new Map(manifest.files.map((file) => [file.path, file]));
     return {
-      place: { location, kind: 'bundle', basis, manifestSha256 },
+      place: { location: withoutCredentials(location), kind: 'bundle', basis, manifestSha256 },
       items: manifest.plugins.flatMap((plugin) => itemOf(plugin, files)),
       notes: [],
       close: async () => undefined,

@@ -1,5 +1,5 @@
 import { digestedFacts } from './inventory-facts.js';
-import type { Inventory, InventoryItem } from './inventory.js';
+import type { Inventory, InventoryItem, InventoryOptions } from './inventory.js';
 import { sha256Of } from './io/digest.js';
 import { withoutCredentials } from './io/http-address.js';
 import { pluginPath } from './plugin/layout.js';
@@ -13,9 +13,9 @@ import { sourceFor, type Offer } from './source/source.js';
 export async function sourceInventory(
   location: string,
   kind: 'tree' | 'server',
-  signal?: AbortSignal,
+  { access, signal }: Pick<InventoryOptions, 'access' | 'signal'>,
 ): Promise<Inventory> {
-  const source = await sourceFor(location);
+  const source = await sourceFor(location, { http: access?.http });
   try {
     const { offers, notes } = await source.list(signal);
     const items: InventoryItem[] = [];

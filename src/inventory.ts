@@ -1,8 +1,8 @@
 import { lstat } from 'node:fs/promises';
 import type { Trust } from './authenticate.js';
+import { isBundleElsewhere, isElsewhere, type ReachOptions } from './bundle-bytes.js';
 import { isDirectory } from './io/file.js';
 import type { Digest } from './io/digest.js';
-import { isHttpLocation } from './io/http-address.js';
 import type { PluginId } from './plugin/plugin.js';
 import type { ModuleFacts } from './schema/manifest.js';
 import { bundleInventory } from './inventory-bundle.js';
@@ -50,7 +50,7 @@ export interface Inventory {
   close(): Promise<void>;
 }
 
-export interface InventoryOptions {
+export interface InventoryOptions extends ReachOptions {
   /** Whose signatures a bundle must have; undefined takes its word. */
   readonly trust: Trust | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -64,15 +64,18 @@ export interface InventoryOptions {
  * @throws PlugferryError `E_NOT_FOUND`, `E_SELECTION`, `E_RELEASE`, `E_SOURCE`, `E_NETWORK`, the trust kinds and others.
  */
 export async function takeInventory(location: string, options: InventoryOptions): Promise<Inventory> {
-  const { trust, signal } = options;
-  if (isHttpLocation(location)) return sourceInventory(location, 'server', signal);
+  if (isElsewhere(location)) {
+    return isBundleElsewhere(location)
+      ? bundleInventory(location, options)
+      : sourceInventory(location, 'server', options);
+  }
   if (await isDirectory(location)) {
-    return (await volumeInventory(location)) ?? sourceInventory(location, 'tree', signal);
+    return (await volumeInventory(location)) ?? sourceInventory(location, 'tree', options);
   }
   const release = releaseLocation(location);
   // What is there under the whole name is what is meant, whatever the name looks like.
   if (release !== undefined && !(await exists(location))) return releaseInventory(release);
-  return bundleInventory(location, { trust, signal });
+  return bundleInventory(location, options);
 }
 
 const exists = (path: string): Promise<boolean> =>

@@ -4,14 +4,15 @@ import { isRemote } from './io/location.js';
 import type { PluginId } from './plugin/plugin.js';
 import { sourceFor, type Offer } from './source/source.js';
 import { surveyPlugin } from './source/survey.js';
-import { atVolume, type ReachVolume } from './volume-place.js';
+import type { RemoteAccess } from './transport/locations.js';
+import { atVolume } from './volume-place.js';
 import { readVolume } from './volume/read.js';
 
 export interface ListOptions {
   /** A volume (here, or `sftp://USER@HOST/PATH`), a plain plugin-server tree, or the http(s) URL of a plugin server. */
   readonly location: string;
-  /** How servers are reached. */
-  readonly access?: ReachVolume['access'];
+  /** How a server is reached. */
+  readonly access?: RemoteAccess | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -41,12 +42,13 @@ export interface Listing {
  *
  * @throws PlugferryError `E_NOT_FOUND`, `E_SELECTION` for a place without plugins, `E_RELEASE`, `E_NETWORK`.
  */
-export async function listPlugins({ location, access, signal }: ListOptions): Promise<Listing> {
-  if (isHttpLocation(location)) return { kind: 'server', ...(await listSource(location, signal)) };
+export async function listPlugins(options: ListOptions): Promise<Listing> {
+  const { location, access, signal } = options;
+  if (isHttpLocation(location)) return { kind: 'server', ...(await listSource(options)) };
   const volume = await atVolume(location, { access, signal }, ({ root, files }) => readVolume(root, files));
   if (volume.current === undefined || volume.plain) {
     if (isRemote(location)) throw notImported(volume.root);
-    return { kind: 'tree', ...(await listSource(location, signal)) };
+    return { kind: 'tree', ...(await listSource(options)) };
   }
   const plugins = volume.current.plugins.map(({ name, version, files }) => {
     const module = files.find((file) => file.name === 'plugin.wasm');
@@ -55,11 +57,12 @@ export async function listPlugins({ location, access, signal }: ListOptions): Pr
   return { kind: 'volume', release: volume.current.id, plugins, notes: [] };
 }
 
-async function listSource(
-  location: string,
-  signal: AbortSignal | undefined,
-): Promise<Pick<Listing, 'plugins' | 'notes'>> {
-  const source = await sourceFor(location);
+async function listSource({
+  location,
+  access,
+  signal,
+}: ListOptions): Promise<Pick<Listing, 'plugins' | 'notes'>> {
+  const source = await sourceFor(location, { http: access?.http });
   try {
     const { offers, notes } = await source.list(signal);
     const plugins: ListedPlugin[] = [];

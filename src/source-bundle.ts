@@ -1,7 +1,8 @@
 import { pipeline } from 'node:stream/promises';
 import { authenticator, judge, type Authentication, type Trust } from './authenticate.js';
 import type { OpenBundle, SealedBundle } from './bundle/bundle.js';
-import { openBundleFile } from './bundle/open-file.js';
+import { reachOf, type ReachOptions } from './bundle-bytes.js';
+import { openBundle } from './open-bundle.js';
 import { PlugferryError } from './errors.js';
 import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
@@ -13,7 +14,7 @@ import { formatPluginId } from './plugin/plugin.js';
 import type { ManifestFile, ManifestPlugin } from './schema/manifest.js';
 import type { Offer, Source, SourcePlugin } from './source/source.js';
 
-export interface BundleSourceOptions {
+export interface BundleSourceOptions extends ReachOptions {
   /** Whose signatures the bundle must have. */
   readonly trust: Trust;
   /** Directory in which a private one for the modules is made. */
@@ -28,16 +29,16 @@ export interface BundleSourceOptions {
  *
  * @throws PlugferryError of the trust and integrity kinds.
  */
-export async function bundleSource(path: string, options: BundleSourceOptions): Promise<Source> {
+export async function bundleSource(place: string, options: BundleSourceOptions): Promise<Source> {
   const { trust, scratch, signal, progress } = options;
-  const sealed = await openBundleFile(path, { signal, scratch });
+  const sealed = await openBundle(place, { ...reachOf(options), signal, scratch });
   try {
     const moment = { clock: new Date() };
     const opened = sealed.open(authenticator(trust, moment.clock));
     const { manifest, signer } = opened;
     const manifestSha256 = sha256Of(sealed.manifestBytes);
     judge(trust, { manifest, manifestSha256, authentication: signer, moment });
-    return new BundleSource({ path, sealed, opened, scratch, progress });
+    return new BundleSource({ path: place, sealed, opened, scratch, progress });
   } catch (error) {
     await sealed.close();
     throw error;

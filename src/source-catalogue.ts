@@ -7,6 +7,7 @@ import { formatReference, type Reference } from './catalogue/reference.js';
 import { isPlugferryError, PlugferryError, type ErrorCode } from './errors.js';
 import { isDirectory, isRegularFile, openRegular } from './io/file.js';
 import { isRemote } from './io/location.js';
+import type { HttpAccess } from './io/http.js';
 import { PrivateDirectory } from './io/private-directory.js';
 import type { PluginId } from './plugin/plugin.js';
 import { fileKind } from './source/file-kind.js';
@@ -26,6 +27,8 @@ export interface CatalogueSourceOptions {
   readonly mirrors: Mirrors;
   /** Directory in which a private one for what is fetched is made. */
   readonly scratch: string;
+  /** How servers are reached. Tokens and client certificates are not for those that a text names. */
+  readonly http: HttpAccess | undefined;
 }
 
 /** Whether a location holds references to plugins, and not the plugins. */
@@ -45,7 +48,7 @@ export async function isCatalogue(location: string): Promise<boolean> {
  */
 export async function catalogueSource(location: string, options: CatalogueSourceOptions): Promise<Source> {
   const { entries, notes } = await openCatalogue(location, options);
-  const modules = new Modules(new PrivateDirectory(options.scratch));
+  const modules = new Modules(new PrivateDirectory(options.scratch), anonymous(options.http));
   const listing = listingOf(distinct(entries.map((entry) => options.mirrors.apply(entry))), modules);
   return { list: async () => ({ ...listing, notes }), close: () => modules.close() };
 }
@@ -76,10 +79,12 @@ function listingOf(entries: readonly CatalogueEntry[], modules: Modules): Omit<S
 /** The modules behind references, each fetched once. */
 class Modules {
   readonly #copies: PrivateDirectory;
+  readonly #access: HttpAccess;
   readonly #known = new Map<string, FoundModule>();
 
-  constructor(copies: PrivateDirectory) {
+  constructor(copies: PrivateDirectory, access: HttpAccess) {
     this.#copies = copies;
+    this.#access = access;
   }
 
   at(entry: CatalogueEntry): FoundModule {
@@ -94,7 +99,7 @@ class Modules {
   }
 
   #open(reference: Reference): FoundModule {
-    if (reference.kind === 'http') return moduleAtUrl(reference.url, this.#copies);
+    if (reference.kind === 'http') return moduleAtUrl(reference.url, this.#copies, { access: this.#access });
     const from = formatReference(reference);
     return {
       from,
@@ -104,6 +109,11 @@ class Modules {
     };
   }
 }
+
+const anonymous = ({ authorities, proxyFor }: HttpAccess = {}): HttpAccess => ({
+  ...(authorities === undefined ? {} : { authorities }),
+  ...(proxyFor === undefined ? {} : { proxyFor }),
+});
 
 /** The copy stays until the source is closed: others may want it too. */
 function once(module: FoundModule): FoundModule {

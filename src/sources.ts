@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Trust } from './authenticate.js';
+import { isBundleElsewhere, isElsewhere } from './bundle-bytes.js';
 import { isBundleFile } from './bundle/recognise.js';
 import { Mirrors, type Mirror } from './catalogue/mirror.js';
 import type { CatalogueKind } from './catalogue/read.js';
@@ -13,6 +14,7 @@ import { bundleSource } from './source-bundle.js';
 import { catalogueSource, isCatalogue } from './source-catalogue.js';
 import { alsoUnderVersions } from './source/also-version.js';
 import { rename } from './source/rename.js';
+import type { RemoteAccess } from './transport/locations.js';
 import { sourceFor, type Nameless, type Offer, type Source } from './source/source.js';
 
 export interface SourcesOptions {
@@ -29,6 +31,8 @@ export interface SourcesOptions {
   readonly catalogueKind: CatalogueKind | undefined;
   /** Where to ask for what they name, instead of where they say. */
   readonly mirrors: readonly Mirror[];
+  /** How bundles and servers elsewhere are reached. */
+  readonly access?: RemoteAccess | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told of the bytes of bundles, which are read whole before the first plugin is had. */
   readonly onProgress?: ProgressObserver | undefined;
@@ -68,15 +72,27 @@ async function openSource(
   location: string,
   options: Omit<SourcesOptions, 'mirrors'> & { readonly mirrors: Mirrors },
 ): Promise<Source> {
-  const { scratch, trust, signal, onProgress } = options;
-  const isBundle = (await isRegularFile(location)) && (await isBundleFile(location));
-  if (!isBundle) {
-    const { stdin, catalogueKind: kind, mirrors } = options;
-    if (await isCatalogue(location)) return catalogueSource(location, { stdin, kind, mirrors, scratch });
-    return sourceFor(location, scratch);
+  const { scratch, trust, signal, onProgress, access } = options;
+  if (await isBundle(location)) {
+    return bundleSource(location, {
+      access,
+      scratch,
+      trust,
+      signal,
+      progress: progressOf(onProgress, 'unpack'),
+    });
   }
-  return bundleSource(location, { scratch, trust, signal, progress: progressOf(onProgress, 'unpack') });
+  const { stdin, catalogueKind: kind, mirrors } = options;
+  if (await isCatalogue(location))
+    return catalogueSource(location, { stdin, kind, mirrors, scratch, http: access?.http });
+  return sourceFor(location, { scratch, http: access?.http });
 }
+
+/** Standard input is a text. */
+const isBundle = async (location: string): Promise<boolean> =>
+  isElsewhere(location)
+    ? location !== '-' && isBundleElsewhere(location)
+    : (await isRegularFile(location)) && (await isBundleFile(location));
 
 interface Named {
   readonly source: Source;

@@ -56,7 +56,8 @@ export const bundlePlace = {
   type: 'string',
   array: true,
   demandOption: true,
-  describe: 'Bundle file; or its parts, in any order, or a directory of them',
+  describe:
+    'Bundle: a path, - (standard input), sftp:// or http(s)://; or its parts, in any order, or a directory of them',
 } as const satisfies OptionTable[string];
 
 /** Says each repair aloud: the medium is on its way out. */

@@ -50,7 +50,7 @@ export const volumePlace = {
 
 type Words = readonly (string | number)[] | undefined;
 
-interface SshFlags {
+export interface SshFlags {
   readonly 'host-key': Words;
   readonly identity: Words;
   readonly 'known-hosts': Words;

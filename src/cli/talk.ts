@@ -1,3 +1,4 @@
+import { withoutCredentials } from '../io/http-address.js';
 import { styleText } from 'node:util';
 import type { ProgressEvent, Step } from '../index.js';
 import { asciiJson, escapeLine, escapeLines, formatBytes } from '../io/text.js';
@@ -26,9 +27,11 @@ export interface Summary {
   readonly digest?: string | undefined;
 }
 
-/** Several things in few words. */
-export const named = ([first = '', ...others]: readonly (string | number)[]): string =>
-  others.length === 0 ? String(first) : `${first} and ${others.length} more`;
+/** Several locations in few words, without what is secret in them. */
+export const named = ([first = '', ...others]: readonly (string | number)[]): string => {
+  const shown = withoutCredentials(String(first));
+  return others.length === 0 ? shown : `${shown} and ${others.length} more`;
+};
 
 /** A way of talking on stderr. */
 export interface Talk {

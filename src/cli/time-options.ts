@@ -36,3 +36,23 @@ export function timeAfter(option: string, text: string, moment: Date): Date {
 
 const toSeconds = (time: number): string | undefined =>
   Number.isNaN(time) ? undefined : `${new Date(time).toISOString().slice(0, 19)}Z`;
+
+interface ExpiryFlags {
+  readonly 'expires-in': string | undefined;
+  readonly 'expires-at': string | undefined;
+}
+
+/** When what `--expires-in` or `--expires-at` says is over; undefined for never. */
+export function expiry(
+  { 'expires-in': span, 'expires-at': moment }: ExpiryFlags,
+  createdAt: Date,
+): Date | undefined {
+  if (span !== undefined && moment !== undefined) {
+    throw new PlugferryError('E_USAGE', '--expires-in and --expires-at contradict each other', {
+      hint: 'Give one of them.',
+    });
+  }
+  if (span !== undefined) return timeAfter('expires-in', span, createdAt);
+  const time = pointInTime('expires-at', moment, 'end');
+  return time === undefined ? undefined : new Date(time);
+}

@@ -3,6 +3,7 @@ import { lookup as resolve } from 'node:dns/promises';
 import { Agent as HttpAgent, type ClientRequest } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 
 /** How servers are reached, and what they may ask of their caller. All of it is the caller's own word. */
 export interface HttpAccess {
@@ -102,7 +103,12 @@ export class HttpAgents {
     const { HttpsProxyAgent } = await import('https-proxy-agent');
     // What is given here is for the connection to the proxy; what is behind it takes the options of the agent.
     const agent = new HttpsProxyAgent(proxy, common);
-    Object.assign(agent.options, tls);
+    const host = (own ? serverName : undefined) ?? url.hostname.replace(/^\[(.*)\]$/, '$1');
+    // The agent forgets an address, and Node would then compare the certificate with "localhost".
+    Object.assign(agent.options, tls, {
+      checkServerIdentity: (_host: string, certificate: PeerCertificate) =>
+        checkServerIdentity(host, certificate),
+    });
     agent.on('proxyConnect', refuseRefusal);
     return agent;
   }

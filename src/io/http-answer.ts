@@ -65,7 +65,8 @@ function unexpectedStatus(
   url: URL,
   transient: boolean,
 ): PlugferryError {
-  const login = 'The server wants a login, or does not give this to you: write http://user:password@host/...';
+  const login =
+    'The server wants a login, or does not give this to you: give --http-token-file FILE, or write http://user:password@host/...';
   return networkError({
     url,
     expected: 'status 200',

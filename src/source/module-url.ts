@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { PlugferryError } from '../errors.js';
 import { displayUrl, parseHttpAddress } from '../io/http-address.js';
-import { HttpClient, type Patience } from '../io/http.js';
+import { HttpClient, type HttpOptions } from '../io/http.js';
 import { PrivateDirectory } from '../io/private-directory.js';
 import { maxModuleBytes } from '../plugin/plugin.js';
 import { isModuleName, listingOf, type FoundModule } from './modules.js';
@@ -18,9 +18,12 @@ export const isModuleUrl = (location: string): boolean =>
  * @param location `http(s)://host[:port]/.../<file>.wasm`
  * @throws PlugferryError `E_USAGE`.
  */
-export function moduleUrlSource(location: string, scratch: string, patience: Partial<Patience> = {}): Source {
-  const copies = new PrivateDirectory(scratch);
-  const module = moduleAtUrl(location, copies, patience);
+export function moduleUrlSource(
+  location: string,
+  options: HttpOptions & { readonly scratch: string },
+): Source {
+  const copies = new PrivateDirectory(options.scratch);
+  const module = moduleAtUrl(location, copies, options);
   return { list: async () => listingOf([module]), close: () => copies.remove() };
 }
 
@@ -28,10 +31,10 @@ export function moduleUrlSource(location: string, scratch: string, patience: Par
 export function moduleAtUrl(
   location: string,
   copies: PrivateDirectory,
-  patience: Partial<Patience> = {},
+  { access, patience }: HttpOptions = {},
 ): FoundModule {
   const { url, authorization } = parseHttpAddress(location);
-  const client = new HttpClient({ url: new URL('.', url), authorization }, { patience });
+  const client = new HttpClient({ url: new URL('.', url), authorization }, { access, patience });
   const file = displayUrl(url);
   return {
     from: file,

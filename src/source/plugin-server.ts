@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { PlugferryError } from '../errors.js';
 import { differenceFrom, digestOf, type Digest } from '../io/digest.js';
-import type { Patience } from '../io/http.js';
+import type { HttpOptions } from '../io/http.js';
 import { PrivateDirectory } from '../io/private-directory.js';
 import type { Progress } from '../io/progress.js';
 import type { PluginFileName } from '../plugin/layout.js';
@@ -12,10 +12,9 @@ import { listServer } from './server-listing.js';
 import { ServerTree } from './server-tree.js';
 import type { Source, SourceListing, SourcePlugin, StatedFiles } from './source.js';
 
-export interface PluginServerOptions {
+export interface PluginServerOptions extends HttpOptions {
   /** Directory in which a private one for the downloads is made. */
   readonly scratch: string;
-  readonly patience?: Partial<Patience>;
 }
 
 /** Longest time that listing a server may take, in milliseconds: it is a few hundred small requests at most. */
@@ -28,7 +27,7 @@ const listingMs = 10 * 60_000;
  * @throws PlugferryError `E_USAGE`.
  */
 export async function pluginServerSource(location: string, options: PluginServerOptions): Promise<Source> {
-  const server = new ServerTree(location, options.patience);
+  const server = new ServerTree(location, options);
   const downloads = new PrivateDirectory(options.scratch);
   return { list: (signal) => listOffers({ server, downloads }, signal), close: () => downloads.remove() };
 }

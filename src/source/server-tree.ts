@@ -6,7 +6,7 @@ import {
   type FileRequest,
   type HttpDocument,
   type HttpReply,
-  type Patience,
+  type HttpOptions,
 } from '../io/http.js';
 import type { OpenFile } from '../io/private-directory.js';
 import { maxModuleBytes } from '../plugin/plugin.js';
@@ -31,13 +31,13 @@ export class ServerTree {
    * @param location URL of the plugins directory, or of the directory that holds it.
    * @throws PlugferryError `E_USAGE`.
    */
-  constructor(location: string, patience: Partial<Patience> = {}) {
+  constructor(location: string, { access, patience }: HttpOptions = {}) {
     const { url, authorization } = parseHttpAddress(location);
     const path = url.pathname.endsWith('/') ? url.pathname : `${url.pathname}/`;
     url.pathname = path.endsWith('/plugins/') ? path : `${path}plugins/`;
     this.#base = url;
     this.name = displayUrl(url);
-    this.#client = new HttpClient({ url, authorization }, { patience });
+    this.#client = new HttpClient({ url, authorization }, { access, patience });
   }
 
   /** The URL of a path, without credentials: what errors and provenance call it. */

@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os';
 import { PlugferryError } from '../errors.js';
 import type { Digest } from '../io/digest.js';
 import { isRegularFile } from '../io/file.js';
+import type { HttpAccess } from '../io/http.js';
 import { isHttpLocation, withoutCredentials } from '../io/http-address.js';
 import type { Progress } from '../io/progress.js';
 import type { PluginId } from '../plugin/plugin.js';
@@ -79,17 +80,26 @@ export interface Provenance {
   readonly digest?: string;
 }
 
+export interface SourceOptions {
+  /** Directory in which local copies of what is fetched may lie until the source is closed. @default the system's */
+  readonly scratch?: string | undefined;
+  /** How http(s) servers are reached. */
+  readonly http?: HttpAccess | undefined;
+}
+
 /**
  * The source behind a location that the user gave.
  *
- * @param scratch directory in which local copies of what is fetched may lie until the source is closed.
  * @throws PlugferryError `E_USAGE` for a kind of location that is not known, or what opening it throws.
  */
-export async function sourceFor(location: string, scratch = tmpdir()): Promise<Source> {
+export async function sourceFor(
+  location: string,
+  { scratch = tmpdir(), http }: SourceOptions = {},
+): Promise<Source> {
   if (isHttpLocation(location)) {
     return isModuleUrl(location)
-      ? moduleUrlSource(location, scratch)
-      : pluginServerSource(location, { scratch });
+      ? moduleUrlSource(location, { scratch, access: http })
+      : pluginServerSource(location, { scratch, access: http });
   }
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) throw unknownKind(location);
   if (await isRegularFile(location)) return fileSource(location, scratch);

@@ -1,11 +1,12 @@
 import { diff, type Difference, type InventoryPlace, type ModuleDifference } from '../../index.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
+import { networkOptions, reachFrom } from '../network-options.js';
 import { readSigners, signerOptions } from '../options.js';
 import { facts, table } from '../table.js';
 
 const place =
-  'a bundle file, a volume, VOLUME@ID (a release, by the first 4 or more characters of its id), a plugin tree, or the URL ' +
+  'a bundle (a path, -, sftp:// or http(s)://), a volume, VOLUME@ID (a release, by the first 4 or more characters of its id), a plugin tree, or the URL ' +
   'of a plugin server';
 
 /** The exit code of `--exit-code`. */
@@ -26,6 +27,7 @@ export default command({
       describe: `Exit with ${differencesFound} when there are differences`,
     },
     ...signerOptions,
+    ...networkOptions,
   },
   examples: [
     ['/srv/plugin-server edge.tar.gz --public-key dev.pub', 'What an import of the bundle would change'],
@@ -33,7 +35,13 @@ export default command({
   ],
   async run({ before, after, 'exit-code': exitCode, ...flags }, { terminal, signal }) {
     const trust = await readSigners(flags);
-    const difference = await diff({ before, after, signal, ...(trust === undefined ? {} : { trust }) });
+    const difference = await diff({
+      before,
+      after,
+      ...(await reachFrom(flags, [before, after])),
+      signal,
+      ...(trust === undefined ? {} : { trust }),
+    });
     for (const note of difference.notes) terminal.say(`note: ${note}`);
     return {
       json: difference,

@@ -10,6 +10,7 @@ import { PlugferryError } from '../../errors.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
 import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
+import { networkOptions, reachFrom } from '../network-options.js';
 import { readTrust, signerFrom, signingOptions } from '../options.js';
 import {
   catalogueFrom,
@@ -25,7 +26,7 @@ import {
 } from '../source-options.js';
 import { partRows, splitFrom, splitOptions } from '../split-options.js';
 import { facts, table } from '../table.js';
-import { pointInTime, timeAfter } from '../time-options.js';
+import { expiry } from '../time-options.js';
 
 /** The exit code of a bundle that lacks what could not be had. */
 const partialSuccess = 9;
@@ -113,6 +114,7 @@ export default command({
     ...gatewayOptions,
     ...signingOptions,
     ...sourceTrustOptions,
+    ...networkOptions,
     force: { type: 'boolean', default: false, describe: 'Replace existing output files' },
   },
   examples: [
@@ -144,6 +146,7 @@ export default command({
     await checkFailuresFile(flags);
     const result = await exportBundle({
       source: flags.source.map(String),
+      ...(await reachFrom(flags, flags.source)),
       output: flags.output,
       force: flags.force,
       withTool: flags['with-tool'],
@@ -194,25 +197,6 @@ async function resourcesFrom({
   const texts: ResourceText[] = [];
   for (const place of places) texts.push(...(await readResourceTexts(String(place), process.stdin)));
   return { resources: texts, secretsToVariables };
-}
-
-interface ExpiryFlags {
-  readonly 'expires-in': string | undefined;
-  readonly 'expires-at': string | undefined;
-}
-
-function expiry(
-  { 'expires-in': span, 'expires-at': moment }: ExpiryFlags,
-  createdAt: Date,
-): Date | undefined {
-  if (span !== undefined && moment !== undefined) {
-    throw new PlugferryError('E_USAGE', '--expires-in and --expires-at contradict each other', {
-      hint: 'Give one of them.',
-    });
-  }
-  if (span !== undefined) return timeAfter('expires-in', span, createdAt);
-  const time = pointInTime('expires-at', moment, 'end');
-  return time === undefined ? undefined : new Date(time);
 }
 
 /** SOURCE_DATE_EPOCH as reproducible-builds.org defines it: whole seconds since 1970. */

@@ -1,10 +1,10 @@
 import { importBundle, type ImportResult } from '../../index.js';
 import { command } from '../command.js';
 import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
+import { reachFrom, reachOptions } from '../network-options.js';
 import { readTrust, trustOptions } from '../options.js';
 import { bundlePlace, sayRepairs } from '../split-options.js';
 import { escapeLine } from '../../io/text.js';
-import { sshOptions, sshSettings } from '../ssh-options.js';
 import { named } from '../talk.js';
 import { facts } from '../table.js';
 
@@ -43,7 +43,7 @@ export default command({
     },
     ...gatewayOptions,
     ...trustOptions,
-    ...sshOptions,
+    ...reachOptions,
   },
   examples: [
     ['edge.tar.gz --to /srv/plugin-server --public-key dev.pub', 'Add the bundle to what is served'],
@@ -57,6 +57,7 @@ export default command({
   async run({ bundle, to, mode, ...flags }, { terminal, signal }) {
     const result = await importBundle({
       bundle: bundle.map(String),
+      ...(await reachFrom(flags, bundle)),
       onRepair: sayRepairs(terminal),
       to,
       trust: await readTrust(flags, terminal),
@@ -65,7 +66,6 @@ export default command({
       allowOverwrite: flags['allow-overwrite'],
       allowDowngrade: flags['allow-downgrade'],
       ...(await gatewayFrom(flags)),
-      access: { ssh: sshSettings(flags) },
       signal,
       notify: terminal.say,
       onProgress: terminal.onProgress,

@@ -1,6 +1,7 @@
 import { inspectBundle } from '../../index.js';
 import { command } from '../command.js';
 import { manifestFacts, pluginTable, variableTable } from '../manifest-text.js';
+import { reachFrom, reachOptions } from '../network-options.js';
 import { bundlePlace, sayRepairs } from '../split-options.js';
 import { facts } from '../table.js';
 
@@ -8,11 +9,12 @@ export default command({
   name: 'inspect',
   describe: 'Show what a bundle says of itself; nothing is verified',
   positionals: { bundle: bundlePlace },
-  options: {},
+  options: reachOptions,
   examples: [['edge.tar.gz', 'Who claims to have signed it, and what is inside']],
-  async run({ bundle }, { terminal, signal }) {
+  async run({ bundle, ...flags }, { terminal, signal }) {
     const inspection = await inspectBundle({
       bundle: bundle.map(String),
+      ...(await reachFrom(flags, bundle)),
       onRepair: sayRepairs(terminal),
       signal,
     });

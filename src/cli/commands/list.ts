@@ -1,7 +1,7 @@
 import { listPlugins } from '../../index.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
-import { sshOptions, sshSettings } from '../ssh-options.js';
+import { accessFrom, networkOptions } from '../network-options.js';
 import { table } from '../table.js';
 
 export default command({
@@ -14,10 +14,10 @@ export default command({
       describe: 'Directory of the volume or tree, sftp:// location of a volume, or URL of a plugin server',
     },
   },
-  options: sshOptions,
+  options: networkOptions,
   examples: [['/srv/plugin-server', 'What is served now']],
   async run({ location, ...flags }, { terminal, signal }) {
-    const listing = await listPlugins({ location, access: { ssh: sshSettings(flags) }, signal });
+    const listing = await listPlugins({ location, access: await accessFrom(flags), signal });
     for (const note of listing.notes) terminal.say(`note: ${note}`);
     const rows = listing.plugins.map(({ name, version, size, sha256, md5, stated, problem }) => [
       name,

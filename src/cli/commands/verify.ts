@@ -15,6 +15,7 @@ import { command, type Context, type Outcome } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
 import { manifestFacts } from '../manifest-text.js';
+import { reachFrom, reachOptions } from '../network-options.js';
 import { readTrust, trustOptions, variable } from '../options.js';
 import { bundlePlace, sayRepairs } from '../split-options.js';
 import { named } from '../talk.js';
@@ -27,7 +28,7 @@ export default command({
   positionals: {
     bundle: { ...bundlePlace, describe: `${bundlePlace.describe}; or directory of a volume` },
   },
-  options: { ...trustOptions, ...gatewayOptions },
+  options: { ...trustOptions, ...gatewayOptions, ...reachOptions },
   examples: [
     ['edge.tar.gz --public-key dev.pub', 'Succeeds only when dev signed exactly this'],
     ['edge.tar.gz --trust ./trust', 'Succeeds only when it meets the policy of its set'],
@@ -48,6 +49,7 @@ export default command({
     const { manifest, manifestSha256, authentication, checks } = await verify(
       {
         bundle: places,
+        ...(await reachFrom(flags, places)),
         trust,
         onRepair: sayRepairs(terminal),
         onProgress: terminal.onProgress,

@@ -1,0 +1,177 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { getProxyForUrl } from 'proxy-from-env';
+import type { ReachOptions, RemoteAccess } from '../index.js';
+import { PlugferryError, systemCode } from '../errors.js';
+import { readSmallFile } from '../io/file.js';
+import { sshOptions, sshSettings, type SshFlags } from './ssh-options.js';
+import type { OptionTable } from './command.js';
+
+/** Environment variables with secrets; there are no options for them, which other users of the machine could read. */
+const tokenVariable = 'PLUGFERRY_HTTP_TOKEN';
+const keyPassphraseVariable = 'PLUGFERRY_CLIENT_KEY_PASSPHRASE';
+
+/** Options of every command that can go to `http(s)://` and `sftp://`. */
+export const networkOptions = {
+  'ca-file': {
+    type: 'string',
+    describe: 'File (PEM) with the only authorities whose certificates are accepted for https://',
+  },
+  'client-cert': {
+    type: 'string',
+    describe: 'Certificate (PEM) to show to the https:// server; needs --client-key',
+  },
+  'client-key': {
+    type: 'string',
+    describe: `Private key (PEM) of --client-cert; where it is encrypted, ${keyPassphraseVariable} has its passphrase`,
+  },
+  'http-token-file': {
+    type: 'string',
+    describe: `File with the bearer token for http(s):// (one line; or ${tokenVariable})`,
+  },
+  ...sshOptions,
+} as const satisfies OptionTable;
+
+/** Options of every command that reads a bundle, wherever that is. */
+export const reachOptions = {
+  sha256: {
+    type: 'string',
+    describe: 'SHA-256 of the bundle file; nothing of a file with another one is looked at',
+  },
+  ...networkOptions,
+} as const satisfies OptionTable;
+
+interface NetworkFlags extends SshFlags {
+  readonly 'ca-file': string | undefined;
+  readonly 'client-cert': string | undefined;
+  readonly 'client-key': string | undefined;
+  readonly 'http-token-file': string | undefined;
+}
+
+interface ReachFlags extends NetworkFlags {
+  readonly sha256?: string | undefined;
+}
+
+/**
+ * How the options say that bundles are reached.
+ *
+ * @param places what the command was given as bundles; `-` among them is standard input.
+ */
+export async function reachFrom(
+  flags: ReachFlags,
+  places: readonly (string | number)[],
+): Promise<ReachOptions> {
+  const { sha256 } = flags;
+  return {
+    access: await accessFrom(flags),
+    ...(sha256 === undefined ? {} : { sha256: pinOf(sha256) }),
+    ...(places.includes('-') ? { stdin: process.stdin } : {}),
+  };
+}
+
+/** How the options say that other machines are reached. Their files are read, but nothing is connected to. */
+export async function accessFrom(flags: NetworkFlags): Promise<RemoteAccess> {
+  return { http: await httpAccess(flags), ssh: sshSettings(flags) };
+}
+
+type HttpAccess = NonNullable<RemoteAccess['http']>;
+
+async function httpAccess(flags: NetworkFlags): Promise<HttpAccess> {
+  const { 'ca-file': caFile } = flags;
+  const clientCertificate = await clientCertificateOf(flags);
+  const token = await tokenOf(flags['http-token-file']);
+  return {
+    ...(caFile === undefined ? {} : { authorities: await certificates(caFile) }),
+    ...(clientCertificate === undefined ? {} : { clientCertificate }),
+    ...(token === undefined ? {} : { token }),
+    proxyFor: ({ href }) => proxyFor(href),
+  };
+}
+
+/** Most bytes of a file of certificates: all that a system trusts take less than a tenth. */
+const maxPem = 4 * 1024 * 1024;
+const pemCertificate = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
+
+/** Node would pass over what it cannot read, and trust nobody then. */
+async function certificates(file: string): Promise<string> {
+  const text = (await readSmallFile(file, 'certificate', maxPem)).toString('latin1');
+  const found = text.match(pemCertificate) ?? [];
+  try {
+    for (const each of found) new X509Certificate(each);
+  } catch (cause) {
+    throw unusable(file, 'a certificate in it cannot be read', cause);
+  }
+  if (found.length === 0) throw unusable(file, 'it holds no certificate in PEM form');
+  return text;
+}
+
+async function clientCertificateOf(flags: NetworkFlags): Promise<HttpAccess['clientCertificate']> {
+  const { 'client-cert': certFile, 'client-key': keyFile } = flags;
+  if (certFile === undefined && keyFile === undefined) return undefined;
+  if (certFile === undefined || keyFile === undefined) {
+    throw new PlugferryError('E_USAGE', '--client-cert and --client-key go together', {
+      hint: 'Give both: the certificate that the server is to see, and its private key.',
+    });
+  }
+  const certificate = await certificates(certFile);
+  const pem = await readSmallFile(keyFile, 'private key', maxPem);
+  const passphrase = process.env[keyPassphraseVariable];
+  try {
+    const key = createPrivateKey({ key: pem, ...(passphrase === undefined ? {} : { passphrase }) });
+    if (!new X509Certificate(certificate).checkPrivateKey(key))
+      throw unusable(keyFile, `it is not the key of the certificate in ${certFile}`);
+    return { certificate, key: String(key.export({ type: 'pkcs8', format: 'pem' })) };
+  } catch (error) {
+    if (error instanceof PlugferryError) throw error;
+    const isLocked = systemCode(error) === 'ERR_MISSING_PASSPHRASE';
+    throw unusable(
+      keyFile,
+      isLocked || passphrase !== undefined
+        ? `it cannot be read with ${passphrase === undefined ? 'no passphrase' : `the passphrase in ${keyPassphraseVariable}`}`
+        : 'it holds no private key in PEM form',
+    );
+  }
+}
+
+const unusable = (file: string, trouble: string, cause?: unknown): PlugferryError =>
+  new PlugferryError('E_KEY', `${file}: ${trouble}`, {
+    hint: `Give certificates and keys in PEM form; the passphrase of a key in ${keyPassphraseVariable}.`,
+    details: { file },
+    cause,
+  });
+
+const maxToken = 16 * 1024;
+
+async function tokenOf(file: string | undefined): Promise<string | undefined> {
+  const where = file ?? tokenVariable;
+  const text =
+    file === undefined
+      ? process.env[tokenVariable]
+      : (await readSmallFile(file, 'token', maxToken)).toString();
+  if (text === undefined) return undefined;
+  const token = text.trim();
+  // RFC 6750 section 2.1; anything else could end the header.
+  if (/^[\w.~+/-]+=*$/.test(token)) return token;
+  throw new PlugferryError('E_LOGIN', `${where} does not hold a token, expected one line`, {
+    hint: 'Put the token there by itself, without "Bearer".',
+    details: { file: where },
+  });
+}
+
+/** By HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in capitals or not. */
+function proxyFor(url: string): string {
+  const proxy = getProxyForUrl(url);
+  if (proxy === '' || (/^https?:\/\//i.test(proxy) && URL.canParse(proxy))) return proxy;
+  // Its value may hold a password.
+  throw new PlugferryError('E_USAGE', 'the proxy in the environment is not an http:// or https:// URL', {
+    hint: 'Write HTTP_PROXY and HTTPS_PROXY as http://host:port, or name hosts that need no proxy in NO_PROXY.',
+  });
+}
+
+function pinOf(text: string): string {
+  const digest = text.toLowerCase().replace(/^sha256:/, '');
+  if (/^[0-9a-f]{64}$/.test(digest)) return digest;
+  throw new PlugferryError('E_USAGE', `--sha256: "${text}" is not a SHA-256`, {
+    hint: 'Give the 64 hex digits that "sha256sum FILE" prints.',
+    details: { found: text, expected: '64 hex digits' },
+  });
+}
