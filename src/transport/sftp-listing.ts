@@ -5,7 +5,7 @@ import { closeFile, type Attributes, type Handle } from './sftp-requests.js';
 import type { SftpSession } from './sftp-session.js';
 
 /** What a volume of ten thousand plugins needs, and far less than a server that never stops. */
-const maxEntries = 200_000;
+const maxEntries = 100_000;
 const endOfFile = 1;
 
 interface Listed {

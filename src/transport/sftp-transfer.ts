@@ -18,14 +18,16 @@ export interface Range {
 /**
  * Reads in order, with many requests under way.
  *
+ * @param window bytes under way at once.
  * @throws PlugferryError `E_NETWORK` when the file ends before `end`.
  */
 export async function* readRange(
   session: SftpSession,
   { path, handle, start, end }: Range,
+  window: number = fullWindow,
 ): AsyncGenerator<Buffer> {
-  const { chunk } = session;
-  const depth = Math.max(2, Math.ceil(fullWindow / chunk));
+  const chunk = chunkFor(session, window);
+  const depth = Math.max(2, Math.floor(window / chunk));
   const queue: Promise<Buffer>[] = [];
   let next = start;
   for (;;) {
@@ -73,6 +75,10 @@ export function windowFor(size: number, breaks: number): number {
   return Math.min(fullWindow, Math.max(64 * 1024, Math.floor(share)));
 }
 
+/** Bytes in one request, so that a window holds at least two. */
+const chunkFor = (session: SftpSession, window: number): number =>
+  Math.min(session.chunk, Math.max(16 * 1024, Math.floor(window / 2)));
+
 /** A local file to be copied into an open file of the server. */
 export interface Copy extends Range {
   readonly local: FileHandle;
@@ -84,7 +90,7 @@ export interface Copy extends Range {
 /** Writes in order, with many requests under way; after a failure nothing more is sent. */
 export async function writeRange(session: SftpSession, copy: Copy): Promise<void> {
   const { path, handle, local, start, end, window, arrived } = copy;
-  const chunk = Math.min(session.chunk, Math.max(16 * 1024, Math.floor(window / 2)));
+  const chunk = chunkFor(session, window);
   const outstanding = new Set<number>();
   let next = start;
   let failed = false;

@@ -147,8 +147,9 @@ export class Upload {
         details: { file: this.#part },
       });
     }
-    const end = Math.min(there.size, this.#file.digest.size);
-    if (!Number.isSafeInteger(end)) return 0;
+    const end = there.size;
+    // More than the whole: all of it is written anew.
+    if (!Number.isSafeInteger(end) || end > this.#file.digest.size) return 0;
     // What this run sent and the server acknowledged is compared once, at the end, with all the rest.
     const start = Math.min(this.#arrived, end);
     if (start === end) return end;
