@@ -5,6 +5,7 @@
 export type ErrorCode =
   // wrong call or configuration
   | 'E_USAGE'
+  | 'E_CONFIG'
   | 'E_NOT_FOUND'
   | 'E_SELECTION'
   | 'E_KEY'

@@ -100,4 +100,12 @@ export {
 } from './schema/manifest.js';
 export { type ProgressEvent } from './schema/progress.js';
 export { type ProgressObserver, type Step } from './io/progress.js';
+export { settingKeys } from './config/keys.js';
+export {
+  readConfig,
+  type ConfigRequest,
+  type Setting,
+  type SettingValue,
+  type Settled,
+} from './config/config.js';
 export { version } from './version.js';

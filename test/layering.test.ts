@@ -21,6 +21,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   parts: ['io'],
   tool: ['io'],
   transport: ['io'],
+  config: ['io', 'plugin', 'schema'],
   release: ['io', 'plugin', 'schema'],
   volume: ['io', 'plugin', 'release', 'schema'],
   kube: ['io', 'schema'],

@@ -76,6 +76,8 @@ describe('README', () => {
     await writeFile(join(directory, 'wasmplugins.yaml'), wasmPlugin('key-auth', '1.0.1'));
     const port = String(await freePort());
     const volume = join(directory, 'volume');
+    const yaml = /^```yaml\n(.*?)^```$/ms.exec(readme)?.[1] ?? '';
+    await writeFile(join(directory, 'plugferry.yaml'), yaml.replaceAll('/srv/plugin-server', volume));
     let cwd = directory;
     let server: ServeProcess | undefined;
     try {

@@ -1,4 +1,7 @@
 import type { Argv, InferredOptionTypes, Options } from 'yargs';
+import type { Settled } from '../index.js';
+import { globalOptions } from './globals.js';
+import { impliedValues, isImplied, type Implied } from './settings.js';
 import type { Summary } from './talk.js';
 import type { Terminal } from './terminal.js';
 
@@ -19,6 +22,20 @@ export interface Context {
   readonly terminal: Terminal;
   /** Aborted by Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;
+  /** What the configuration file says, where there is one. */
+  readonly settled: Settled | undefined;
+  /** Options whose value came from the environment or the configuration file: not meant for this command in particular. */
+  readonly implied: ReadonlySet<string>;
+}
+
+/** A command that was understood, and waits for what it is run with. */
+export type Run = (context: Pick<Context, 'terminal' | 'signal'>) => Promise<Outcome>;
+
+/** What the commands are told when they are declared. */
+export interface Registry {
+  readonly settled: Settled | undefined;
+  /** Called with the command that the command line names. */
+  readonly ready: (run: Run) => void;
 }
 
 interface Definition<Positionals extends OptionTable, Flags extends OptionTable> {
@@ -40,7 +57,7 @@ export interface Command {
   readonly examples: readonly (readonly [line: string, meaning: string])[];
   /** Its options that take a value, as they are written: `--output`, `-o`. */
   readonly valued: readonly string[];
-  register(yargs: Argv, ready: (run: (context: Context) => Promise<Outcome>) => void): void;
+  register(yargs: Argv, registry: Registry): void;
 }
 
 /**
@@ -56,21 +73,25 @@ export function command<const Positionals extends OptionTable, const Flags exten
     name,
     examples,
     valued: valuedOptions(options),
-    register(yargs, ready) {
+    register(yargs, { settled, ready }) {
+      const sources = impliedValues({ ...globalOptions, ...options }, settled);
       yargs.command(
         [name.split(' ').at(-1), ...words].join(' '),
         describe,
         (builder) => {
           for (const [key, option] of Object.entries(positionals))
             builder.positional(key, positional(option));
-          builder.config(fromEnvironment(options)).options({ ...options });
+          builder.config(plain(sources)).options({ ...options });
           for (const [line, meaning] of examples) builder.example(`$0 ${name} ${line}`, meaning);
           return builder.check((values) => checkValues(values, { ...positionals, ...options }));
         },
         (values) => {
           // yargs has parsed by the table that the type is inferred from.
           const typed = withDashes(values) as unknown as InferredOptionTypes<Positionals & Flags>;
-          ready((context) => definition.run(typed, context));
+          const implied = new Set(
+            [...sources.keys()].filter((key) => isImplied(sources.get(key), values[key])),
+          );
+          ready((context) => definition.run(typed, { ...context, settled, implied }));
         },
       );
     },
@@ -89,6 +110,8 @@ const withDashes = (values: object): object =>
   );
 
 const withDash = (value: unknown): unknown => (value === disguisedDash ? '-' : value);
+const plain = (sources: ReadonlyMap<string, Implied>): Record<string, unknown> =>
+  Object.fromEntries([...sources].map(([key, { value }]) => [key, value]));
 
 const placeholder = (key: string, option: Options): string => {
   const word = option.array === true ? `${key}..` : key;
@@ -104,19 +127,6 @@ const valuedOptions = (options: OptionTable): string[] =>
 /** yargs takes "demanded" for positionals from the command string. */
 function positional({ describe, array }: Options): { type: 'string'; describe: string; array: boolean } {
   return { type: 'string', describe: describe ?? '', array: array ?? false };
-}
-
-/**
- * Values of `PLUGFERRY_<OPTION>` for the declared text and number options. Switches are not taken from the environment: a
- * forgotten variable must not disable a check. Other variables with the prefix are none of our business.
- */
-function fromEnvironment(options: OptionTable): Record<string, string> {
-  const values: Record<string, string> = {};
-  for (const [key, option] of Object.entries(options)) {
-    const value = process.env[`PLUGFERRY_${key.toUpperCase().replaceAll('-', '_')}`];
-    if (value !== undefined && option.type !== 'boolean') values[key] = value;
-  }
-  return values;
 }
 
 /** yargs lets a number be NaN and turns an option that is given twice into an array; both are mistakes. */

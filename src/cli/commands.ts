@@ -1,5 +1,6 @@
 import type { Command } from './command.js';
 import alias from './commands/alias.js';
+import config from './commands/config.js';
 import convert from './commands/convert.js';
 import diff from './commands/diff.js';
 import doctor from './commands/doctor.js';
@@ -40,4 +41,5 @@ export const commands: readonly Command[] = [
   prune,
   receipt,
   serve,
+  config,
 ];

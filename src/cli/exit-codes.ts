@@ -9,6 +9,7 @@ import type { ErrorCode } from '../errors.js';
 export const exitCodes = {
   E_INTERNAL: 1,
   E_USAGE: 2,
+  E_CONFIG: 2,
   E_NOT_FOUND: 2,
   E_SELECTION: 2,
   E_KEY: 2,

@@ -1,6 +1,7 @@
 import yargs from 'yargs';
 import type { OptionTable } from './command.js';
 import { progressModes, type ProgressMode } from './progress.js';
+import { variable } from './settings.js';
 
 /** Options of every command. */
 export const globalOptions = {
@@ -11,6 +12,11 @@ export const globalOptions = {
     choices: progressModes,
     describe: 'How to show progress: a bar, plain lines for logs, JSON lines, or not at all (default: auto)',
   },
+  config: {
+    type: 'string',
+    describe: 'File with settings (plugferry.yaml); it is never looked for',
+  },
+  env: { type: 'string', describe: 'Which environment of the --config file is meant: dev, test, prod, ...' },
 } as const satisfies OptionTable;
 
 /** How a command line is cut into words and values. */
@@ -25,6 +31,12 @@ export interface Globals {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly progress: ProgressMode;
+  /** File with settings. */
+  readonly config: string | undefined;
+  /** Which of its environments is meant. */
+  readonly env: string | undefined;
+  /** Somebody asks what there is, and nothing is done. */
+  readonly asks: boolean;
 }
 
 /** Reads the options of every command, and nothing else, so that whatever else is wrong can be told as they ask. */
@@ -38,12 +50,21 @@ export function readGlobals(argv: readonly string[]): Globals {
       json: globalOptions.json,
       quiet: globalOptions.quiet,
       progress: { type: 'string' },
+      config: globalOptions.config,
+      env: globalOptions.env,
+      help: { alias: 'h', type: 'boolean' },
+      version: { type: 'boolean' },
     })
     .parseSync();
-  const asked: unknown = values.progress ?? process.env['PLUGFERRY_PROGRESS'];
+  const valueOf = (key: 'progress' | 'config' | 'env'): string | undefined =>
+    [values[key]].flat().at(-1) ?? process.env[variable(key)];
+  const asked = valueOf('progress');
   return {
     json: values.json === true,
     quiet: values.quiet === true,
     progress: progressModes.find((mode) => mode === asked) ?? 'auto',
+    config: valueOf('config'),
+    env: valueOf('env'),
+    asks: values.help === true || values.version === true,
   };
 }

@@ -13,9 +13,9 @@ export function group(name: string, describe: string, commands: readonly Command
       command.examples.map(([line, meaning]) => [`${wordOf(command)} ${line}`, meaning] as const),
     ),
     valued: commands.flatMap(({ valued }) => valued),
-    register(yargs, ready) {
+    register(yargs, registry) {
       yargs.command(name, describe, (builder) => {
-        for (const command of commands) command.register(builder, ready);
+        for (const command of commands) command.register(builder, registry);
         for (const command of commands) {
           const [first] = command.examples;
           if (first !== undefined) builder.example(`$0 ${command.name} ${first[0]}`, first[1]);

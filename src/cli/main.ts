@@ -4,6 +4,7 @@ import { commands } from './commands.js';
 import { exitCodes } from './exit-codes.js';
 import { readGlobals } from './globals.js';
 import { parse } from './parser.js';
+import { settledFrom } from './settings.js';
 import { processTerminal, type Terminal } from './terminal.js';
 
 /**
@@ -12,11 +13,12 @@ import { processTerminal, type Terminal } from './terminal.js';
  * @param argv the words behind the program's name.
  */
 export async function main(argv: readonly string[]): Promise<number> {
-  const { json, ...talk } = readGlobals(argv);
-  const terminal = await processTerminal(talk);
+  const globals = readGlobals(argv);
+  const { json } = globals;
+  const terminal = await processTerminal(globals);
   const stop = stopSignals();
   try {
-    const run = await parse(argv, commands);
+    const run = await parse(argv, commands, await settledFrom(globals));
     if (run === undefined) return 0;
     const { exit = 0, summary, ...outcome } = await run({ terminal, signal: stop.signal });
     terminal.end();

@@ -11,6 +11,7 @@ import { PlugferryError } from '../errors.js';
 import type { OptionTable } from './command.js';
 import { passphraseOptions, readPassphrase } from './passphrase.js';
 import { passphraseVariable, passwordVariable } from './ssh-options.js';
+import { variable } from './settings.js';
 import type { Terminal } from './terminal.js';
 
 /** Options of every command that can check signatures. */
@@ -65,11 +66,8 @@ export async function readSigners(flags: SignerFlags): Promise<Trust | undefined
 
 const contradiction = (one: string, other: string): PlugferryError =>
   new PlugferryError('E_USAGE', `--${one} and --${other} contradict each other`, {
-    hint: `Give one of them. A variable of the environment (${[one, other].map(variable).join(', ')}) counts as given.`,
+    hint: `Give one of them. What the environment (${[one, other].map(variable).join(', ')}) or the --config file says counts as given.`,
   });
-
-/** The environment variable that gives an option its value. */
-export const variable = (option: string): string => `PLUGFERRY_${option.toUpperCase().replaceAll('-', '_')}`;
 
 /** Options of every command that signs. */
 export const signingOptions = {

@@ -1,25 +1,29 @@
 import yargs, { type Argv } from 'yargs';
 import { PlugferryError } from '../errors.js';
 import { version } from '../version.js';
-import { disguisedDash, type Command, type Context, type Outcome } from './command.js';
+import type { Settled } from '../index.js';
+import { disguisedDash, type Command, type Registry, type Run } from './command.js';
 import { globalOptions, parserConfiguration } from './globals.js';
-
-export type Run = (context: Context) => Promise<Outcome>;
 
 /**
  * The command that `argv` names, ready to run; undefined when help or version was asked for and printed.
  *
  * @throws PlugferryError `E_USAGE`.
  */
-export async function parse(argv: readonly string[], table: readonly Command[]): Promise<Run | undefined> {
+export async function parse(
+  argv: readonly string[],
+  table: readonly Command[],
+  settled: Settled | undefined,
+): Promise<Run | undefined> {
   let chosen: Run | undefined;
-  await parserFor(argv, table, (run) => {
+  const ready = (run: Run): void => {
     chosen = run;
-  }).parseAsync();
+  };
+  await parserFor(argv, table, { settled, ready }).parseAsync();
   return chosen;
 }
 
-function parserFor(argv: readonly string[], table: readonly Command[], ready: (run: Run) => void): Argv {
+function parserFor(argv: readonly string[], table: readonly Command[], registry: Registry): Argv {
   const valued = new Set(table.flatMap((command) => command.valued));
   const parser = yargs(joinDashes(argv, valued))
     .scriptName('plugferry')
@@ -37,7 +41,7 @@ function parserFor(argv: readonly string[], table: readonly Command[], ready: (r
     .fail((message, error) => {
       throw usageError((message || error.message).replaceAll(disguisedDash, '-'));
     });
-  for (const command of table) command.register(parser, ready);
+  for (const command of table) command.register(parser, registry);
   return parser;
 }
 

@@ -1,4 +1,5 @@
 import { PlugferryError, type ErrorCode } from '../errors.js';
+import type { Config } from './config.js';
 import type { GatewayProfile } from './gatewayProfile.js';
 import type { IndexDocument } from './index.js';
 import type { Manifest } from './manifest.js';
@@ -28,8 +29,13 @@ interface LooseDocuments {
   readonly gatewayProfile: GatewayProfile;
 }
 
+/** Documents that people write, in YAML. */
+interface WrittenDocuments {
+  readonly config: Config;
+}
+
 const validators = generated as unknown as Readonly<
-  Record<keyof Documents | keyof LooseDocuments, Validator>
+  Record<keyof Documents | keyof LooseDocuments | keyof WrittenDocuments, Validator>
 >;
 
 /** How a document is named in errors, and with which code it is refused. */
@@ -73,9 +79,23 @@ export const parseLooseDocument = <Kind extends keyof LooseDocuments>(
 
 function fitting(kind: keyof typeof validators, bytes: Uint8Array, context: DocumentContext): unknown {
   const value = parseJson(bytes, context);
+  refuseUnfit(kind, value, context);
+  return value;
+}
+
+/** What somebody wrote, and another parser has read, as a document. @throws as {@link parseDocument}. */
+export function writtenDocument<Kind extends keyof WrittenDocuments>(
+  kind: Kind,
+  value: unknown,
+  context: DocumentContext,
+): WrittenDocuments[Kind] {
+  refuseUnfit(kind, value, context);
+  return value as WrittenDocuments[Kind];
+}
+
+function refuseUnfit(kind: keyof typeof validators, value: unknown, context: DocumentContext): void {
   const validate = validators[kind];
   if (!validate(value)) throw unfit(context, validate.errors?.[0]);
-  return value;
 }
 
 function parseJson(bytes: Uint8Array, context: DocumentContext): unknown {

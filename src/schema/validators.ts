@@ -82,68 +82,11 @@ var require_equal = __commonJS({
 });
 
 // <stdin>
-var gatewayProfile = validate20;
-var pattern4 = new RegExp("^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$", "u");
-var pattern5 = new RegExp("^[\\x20-\\x7e]+$", "u");
-var func1 = require_ucs2length().default;
-function validate21(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
-  let vErrors = null;
-  let errors = 0;
-  const evaluated0 = validate21.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
-  if (errors === 0) {
-    if (Array.isArray(data)) {
-      if (data.length > 4096) {
-        validate21.errors = [{ instancePath, schemaPath: "#/maxItems", keyword: "maxItems", params: { limit: 4096 }, message: "must NOT have more than 4096 items" }];
-        return false;
-      } else {
-        if (data.length < 1) {
-          validate21.errors = [{ instancePath, schemaPath: "#/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
-          return false;
-        } else {
-          var valid0 = true;
-          const len0 = data.length;
-          for (let i0 = 0; i0 < len0; i0++) {
-            let data0 = data[i0];
-            const _errs1 = errors;
-            const _errs2 = errors;
-            if (errors === _errs2) {
-              if (typeof data0 === "string") {
-                if (func1(data0) > 1024) {
-                  validate21.errors = [{ instancePath: instancePath + "/" + i0, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
-                  return false;
-                } else {
-                  if (!pattern5.test(data0)) {
-                    validate21.errors = [{ instancePath: instancePath + "/" + i0, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]+$" }, message: 'must match pattern "^[\\x20-\\x7e]+$"' }];
-                    return false;
-                  }
-                }
-              } else {
-                validate21.errors = [{ instancePath: instancePath + "/" + i0, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                return false;
-              }
-            }
-            var valid0 = _errs1 === errors;
-            if (!valid0) {
-              break;
-            }
-          }
-        }
-      }
-    } else {
-      validate21.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
-      return false;
-    }
-  }
-  validate21.errors = vErrors;
-  return errors === 0;
-}
-validate21.evaluated = { "items": true, "dynamicProps": false, "dynamicItems": false };
+var config = validate20;
+var schema32 = { "title": "Settings", "type": "object", "additionalProperties": false, "properties": { "trust": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Directory of a trust store." }, "public-key": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Public keys of trusted signers." }, "signing-key": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Private key to sign with." }, "passphrase-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the passphrase of the private key." }, "signed-by": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Public key of whoever signs elsewhere." }, "to": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Where import publishes: a directory, or a location such as sftp://USER@HOST/PATH." }, "set": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Name of the plugin set." }, "audience": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Environments that bundles are meant for." }, "expires-in": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "How long bundles may be imported: 12h, 90d, 8w." }, "gateway-profile": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Name of a profile, or a profile file: a path with a slash in it, or that ends in .json." }, "mapping": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with one FROM=name@version a line." }, "jobs": { "type": "integer", "minimum": 1, "maximum": 64, "description": "Most plugins to fetch at once." }, "split-size": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Most bytes of a part, or a medium." }, "parity": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "In percent: 20%." }, "keep": { "type": "integer", "minimum": 1, "description": "How many releases prune keeps." }, "host": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Address that serve listens on." }, "port": { "type": "integer", "minimum": 0, "maximum": 65535, "description": "Port that serve listens on." }, "host-key": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Fingerprints SHA256:... of SSH servers." }, "identity": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Private keys to log in to SSH servers with." }, "known-hosts": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Files with keys of SSH servers." }, "ssh-config": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File as ~/.ssh/config." }, "ssh-password-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the password to log in to SSH servers with." }, "ssh-passphrase-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the passphrase of the private key to log in with." } }, "description": "Of one environment, or under defaults for all of them, and where none is chosen." };
+var func1 = Object.prototype.hasOwnProperty;
+var func2 = require_ucs2length().default;
+var pattern4 = new RegExp("^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$", "u");
 function validate20(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   ;
   let vErrors = null;
@@ -158,13 +101,13 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
   if (errors === 0) {
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
-      if (data.type === void 0 && (missing0 = "type") || data.name === void 0 && (missing0 = "name") || data.description === void 0 && (missing0 = "description") || data.sources === void 0 && (missing0 = "sources") || data.abi === void 0 && (missing0 = "abi") || data.start === void 0 && (missing0 = "start") || data.allocate === void 0 && (missing0 = "allocate") || data.imports === void 0 && (missing0 = "imports")) {
+      if (data.type === void 0 && (missing0 = "type")) {
         validate20.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
-          if (!(key0 === "type" || key0 === "name" || key0 === "description" || key0 === "sources" || key0 === "abi" || key0 === "start" || key0 === "allocate" || key0 === "imports")) {
+          if (!(key0 === "type" || key0 === "defaults" || key0 === "environments")) {
             validate20.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
@@ -173,8 +116,1616 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
         if (_errs1 === errors) {
           if (data.type !== void 0) {
             const _errs2 = errors;
+            if ("plugferry.config/v1" !== data.type) {
+              validate20.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.config/v1" }, message: "must be equal to constant" }];
+              return false;
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.defaults !== void 0) {
+              let data1 = data.defaults;
+              const _errs3 = errors;
+              const _errs4 = errors;
+              if (errors === _errs4) {
+                if (data1 && typeof data1 == "object" && !Array.isArray(data1)) {
+                  const _errs6 = errors;
+                  for (const key1 in data1) {
+                    if (!func1.call(schema32.properties, key1)) {
+                      validate20.errors = [{ instancePath: instancePath + "/defaults", schemaPath: "#/$defs/settings/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
+                      return false;
+                      break;
+                    }
+                  }
+                  if (_errs6 === errors) {
+                    if (data1.trust !== void 0) {
+                      let data2 = data1.trust;
+                      const _errs7 = errors;
+                      if (errors === _errs7) {
+                        if (typeof data2 === "string") {
+                          if (func2(data2) > 4096) {
+                            validate20.errors = [{ instancePath: instancePath + "/defaults/trust", schemaPath: "#/$defs/settings/properties/trust/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                            return false;
+                          } else {
+                            if (func2(data2) < 1) {
+                              validate20.errors = [{ instancePath: instancePath + "/defaults/trust", schemaPath: "#/$defs/settings/properties/trust/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                              return false;
+                            }
+                          }
+                        } else {
+                          validate20.errors = [{ instancePath: instancePath + "/defaults/trust", schemaPath: "#/$defs/settings/properties/trust/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                          return false;
+                        }
+                      }
+                      var valid2 = _errs7 === errors;
+                    } else {
+                      var valid2 = true;
+                    }
+                    if (valid2) {
+                      if (data1["public-key"] !== void 0) {
+                        let data3 = data1["public-key"];
+                        const _errs9 = errors;
+                        if (errors === _errs9) {
+                          if (Array.isArray(data3)) {
+                            if (data3.length > 100) {
+                              validate20.errors = [{ instancePath: instancePath + "/defaults/public-key", schemaPath: "#/$defs/settings/properties/public-key/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                              return false;
+                            } else {
+                              if (data3.length < 1) {
+                                validate20.errors = [{ instancePath: instancePath + "/defaults/public-key", schemaPath: "#/$defs/settings/properties/public-key/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                return false;
+                              } else {
+                                var valid3 = true;
+                                const len0 = data3.length;
+                                for (let i0 = 0; i0 < len0; i0++) {
+                                  let data4 = data3[i0];
+                                  const _errs11 = errors;
+                                  if (errors === _errs11) {
+                                    if (typeof data4 === "string") {
+                                      if (func2(data4) > 4096) {
+                                        validate20.errors = [{ instancePath: instancePath + "/defaults/public-key/" + i0, schemaPath: "#/$defs/settings/properties/public-key/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                        return false;
+                                      } else {
+                                        if (func2(data4) < 1) {
+                                          validate20.errors = [{ instancePath: instancePath + "/defaults/public-key/" + i0, schemaPath: "#/$defs/settings/properties/public-key/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                          return false;
+                                        }
+                                      }
+                                    } else {
+                                      validate20.errors = [{ instancePath: instancePath + "/defaults/public-key/" + i0, schemaPath: "#/$defs/settings/properties/public-key/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                      return false;
+                                    }
+                                  }
+                                  var valid3 = _errs11 === errors;
+                                  if (!valid3) {
+                                    break;
+                                  }
+                                }
+                              }
+                            }
+                          } else {
+                            validate20.errors = [{ instancePath: instancePath + "/defaults/public-key", schemaPath: "#/$defs/settings/properties/public-key/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                            return false;
+                          }
+                        }
+                        var valid2 = _errs9 === errors;
+                      } else {
+                        var valid2 = true;
+                      }
+                      if (valid2) {
+                        if (data1["signing-key"] !== void 0) {
+                          let data5 = data1["signing-key"];
+                          const _errs13 = errors;
+                          if (errors === _errs13) {
+                            if (typeof data5 === "string") {
+                              if (func2(data5) > 4096) {
+                                validate20.errors = [{ instancePath: instancePath + "/defaults/signing-key", schemaPath: "#/$defs/settings/properties/signing-key/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                return false;
+                              } else {
+                                if (func2(data5) < 1) {
+                                  validate20.errors = [{ instancePath: instancePath + "/defaults/signing-key", schemaPath: "#/$defs/settings/properties/signing-key/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                  return false;
+                                }
+                              }
+                            } else {
+                              validate20.errors = [{ instancePath: instancePath + "/defaults/signing-key", schemaPath: "#/$defs/settings/properties/signing-key/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                              return false;
+                            }
+                          }
+                          var valid2 = _errs13 === errors;
+                        } else {
+                          var valid2 = true;
+                        }
+                        if (valid2) {
+                          if (data1["passphrase-file"] !== void 0) {
+                            let data6 = data1["passphrase-file"];
+                            const _errs15 = errors;
+                            if (errors === _errs15) {
+                              if (typeof data6 === "string") {
+                                if (func2(data6) > 4096) {
+                                  validate20.errors = [{ instancePath: instancePath + "/defaults/passphrase-file", schemaPath: "#/$defs/settings/properties/passphrase-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                  return false;
+                                } else {
+                                  if (func2(data6) < 1) {
+                                    validate20.errors = [{ instancePath: instancePath + "/defaults/passphrase-file", schemaPath: "#/$defs/settings/properties/passphrase-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                    return false;
+                                  }
+                                }
+                              } else {
+                                validate20.errors = [{ instancePath: instancePath + "/defaults/passphrase-file", schemaPath: "#/$defs/settings/properties/passphrase-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                return false;
+                              }
+                            }
+                            var valid2 = _errs15 === errors;
+                          } else {
+                            var valid2 = true;
+                          }
+                          if (valid2) {
+                            if (data1["signed-by"] !== void 0) {
+                              let data7 = data1["signed-by"];
+                              const _errs17 = errors;
+                              if (errors === _errs17) {
+                                if (typeof data7 === "string") {
+                                  if (func2(data7) > 4096) {
+                                    validate20.errors = [{ instancePath: instancePath + "/defaults/signed-by", schemaPath: "#/$defs/settings/properties/signed-by/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                    return false;
+                                  } else {
+                                    if (func2(data7) < 1) {
+                                      validate20.errors = [{ instancePath: instancePath + "/defaults/signed-by", schemaPath: "#/$defs/settings/properties/signed-by/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                      return false;
+                                    }
+                                  }
+                                } else {
+                                  validate20.errors = [{ instancePath: instancePath + "/defaults/signed-by", schemaPath: "#/$defs/settings/properties/signed-by/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                  return false;
+                                }
+                              }
+                              var valid2 = _errs17 === errors;
+                            } else {
+                              var valid2 = true;
+                            }
+                            if (valid2) {
+                              if (data1.to !== void 0) {
+                                let data8 = data1.to;
+                                const _errs19 = errors;
+                                if (errors === _errs19) {
+                                  if (typeof data8 === "string") {
+                                    if (func2(data8) > 4096) {
+                                      validate20.errors = [{ instancePath: instancePath + "/defaults/to", schemaPath: "#/$defs/settings/properties/to/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                      return false;
+                                    } else {
+                                      if (func2(data8) < 1) {
+                                        validate20.errors = [{ instancePath: instancePath + "/defaults/to", schemaPath: "#/$defs/settings/properties/to/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                        return false;
+                                      }
+                                    }
+                                  } else {
+                                    validate20.errors = [{ instancePath: instancePath + "/defaults/to", schemaPath: "#/$defs/settings/properties/to/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                    return false;
+                                  }
+                                }
+                                var valid2 = _errs19 === errors;
+                              } else {
+                                var valid2 = true;
+                              }
+                              if (valid2) {
+                                if (data1.set !== void 0) {
+                                  let data9 = data1.set;
+                                  const _errs21 = errors;
+                                  if (errors === _errs21) {
+                                    if (typeof data9 === "string") {
+                                      if (func2(data9) > 4096) {
+                                        validate20.errors = [{ instancePath: instancePath + "/defaults/set", schemaPath: "#/$defs/settings/properties/set/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                        return false;
+                                      } else {
+                                        if (func2(data9) < 1) {
+                                          validate20.errors = [{ instancePath: instancePath + "/defaults/set", schemaPath: "#/$defs/settings/properties/set/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                          return false;
+                                        }
+                                      }
+                                    } else {
+                                      validate20.errors = [{ instancePath: instancePath + "/defaults/set", schemaPath: "#/$defs/settings/properties/set/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                      return false;
+                                    }
+                                  }
+                                  var valid2 = _errs21 === errors;
+                                } else {
+                                  var valid2 = true;
+                                }
+                                if (valid2) {
+                                  if (data1.audience !== void 0) {
+                                    let data10 = data1.audience;
+                                    const _errs23 = errors;
+                                    if (errors === _errs23) {
+                                      if (Array.isArray(data10)) {
+                                        if (data10.length > 100) {
+                                          validate20.errors = [{ instancePath: instancePath + "/defaults/audience", schemaPath: "#/$defs/settings/properties/audience/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                          return false;
+                                        } else {
+                                          if (data10.length < 1) {
+                                            validate20.errors = [{ instancePath: instancePath + "/defaults/audience", schemaPath: "#/$defs/settings/properties/audience/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                            return false;
+                                          } else {
+                                            var valid4 = true;
+                                            const len1 = data10.length;
+                                            for (let i1 = 0; i1 < len1; i1++) {
+                                              let data11 = data10[i1];
+                                              const _errs25 = errors;
+                                              if (errors === _errs25) {
+                                                if (typeof data11 === "string") {
+                                                  if (func2(data11) > 4096) {
+                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/audience/" + i1, schemaPath: "#/$defs/settings/properties/audience/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                    return false;
+                                                  } else {
+                                                    if (func2(data11) < 1) {
+                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/audience/" + i1, schemaPath: "#/$defs/settings/properties/audience/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                      return false;
+                                                    }
+                                                  }
+                                                } else {
+                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/audience/" + i1, schemaPath: "#/$defs/settings/properties/audience/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                  return false;
+                                                }
+                                              }
+                                              var valid4 = _errs25 === errors;
+                                              if (!valid4) {
+                                                break;
+                                              }
+                                            }
+                                          }
+                                        }
+                                      } else {
+                                        validate20.errors = [{ instancePath: instancePath + "/defaults/audience", schemaPath: "#/$defs/settings/properties/audience/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                        return false;
+                                      }
+                                    }
+                                    var valid2 = _errs23 === errors;
+                                  } else {
+                                    var valid2 = true;
+                                  }
+                                  if (valid2) {
+                                    if (data1["expires-in"] !== void 0) {
+                                      let data12 = data1["expires-in"];
+                                      const _errs27 = errors;
+                                      if (errors === _errs27) {
+                                        if (typeof data12 === "string") {
+                                          if (func2(data12) > 4096) {
+                                            validate20.errors = [{ instancePath: instancePath + "/defaults/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                            return false;
+                                          } else {
+                                            if (func2(data12) < 1) {
+                                              validate20.errors = [{ instancePath: instancePath + "/defaults/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                              return false;
+                                            }
+                                          }
+                                        } else {
+                                          validate20.errors = [{ instancePath: instancePath + "/defaults/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                          return false;
+                                        }
+                                      }
+                                      var valid2 = _errs27 === errors;
+                                    } else {
+                                      var valid2 = true;
+                                    }
+                                    if (valid2) {
+                                      if (data1["gateway-profile"] !== void 0) {
+                                        let data13 = data1["gateway-profile"];
+                                        const _errs29 = errors;
+                                        if (errors === _errs29) {
+                                          if (typeof data13 === "string") {
+                                            if (func2(data13) > 4096) {
+                                              validate20.errors = [{ instancePath: instancePath + "/defaults/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                              return false;
+                                            } else {
+                                              if (func2(data13) < 1) {
+                                                validate20.errors = [{ instancePath: instancePath + "/defaults/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                return false;
+                                              }
+                                            }
+                                          } else {
+                                            validate20.errors = [{ instancePath: instancePath + "/defaults/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                            return false;
+                                          }
+                                        }
+                                        var valid2 = _errs29 === errors;
+                                      } else {
+                                        var valid2 = true;
+                                      }
+                                      if (valid2) {
+                                        if (data1.mapping !== void 0) {
+                                          let data14 = data1.mapping;
+                                          const _errs31 = errors;
+                                          if (errors === _errs31) {
+                                            if (typeof data14 === "string") {
+                                              if (func2(data14) > 4096) {
+                                                validate20.errors = [{ instancePath: instancePath + "/defaults/mapping", schemaPath: "#/$defs/settings/properties/mapping/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                return false;
+                                              } else {
+                                                if (func2(data14) < 1) {
+                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/mapping", schemaPath: "#/$defs/settings/properties/mapping/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                  return false;
+                                                }
+                                              }
+                                            } else {
+                                              validate20.errors = [{ instancePath: instancePath + "/defaults/mapping", schemaPath: "#/$defs/settings/properties/mapping/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                              return false;
+                                            }
+                                          }
+                                          var valid2 = _errs31 === errors;
+                                        } else {
+                                          var valid2 = true;
+                                        }
+                                        if (valid2) {
+                                          if (data1.jobs !== void 0) {
+                                            let data15 = data1.jobs;
+                                            const _errs33 = errors;
+                                            if (!(typeof data15 == "number" && (!(data15 % 1) && !isNaN(data15)) && isFinite(data15))) {
+                                              validate20.errors = [{ instancePath: instancePath + "/defaults/jobs", schemaPath: "#/$defs/settings/properties/jobs/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                              return false;
+                                            }
+                                            if (errors === _errs33) {
+                                              if (typeof data15 == "number" && isFinite(data15)) {
+                                                if (data15 > 64 || isNaN(data15)) {
+                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/jobs", schemaPath: "#/$defs/settings/properties/jobs/maximum", keyword: "maximum", params: { comparison: "<=", limit: 64 }, message: "must be <= 64" }];
+                                                  return false;
+                                                } else {
+                                                  if (data15 < 1 || isNaN(data15)) {
+                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/jobs", schemaPath: "#/$defs/settings/properties/jobs/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                                                    return false;
+                                                  }
+                                                }
+                                              }
+                                            }
+                                            var valid2 = _errs33 === errors;
+                                          } else {
+                                            var valid2 = true;
+                                          }
+                                          if (valid2) {
+                                            if (data1["split-size"] !== void 0) {
+                                              let data16 = data1["split-size"];
+                                              const _errs35 = errors;
+                                              if (errors === _errs35) {
+                                                if (typeof data16 === "string") {
+                                                  if (func2(data16) > 4096) {
+                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/split-size", schemaPath: "#/$defs/settings/properties/split-size/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                    return false;
+                                                  } else {
+                                                    if (func2(data16) < 1) {
+                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/split-size", schemaPath: "#/$defs/settings/properties/split-size/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                      return false;
+                                                    }
+                                                  }
+                                                } else {
+                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/split-size", schemaPath: "#/$defs/settings/properties/split-size/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                  return false;
+                                                }
+                                              }
+                                              var valid2 = _errs35 === errors;
+                                            } else {
+                                              var valid2 = true;
+                                            }
+                                            if (valid2) {
+                                              if (data1.parity !== void 0) {
+                                                let data17 = data1.parity;
+                                                const _errs37 = errors;
+                                                if (errors === _errs37) {
+                                                  if (typeof data17 === "string") {
+                                                    if (func2(data17) > 4096) {
+                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/parity", schemaPath: "#/$defs/settings/properties/parity/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                      return false;
+                                                    } else {
+                                                      if (func2(data17) < 1) {
+                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/parity", schemaPath: "#/$defs/settings/properties/parity/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                        return false;
+                                                      }
+                                                    }
+                                                  } else {
+                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/parity", schemaPath: "#/$defs/settings/properties/parity/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                    return false;
+                                                  }
+                                                }
+                                                var valid2 = _errs37 === errors;
+                                              } else {
+                                                var valid2 = true;
+                                              }
+                                              if (valid2) {
+                                                if (data1.keep !== void 0) {
+                                                  let data18 = data1.keep;
+                                                  const _errs39 = errors;
+                                                  if (!(typeof data18 == "number" && (!(data18 % 1) && !isNaN(data18)) && isFinite(data18))) {
+                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/keep", schemaPath: "#/$defs/settings/properties/keep/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                                    return false;
+                                                  }
+                                                  if (errors === _errs39) {
+                                                    if (typeof data18 == "number" && isFinite(data18)) {
+                                                      if (data18 < 1 || isNaN(data18)) {
+                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/keep", schemaPath: "#/$defs/settings/properties/keep/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                                                        return false;
+                                                      }
+                                                    }
+                                                  }
+                                                  var valid2 = _errs39 === errors;
+                                                } else {
+                                                  var valid2 = true;
+                                                }
+                                                if (valid2) {
+                                                  if (data1.host !== void 0) {
+                                                    let data19 = data1.host;
+                                                    const _errs41 = errors;
+                                                    if (errors === _errs41) {
+                                                      if (typeof data19 === "string") {
+                                                        if (func2(data19) > 4096) {
+                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/host", schemaPath: "#/$defs/settings/properties/host/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                          return false;
+                                                        } else {
+                                                          if (func2(data19) < 1) {
+                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/host", schemaPath: "#/$defs/settings/properties/host/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                            return false;
+                                                          }
+                                                        }
+                                                      } else {
+                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/host", schemaPath: "#/$defs/settings/properties/host/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                        return false;
+                                                      }
+                                                    }
+                                                    var valid2 = _errs41 === errors;
+                                                  } else {
+                                                    var valid2 = true;
+                                                  }
+                                                  if (valid2) {
+                                                    if (data1.port !== void 0) {
+                                                      let data20 = data1.port;
+                                                      const _errs43 = errors;
+                                                      if (!(typeof data20 == "number" && (!(data20 % 1) && !isNaN(data20)) && isFinite(data20))) {
+                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/port", schemaPath: "#/$defs/settings/properties/port/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                                        return false;
+                                                      }
+                                                      if (errors === _errs43) {
+                                                        if (typeof data20 == "number" && isFinite(data20)) {
+                                                          if (data20 > 65535 || isNaN(data20)) {
+                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/port", schemaPath: "#/$defs/settings/properties/port/maximum", keyword: "maximum", params: { comparison: "<=", limit: 65535 }, message: "must be <= 65535" }];
+                                                            return false;
+                                                          } else {
+                                                            if (data20 < 0 || isNaN(data20)) {
+                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/port", schemaPath: "#/$defs/settings/properties/port/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                                                              return false;
+                                                            }
+                                                          }
+                                                        }
+                                                      }
+                                                      var valid2 = _errs43 === errors;
+                                                    } else {
+                                                      var valid2 = true;
+                                                    }
+                                                    if (valid2) {
+                                                      if (data1["host-key"] !== void 0) {
+                                                        let data21 = data1["host-key"];
+                                                        const _errs45 = errors;
+                                                        if (errors === _errs45) {
+                                                          if (Array.isArray(data21)) {
+                                                            if (data21.length > 100) {
+                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/host-key", schemaPath: "#/$defs/settings/properties/host-key/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                              return false;
+                                                            } else {
+                                                              if (data21.length < 1) {
+                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/host-key", schemaPath: "#/$defs/settings/properties/host-key/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                return false;
+                                                              } else {
+                                                                var valid5 = true;
+                                                                const len2 = data21.length;
+                                                                for (let i2 = 0; i2 < len2; i2++) {
+                                                                  let data22 = data21[i2];
+                                                                  const _errs47 = errors;
+                                                                  if (errors === _errs47) {
+                                                                    if (typeof data22 === "string") {
+                                                                      if (func2(data22) > 4096) {
+                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/host-key/" + i2, schemaPath: "#/$defs/settings/properties/host-key/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                        return false;
+                                                                      } else {
+                                                                        if (func2(data22) < 1) {
+                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/host-key/" + i2, schemaPath: "#/$defs/settings/properties/host-key/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                          return false;
+                                                                        }
+                                                                      }
+                                                                    } else {
+                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/host-key/" + i2, schemaPath: "#/$defs/settings/properties/host-key/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                      return false;
+                                                                    }
+                                                                  }
+                                                                  var valid5 = _errs47 === errors;
+                                                                  if (!valid5) {
+                                                                    break;
+                                                                  }
+                                                                }
+                                                              }
+                                                            }
+                                                          } else {
+                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/host-key", schemaPath: "#/$defs/settings/properties/host-key/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                            return false;
+                                                          }
+                                                        }
+                                                        var valid2 = _errs45 === errors;
+                                                      } else {
+                                                        var valid2 = true;
+                                                      }
+                                                      if (valid2) {
+                                                        if (data1.identity !== void 0) {
+                                                          let data23 = data1.identity;
+                                                          const _errs49 = errors;
+                                                          if (errors === _errs49) {
+                                                            if (Array.isArray(data23)) {
+                                                              if (data23.length > 100) {
+                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/identity", schemaPath: "#/$defs/settings/properties/identity/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                                return false;
+                                                              } else {
+                                                                if (data23.length < 1) {
+                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/identity", schemaPath: "#/$defs/settings/properties/identity/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                  return false;
+                                                                } else {
+                                                                  var valid6 = true;
+                                                                  const len3 = data23.length;
+                                                                  for (let i3 = 0; i3 < len3; i3++) {
+                                                                    let data24 = data23[i3];
+                                                                    const _errs51 = errors;
+                                                                    if (errors === _errs51) {
+                                                                      if (typeof data24 === "string") {
+                                                                        if (func2(data24) > 4096) {
+                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/identity/" + i3, schemaPath: "#/$defs/settings/properties/identity/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                          return false;
+                                                                        } else {
+                                                                          if (func2(data24) < 1) {
+                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/identity/" + i3, schemaPath: "#/$defs/settings/properties/identity/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                            return false;
+                                                                          }
+                                                                        }
+                                                                      } else {
+                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/identity/" + i3, schemaPath: "#/$defs/settings/properties/identity/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                        return false;
+                                                                      }
+                                                                    }
+                                                                    var valid6 = _errs51 === errors;
+                                                                    if (!valid6) {
+                                                                      break;
+                                                                    }
+                                                                  }
+                                                                }
+                                                              }
+                                                            } else {
+                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/identity", schemaPath: "#/$defs/settings/properties/identity/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                              return false;
+                                                            }
+                                                          }
+                                                          var valid2 = _errs49 === errors;
+                                                        } else {
+                                                          var valid2 = true;
+                                                        }
+                                                        if (valid2) {
+                                                          if (data1["known-hosts"] !== void 0) {
+                                                            let data25 = data1["known-hosts"];
+                                                            const _errs53 = errors;
+                                                            if (errors === _errs53) {
+                                                              if (Array.isArray(data25)) {
+                                                                if (data25.length > 100) {
+                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                                  return false;
+                                                                } else {
+                                                                  if (data25.length < 1) {
+                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                    return false;
+                                                                  } else {
+                                                                    var valid7 = true;
+                                                                    const len4 = data25.length;
+                                                                    for (let i4 = 0; i4 < len4; i4++) {
+                                                                      let data26 = data25[i4];
+                                                                      const _errs55 = errors;
+                                                                      if (errors === _errs55) {
+                                                                        if (typeof data26 === "string") {
+                                                                          if (func2(data26) > 4096) {
+                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts/" + i4, schemaPath: "#/$defs/settings/properties/known-hosts/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                            return false;
+                                                                          } else {
+                                                                            if (func2(data26) < 1) {
+                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts/" + i4, schemaPath: "#/$defs/settings/properties/known-hosts/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                              return false;
+                                                                            }
+                                                                          }
+                                                                        } else {
+                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts/" + i4, schemaPath: "#/$defs/settings/properties/known-hosts/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                          return false;
+                                                                        }
+                                                                      }
+                                                                      var valid7 = _errs55 === errors;
+                                                                      if (!valid7) {
+                                                                        break;
+                                                                      }
+                                                                    }
+                                                                  }
+                                                                }
+                                                              } else {
+                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                                return false;
+                                                              }
+                                                            }
+                                                            var valid2 = _errs53 === errors;
+                                                          } else {
+                                                            var valid2 = true;
+                                                          }
+                                                          if (valid2) {
+                                                            if (data1["ssh-config"] !== void 0) {
+                                                              let data27 = data1["ssh-config"];
+                                                              const _errs57 = errors;
+                                                              if (errors === _errs57) {
+                                                                if (typeof data27 === "string") {
+                                                                  if (func2(data27) > 4096) {
+                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                    return false;
+                                                                  } else {
+                                                                    if (func2(data27) < 1) {
+                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                      return false;
+                                                                    }
+                                                                  }
+                                                                } else {
+                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                  return false;
+                                                                }
+                                                              }
+                                                              var valid2 = _errs57 === errors;
+                                                            } else {
+                                                              var valid2 = true;
+                                                            }
+                                                            if (valid2) {
+                                                              if (data1["ssh-password-file"] !== void 0) {
+                                                                let data28 = data1["ssh-password-file"];
+                                                                const _errs59 = errors;
+                                                                if (errors === _errs59) {
+                                                                  if (typeof data28 === "string") {
+                                                                    if (func2(data28) > 4096) {
+                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                      return false;
+                                                                    } else {
+                                                                      if (func2(data28) < 1) {
+                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                        return false;
+                                                                      }
+                                                                    }
+                                                                  } else {
+                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                    return false;
+                                                                  }
+                                                                }
+                                                                var valid2 = _errs59 === errors;
+                                                              } else {
+                                                                var valid2 = true;
+                                                              }
+                                                              if (valid2) {
+                                                                if (data1["ssh-passphrase-file"] !== void 0) {
+                                                                  let data29 = data1["ssh-passphrase-file"];
+                                                                  const _errs61 = errors;
+                                                                  if (errors === _errs61) {
+                                                                    if (typeof data29 === "string") {
+                                                                      if (func2(data29) > 4096) {
+                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                        return false;
+                                                                      } else {
+                                                                        if (func2(data29) < 1) {
+                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                          return false;
+                                                                        }
+                                                                      }
+                                                                    } else {
+                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                      return false;
+                                                                    }
+                                                                  }
+                                                                  var valid2 = _errs61 === errors;
+                                                                } else {
+                                                                  var valid2 = true;
+                                                                }
+                                                              }
+                                                            }
+                                                          }
+                                                        }
+                                                      }
+                                                    }
+                                                  }
+                                                }
+                                              }
+                                            }
+                                          }
+                                        }
+                                      }
+                                    }
+                                  }
+                                }
+                              }
+                            }
+                          }
+                        }
+                      }
+                    }
+                  }
+                } else {
+                  validate20.errors = [{ instancePath: instancePath + "/defaults", schemaPath: "#/$defs/settings/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                  return false;
+                }
+              }
+              var valid0 = _errs3 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.environments !== void 0) {
+                let data30 = data.environments;
+                const _errs63 = errors;
+                if (errors === _errs63) {
+                  if (data30 && typeof data30 == "object" && !Array.isArray(data30)) {
+                    if (Object.keys(data30).length > 100) {
+                      validate20.errors = [{ instancePath: instancePath + "/environments", schemaPath: "#/properties/environments/maxProperties", keyword: "maxProperties", params: { limit: 100 }, message: "must NOT have more than 100 properties" }];
+                      return false;
+                    } else {
+                      const _errs65 = errors;
+                      for (const key2 in data30) {
+                        if (!pattern4.test(key2)) {
+                          validate20.errors = [{ instancePath: instancePath + "/environments", schemaPath: "#/properties/environments/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key2 }, message: "must NOT have additional properties" }];
+                          return false;
+                          break;
+                        }
+                      }
+                      if (_errs65 === errors) {
+                        var valid8 = true;
+                        for (const key3 in data30) {
+                          if (pattern4.test(key3)) {
+                            let data31 = data30[key3];
+                            const _errs66 = errors;
+                            const _errs67 = errors;
+                            if (errors === _errs67) {
+                              if (data31 && typeof data31 == "object" && !Array.isArray(data31)) {
+                                const _errs69 = errors;
+                                for (const key4 in data31) {
+                                  if (!func1.call(schema32.properties, key4)) {
+                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"), schemaPath: "#/$defs/settings/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key4 }, message: "must NOT have additional properties" }];
+                                    return false;
+                                    break;
+                                  }
+                                }
+                                if (_errs69 === errors) {
+                                  if (data31.trust !== void 0) {
+                                    let data32 = data31.trust;
+                                    const _errs70 = errors;
+                                    if (errors === _errs70) {
+                                      if (typeof data32 === "string") {
+                                        if (func2(data32) > 4096) {
+                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/trust", schemaPath: "#/$defs/settings/properties/trust/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                          return false;
+                                        } else {
+                                          if (func2(data32) < 1) {
+                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/trust", schemaPath: "#/$defs/settings/properties/trust/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                            return false;
+                                          }
+                                        }
+                                      } else {
+                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/trust", schemaPath: "#/$defs/settings/properties/trust/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                        return false;
+                                      }
+                                    }
+                                    var valid10 = _errs70 === errors;
+                                  } else {
+                                    var valid10 = true;
+                                  }
+                                  if (valid10) {
+                                    if (data31["public-key"] !== void 0) {
+                                      let data33 = data31["public-key"];
+                                      const _errs72 = errors;
+                                      if (errors === _errs72) {
+                                        if (Array.isArray(data33)) {
+                                          if (data33.length > 100) {
+                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key", schemaPath: "#/$defs/settings/properties/public-key/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                            return false;
+                                          } else {
+                                            if (data33.length < 1) {
+                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key", schemaPath: "#/$defs/settings/properties/public-key/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                              return false;
+                                            } else {
+                                              var valid11 = true;
+                                              const len5 = data33.length;
+                                              for (let i5 = 0; i5 < len5; i5++) {
+                                                let data34 = data33[i5];
+                                                const _errs74 = errors;
+                                                if (errors === _errs74) {
+                                                  if (typeof data34 === "string") {
+                                                    if (func2(data34) > 4096) {
+                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i5, schemaPath: "#/$defs/settings/properties/public-key/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                      return false;
+                                                    } else {
+                                                      if (func2(data34) < 1) {
+                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i5, schemaPath: "#/$defs/settings/properties/public-key/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                        return false;
+                                                      }
+                                                    }
+                                                  } else {
+                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i5, schemaPath: "#/$defs/settings/properties/public-key/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                    return false;
+                                                  }
+                                                }
+                                                var valid11 = _errs74 === errors;
+                                                if (!valid11) {
+                                                  break;
+                                                }
+                                              }
+                                            }
+                                          }
+                                        } else {
+                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key", schemaPath: "#/$defs/settings/properties/public-key/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                          return false;
+                                        }
+                                      }
+                                      var valid10 = _errs72 === errors;
+                                    } else {
+                                      var valid10 = true;
+                                    }
+                                    if (valid10) {
+                                      if (data31["signing-key"] !== void 0) {
+                                        let data35 = data31["signing-key"];
+                                        const _errs76 = errors;
+                                        if (errors === _errs76) {
+                                          if (typeof data35 === "string") {
+                                            if (func2(data35) > 4096) {
+                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signing-key", schemaPath: "#/$defs/settings/properties/signing-key/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                              return false;
+                                            } else {
+                                              if (func2(data35) < 1) {
+                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signing-key", schemaPath: "#/$defs/settings/properties/signing-key/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                return false;
+                                              }
+                                            }
+                                          } else {
+                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signing-key", schemaPath: "#/$defs/settings/properties/signing-key/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                            return false;
+                                          }
+                                        }
+                                        var valid10 = _errs76 === errors;
+                                      } else {
+                                        var valid10 = true;
+                                      }
+                                      if (valid10) {
+                                        if (data31["passphrase-file"] !== void 0) {
+                                          let data36 = data31["passphrase-file"];
+                                          const _errs78 = errors;
+                                          if (errors === _errs78) {
+                                            if (typeof data36 === "string") {
+                                              if (func2(data36) > 4096) {
+                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/passphrase-file", schemaPath: "#/$defs/settings/properties/passphrase-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                return false;
+                                              } else {
+                                                if (func2(data36) < 1) {
+                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/passphrase-file", schemaPath: "#/$defs/settings/properties/passphrase-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                  return false;
+                                                }
+                                              }
+                                            } else {
+                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/passphrase-file", schemaPath: "#/$defs/settings/properties/passphrase-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                              return false;
+                                            }
+                                          }
+                                          var valid10 = _errs78 === errors;
+                                        } else {
+                                          var valid10 = true;
+                                        }
+                                        if (valid10) {
+                                          if (data31["signed-by"] !== void 0) {
+                                            let data37 = data31["signed-by"];
+                                            const _errs80 = errors;
+                                            if (errors === _errs80) {
+                                              if (typeof data37 === "string") {
+                                                if (func2(data37) > 4096) {
+                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signed-by", schemaPath: "#/$defs/settings/properties/signed-by/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                  return false;
+                                                } else {
+                                                  if (func2(data37) < 1) {
+                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signed-by", schemaPath: "#/$defs/settings/properties/signed-by/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                    return false;
+                                                  }
+                                                }
+                                              } else {
+                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signed-by", schemaPath: "#/$defs/settings/properties/signed-by/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                return false;
+                                              }
+                                            }
+                                            var valid10 = _errs80 === errors;
+                                          } else {
+                                            var valid10 = true;
+                                          }
+                                          if (valid10) {
+                                            if (data31.to !== void 0) {
+                                              let data38 = data31.to;
+                                              const _errs82 = errors;
+                                              if (errors === _errs82) {
+                                                if (typeof data38 === "string") {
+                                                  if (func2(data38) > 4096) {
+                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/to", schemaPath: "#/$defs/settings/properties/to/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                    return false;
+                                                  } else {
+                                                    if (func2(data38) < 1) {
+                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/to", schemaPath: "#/$defs/settings/properties/to/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                      return false;
+                                                    }
+                                                  }
+                                                } else {
+                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/to", schemaPath: "#/$defs/settings/properties/to/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                  return false;
+                                                }
+                                              }
+                                              var valid10 = _errs82 === errors;
+                                            } else {
+                                              var valid10 = true;
+                                            }
+                                            if (valid10) {
+                                              if (data31.set !== void 0) {
+                                                let data39 = data31.set;
+                                                const _errs84 = errors;
+                                                if (errors === _errs84) {
+                                                  if (typeof data39 === "string") {
+                                                    if (func2(data39) > 4096) {
+                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/set", schemaPath: "#/$defs/settings/properties/set/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                      return false;
+                                                    } else {
+                                                      if (func2(data39) < 1) {
+                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/set", schemaPath: "#/$defs/settings/properties/set/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                        return false;
+                                                      }
+                                                    }
+                                                  } else {
+                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/set", schemaPath: "#/$defs/settings/properties/set/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                    return false;
+                                                  }
+                                                }
+                                                var valid10 = _errs84 === errors;
+                                              } else {
+                                                var valid10 = true;
+                                              }
+                                              if (valid10) {
+                                                if (data31.audience !== void 0) {
+                                                  let data40 = data31.audience;
+                                                  const _errs86 = errors;
+                                                  if (errors === _errs86) {
+                                                    if (Array.isArray(data40)) {
+                                                      if (data40.length > 100) {
+                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience", schemaPath: "#/$defs/settings/properties/audience/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                        return false;
+                                                      } else {
+                                                        if (data40.length < 1) {
+                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience", schemaPath: "#/$defs/settings/properties/audience/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                          return false;
+                                                        } else {
+                                                          var valid12 = true;
+                                                          const len6 = data40.length;
+                                                          for (let i6 = 0; i6 < len6; i6++) {
+                                                            let data41 = data40[i6];
+                                                            const _errs88 = errors;
+                                                            if (errors === _errs88) {
+                                                              if (typeof data41 === "string") {
+                                                                if (func2(data41) > 4096) {
+                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i6, schemaPath: "#/$defs/settings/properties/audience/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                  return false;
+                                                                } else {
+                                                                  if (func2(data41) < 1) {
+                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i6, schemaPath: "#/$defs/settings/properties/audience/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                    return false;
+                                                                  }
+                                                                }
+                                                              } else {
+                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i6, schemaPath: "#/$defs/settings/properties/audience/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                return false;
+                                                              }
+                                                            }
+                                                            var valid12 = _errs88 === errors;
+                                                            if (!valid12) {
+                                                              break;
+                                                            }
+                                                          }
+                                                        }
+                                                      }
+                                                    } else {
+                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience", schemaPath: "#/$defs/settings/properties/audience/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                      return false;
+                                                    }
+                                                  }
+                                                  var valid10 = _errs86 === errors;
+                                                } else {
+                                                  var valid10 = true;
+                                                }
+                                                if (valid10) {
+                                                  if (data31["expires-in"] !== void 0) {
+                                                    let data42 = data31["expires-in"];
+                                                    const _errs90 = errors;
+                                                    if (errors === _errs90) {
+                                                      if (typeof data42 === "string") {
+                                                        if (func2(data42) > 4096) {
+                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                          return false;
+                                                        } else {
+                                                          if (func2(data42) < 1) {
+                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                            return false;
+                                                          }
+                                                        }
+                                                      } else {
+                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                        return false;
+                                                      }
+                                                    }
+                                                    var valid10 = _errs90 === errors;
+                                                  } else {
+                                                    var valid10 = true;
+                                                  }
+                                                  if (valid10) {
+                                                    if (data31["gateway-profile"] !== void 0) {
+                                                      let data43 = data31["gateway-profile"];
+                                                      const _errs92 = errors;
+                                                      if (errors === _errs92) {
+                                                        if (typeof data43 === "string") {
+                                                          if (func2(data43) > 4096) {
+                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                            return false;
+                                                          } else {
+                                                            if (func2(data43) < 1) {
+                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                              return false;
+                                                            }
+                                                          }
+                                                        } else {
+                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                          return false;
+                                                        }
+                                                      }
+                                                      var valid10 = _errs92 === errors;
+                                                    } else {
+                                                      var valid10 = true;
+                                                    }
+                                                    if (valid10) {
+                                                      if (data31.mapping !== void 0) {
+                                                        let data44 = data31.mapping;
+                                                        const _errs94 = errors;
+                                                        if (errors === _errs94) {
+                                                          if (typeof data44 === "string") {
+                                                            if (func2(data44) > 4096) {
+                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mapping", schemaPath: "#/$defs/settings/properties/mapping/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                              return false;
+                                                            } else {
+                                                              if (func2(data44) < 1) {
+                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mapping", schemaPath: "#/$defs/settings/properties/mapping/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                return false;
+                                                              }
+                                                            }
+                                                          } else {
+                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mapping", schemaPath: "#/$defs/settings/properties/mapping/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                            return false;
+                                                          }
+                                                        }
+                                                        var valid10 = _errs94 === errors;
+                                                      } else {
+                                                        var valid10 = true;
+                                                      }
+                                                      if (valid10) {
+                                                        if (data31.jobs !== void 0) {
+                                                          let data45 = data31.jobs;
+                                                          const _errs96 = errors;
+                                                          if (!(typeof data45 == "number" && (!(data45 % 1) && !isNaN(data45)) && isFinite(data45))) {
+                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/jobs", schemaPath: "#/$defs/settings/properties/jobs/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                                            return false;
+                                                          }
+                                                          if (errors === _errs96) {
+                                                            if (typeof data45 == "number" && isFinite(data45)) {
+                                                              if (data45 > 64 || isNaN(data45)) {
+                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/jobs", schemaPath: "#/$defs/settings/properties/jobs/maximum", keyword: "maximum", params: { comparison: "<=", limit: 64 }, message: "must be <= 64" }];
+                                                                return false;
+                                                              } else {
+                                                                if (data45 < 1 || isNaN(data45)) {
+                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/jobs", schemaPath: "#/$defs/settings/properties/jobs/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                                                                  return false;
+                                                                }
+                                                              }
+                                                            }
+                                                          }
+                                                          var valid10 = _errs96 === errors;
+                                                        } else {
+                                                          var valid10 = true;
+                                                        }
+                                                        if (valid10) {
+                                                          if (data31["split-size"] !== void 0) {
+                                                            let data46 = data31["split-size"];
+                                                            const _errs98 = errors;
+                                                            if (errors === _errs98) {
+                                                              if (typeof data46 === "string") {
+                                                                if (func2(data46) > 4096) {
+                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/split-size", schemaPath: "#/$defs/settings/properties/split-size/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                  return false;
+                                                                } else {
+                                                                  if (func2(data46) < 1) {
+                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/split-size", schemaPath: "#/$defs/settings/properties/split-size/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                    return false;
+                                                                  }
+                                                                }
+                                                              } else {
+                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/split-size", schemaPath: "#/$defs/settings/properties/split-size/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                return false;
+                                                              }
+                                                            }
+                                                            var valid10 = _errs98 === errors;
+                                                          } else {
+                                                            var valid10 = true;
+                                                          }
+                                                          if (valid10) {
+                                                            if (data31.parity !== void 0) {
+                                                              let data47 = data31.parity;
+                                                              const _errs100 = errors;
+                                                              if (errors === _errs100) {
+                                                                if (typeof data47 === "string") {
+                                                                  if (func2(data47) > 4096) {
+                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/parity", schemaPath: "#/$defs/settings/properties/parity/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                    return false;
+                                                                  } else {
+                                                                    if (func2(data47) < 1) {
+                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/parity", schemaPath: "#/$defs/settings/properties/parity/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                      return false;
+                                                                    }
+                                                                  }
+                                                                } else {
+                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/parity", schemaPath: "#/$defs/settings/properties/parity/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                  return false;
+                                                                }
+                                                              }
+                                                              var valid10 = _errs100 === errors;
+                                                            } else {
+                                                              var valid10 = true;
+                                                            }
+                                                            if (valid10) {
+                                                              if (data31.keep !== void 0) {
+                                                                let data48 = data31.keep;
+                                                                const _errs102 = errors;
+                                                                if (!(typeof data48 == "number" && (!(data48 % 1) && !isNaN(data48)) && isFinite(data48))) {
+                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/keep", schemaPath: "#/$defs/settings/properties/keep/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                                                  return false;
+                                                                }
+                                                                if (errors === _errs102) {
+                                                                  if (typeof data48 == "number" && isFinite(data48)) {
+                                                                    if (data48 < 1 || isNaN(data48)) {
+                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/keep", schemaPath: "#/$defs/settings/properties/keep/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                                                                      return false;
+                                                                    }
+                                                                  }
+                                                                }
+                                                                var valid10 = _errs102 === errors;
+                                                              } else {
+                                                                var valid10 = true;
+                                                              }
+                                                              if (valid10) {
+                                                                if (data31.host !== void 0) {
+                                                                  let data49 = data31.host;
+                                                                  const _errs104 = errors;
+                                                                  if (errors === _errs104) {
+                                                                    if (typeof data49 === "string") {
+                                                                      if (func2(data49) > 4096) {
+                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host", schemaPath: "#/$defs/settings/properties/host/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                        return false;
+                                                                      } else {
+                                                                        if (func2(data49) < 1) {
+                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host", schemaPath: "#/$defs/settings/properties/host/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                          return false;
+                                                                        }
+                                                                      }
+                                                                    } else {
+                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host", schemaPath: "#/$defs/settings/properties/host/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                      return false;
+                                                                    }
+                                                                  }
+                                                                  var valid10 = _errs104 === errors;
+                                                                } else {
+                                                                  var valid10 = true;
+                                                                }
+                                                                if (valid10) {
+                                                                  if (data31.port !== void 0) {
+                                                                    let data50 = data31.port;
+                                                                    const _errs106 = errors;
+                                                                    if (!(typeof data50 == "number" && (!(data50 % 1) && !isNaN(data50)) && isFinite(data50))) {
+                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/port", schemaPath: "#/$defs/settings/properties/port/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                                                      return false;
+                                                                    }
+                                                                    if (errors === _errs106) {
+                                                                      if (typeof data50 == "number" && isFinite(data50)) {
+                                                                        if (data50 > 65535 || isNaN(data50)) {
+                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/port", schemaPath: "#/$defs/settings/properties/port/maximum", keyword: "maximum", params: { comparison: "<=", limit: 65535 }, message: "must be <= 65535" }];
+                                                                          return false;
+                                                                        } else {
+                                                                          if (data50 < 0 || isNaN(data50)) {
+                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/port", schemaPath: "#/$defs/settings/properties/port/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                                                                            return false;
+                                                                          }
+                                                                        }
+                                                                      }
+                                                                    }
+                                                                    var valid10 = _errs106 === errors;
+                                                                  } else {
+                                                                    var valid10 = true;
+                                                                  }
+                                                                  if (valid10) {
+                                                                    if (data31["host-key"] !== void 0) {
+                                                                      let data51 = data31["host-key"];
+                                                                      const _errs108 = errors;
+                                                                      if (errors === _errs108) {
+                                                                        if (Array.isArray(data51)) {
+                                                                          if (data51.length > 100) {
+                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key", schemaPath: "#/$defs/settings/properties/host-key/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                                            return false;
+                                                                          } else {
+                                                                            if (data51.length < 1) {
+                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key", schemaPath: "#/$defs/settings/properties/host-key/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                              return false;
+                                                                            } else {
+                                                                              var valid13 = true;
+                                                                              const len7 = data51.length;
+                                                                              for (let i7 = 0; i7 < len7; i7++) {
+                                                                                let data52 = data51[i7];
+                                                                                const _errs110 = errors;
+                                                                                if (errors === _errs110) {
+                                                                                  if (typeof data52 === "string") {
+                                                                                    if (func2(data52) > 4096) {
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i7, schemaPath: "#/$defs/settings/properties/host-key/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                      return false;
+                                                                                    } else {
+                                                                                      if (func2(data52) < 1) {
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i7, schemaPath: "#/$defs/settings/properties/host-key/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                        return false;
+                                                                                      }
+                                                                                    }
+                                                                                  } else {
+                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i7, schemaPath: "#/$defs/settings/properties/host-key/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                    return false;
+                                                                                  }
+                                                                                }
+                                                                                var valid13 = _errs110 === errors;
+                                                                                if (!valid13) {
+                                                                                  break;
+                                                                                }
+                                                                              }
+                                                                            }
+                                                                          }
+                                                                        } else {
+                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key", schemaPath: "#/$defs/settings/properties/host-key/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                                          return false;
+                                                                        }
+                                                                      }
+                                                                      var valid10 = _errs108 === errors;
+                                                                    } else {
+                                                                      var valid10 = true;
+                                                                    }
+                                                                    if (valid10) {
+                                                                      if (data31.identity !== void 0) {
+                                                                        let data53 = data31.identity;
+                                                                        const _errs112 = errors;
+                                                                        if (errors === _errs112) {
+                                                                          if (Array.isArray(data53)) {
+                                                                            if (data53.length > 100) {
+                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity", schemaPath: "#/$defs/settings/properties/identity/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                                              return false;
+                                                                            } else {
+                                                                              if (data53.length < 1) {
+                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity", schemaPath: "#/$defs/settings/properties/identity/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                                return false;
+                                                                              } else {
+                                                                                var valid14 = true;
+                                                                                const len8 = data53.length;
+                                                                                for (let i8 = 0; i8 < len8; i8++) {
+                                                                                  let data54 = data53[i8];
+                                                                                  const _errs114 = errors;
+                                                                                  if (errors === _errs114) {
+                                                                                    if (typeof data54 === "string") {
+                                                                                      if (func2(data54) > 4096) {
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i8, schemaPath: "#/$defs/settings/properties/identity/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                        return false;
+                                                                                      } else {
+                                                                                        if (func2(data54) < 1) {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i8, schemaPath: "#/$defs/settings/properties/identity/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                          return false;
+                                                                                        }
+                                                                                      }
+                                                                                    } else {
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i8, schemaPath: "#/$defs/settings/properties/identity/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                      return false;
+                                                                                    }
+                                                                                  }
+                                                                                  var valid14 = _errs114 === errors;
+                                                                                  if (!valid14) {
+                                                                                    break;
+                                                                                  }
+                                                                                }
+                                                                              }
+                                                                            }
+                                                                          } else {
+                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity", schemaPath: "#/$defs/settings/properties/identity/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                                            return false;
+                                                                          }
+                                                                        }
+                                                                        var valid10 = _errs112 === errors;
+                                                                      } else {
+                                                                        var valid10 = true;
+                                                                      }
+                                                                      if (valid10) {
+                                                                        if (data31["known-hosts"] !== void 0) {
+                                                                          let data55 = data31["known-hosts"];
+                                                                          const _errs116 = errors;
+                                                                          if (errors === _errs116) {
+                                                                            if (Array.isArray(data55)) {
+                                                                              if (data55.length > 100) {
+                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                                                return false;
+                                                                              } else {
+                                                                                if (data55.length < 1) {
+                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                                  return false;
+                                                                                } else {
+                                                                                  var valid15 = true;
+                                                                                  const len9 = data55.length;
+                                                                                  for (let i9 = 0; i9 < len9; i9++) {
+                                                                                    let data56 = data55[i9];
+                                                                                    const _errs118 = errors;
+                                                                                    if (errors === _errs118) {
+                                                                                      if (typeof data56 === "string") {
+                                                                                        if (func2(data56) > 4096) {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i9, schemaPath: "#/$defs/settings/properties/known-hosts/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                          return false;
+                                                                                        } else {
+                                                                                          if (func2(data56) < 1) {
+                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i9, schemaPath: "#/$defs/settings/properties/known-hosts/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                            return false;
+                                                                                          }
+                                                                                        }
+                                                                                      } else {
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i9, schemaPath: "#/$defs/settings/properties/known-hosts/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                        return false;
+                                                                                      }
+                                                                                    }
+                                                                                    var valid15 = _errs118 === errors;
+                                                                                    if (!valid15) {
+                                                                                      break;
+                                                                                    }
+                                                                                  }
+                                                                                }
+                                                                              }
+                                                                            } else {
+                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                                              return false;
+                                                                            }
+                                                                          }
+                                                                          var valid10 = _errs116 === errors;
+                                                                        } else {
+                                                                          var valid10 = true;
+                                                                        }
+                                                                        if (valid10) {
+                                                                          if (data31["ssh-config"] !== void 0) {
+                                                                            let data57 = data31["ssh-config"];
+                                                                            const _errs120 = errors;
+                                                                            if (errors === _errs120) {
+                                                                              if (typeof data57 === "string") {
+                                                                                if (func2(data57) > 4096) {
+                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                  return false;
+                                                                                } else {
+                                                                                  if (func2(data57) < 1) {
+                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                    return false;
+                                                                                  }
+                                                                                }
+                                                                              } else {
+                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                return false;
+                                                                              }
+                                                                            }
+                                                                            var valid10 = _errs120 === errors;
+                                                                          } else {
+                                                                            var valid10 = true;
+                                                                          }
+                                                                          if (valid10) {
+                                                                            if (data31["ssh-password-file"] !== void 0) {
+                                                                              let data58 = data31["ssh-password-file"];
+                                                                              const _errs122 = errors;
+                                                                              if (errors === _errs122) {
+                                                                                if (typeof data58 === "string") {
+                                                                                  if (func2(data58) > 4096) {
+                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                    return false;
+                                                                                  } else {
+                                                                                    if (func2(data58) < 1) {
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                      return false;
+                                                                                    }
+                                                                                  }
+                                                                                } else {
+                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                  return false;
+                                                                                }
+                                                                              }
+                                                                              var valid10 = _errs122 === errors;
+                                                                            } else {
+                                                                              var valid10 = true;
+                                                                            }
+                                                                            if (valid10) {
+                                                                              if (data31["ssh-passphrase-file"] !== void 0) {
+                                                                                let data59 = data31["ssh-passphrase-file"];
+                                                                                const _errs124 = errors;
+                                                                                if (errors === _errs124) {
+                                                                                  if (typeof data59 === "string") {
+                                                                                    if (func2(data59) > 4096) {
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                      return false;
+                                                                                    } else {
+                                                                                      if (func2(data59) < 1) {
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                        return false;
+                                                                                      }
+                                                                                    }
+                                                                                  } else {
+                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                    return false;
+                                                                                  }
+                                                                                }
+                                                                                var valid10 = _errs124 === errors;
+                                                                              } else {
+                                                                                var valid10 = true;
+                                                                              }
+                                                                            }
+                                                                          }
+                                                                        }
+                                                                      }
+                                                                    }
+                                                                  }
+                                                                }
+                                                              }
+                                                            }
+                                                          }
+                                                        }
+                                                      }
+                                                    }
+                                                  }
+                                                }
+                                              }
+                                            }
+                                          }
+                                        }
+                                      }
+                                    }
+                                  }
+                                }
+                              } else {
+                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"), schemaPath: "#/$defs/settings/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                                return false;
+                              }
+                            }
+                            var valid8 = _errs66 === errors;
+                            if (!valid8) {
+                              break;
+                            }
+                          }
+                        }
+                      }
+                    }
+                  } else {
+                    validate20.errors = [{ instancePath: instancePath + "/environments", schemaPath: "#/properties/environments/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                    return false;
+                  }
+                }
+                var valid0 = _errs63 === errors;
+              } else {
+                var valid0 = true;
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate20.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate20.errors = vErrors;
+  return errors === 0;
+}
+validate20.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+var gatewayProfile = validate21;
+var pattern6 = new RegExp("^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$", "u");
+var pattern7 = new RegExp("^[\\x20-\\x7e]+$", "u");
+function validate22(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate22.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (Array.isArray(data)) {
+      if (data.length > 4096) {
+        validate22.errors = [{ instancePath, schemaPath: "#/maxItems", keyword: "maxItems", params: { limit: 4096 }, message: "must NOT have more than 4096 items" }];
+        return false;
+      } else {
+        if (data.length < 1) {
+          validate22.errors = [{ instancePath, schemaPath: "#/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+          return false;
+        } else {
+          var valid0 = true;
+          const len0 = data.length;
+          for (let i0 = 0; i0 < len0; i0++) {
+            let data0 = data[i0];
+            const _errs1 = errors;
+            const _errs2 = errors;
+            if (errors === _errs2) {
+              if (typeof data0 === "string") {
+                if (func2(data0) > 1024) {
+                  validate22.errors = [{ instancePath: instancePath + "/" + i0, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                  return false;
+                } else {
+                  if (!pattern7.test(data0)) {
+                    validate22.errors = [{ instancePath: instancePath + "/" + i0, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]+$" }, message: 'must match pattern "^[\\x20-\\x7e]+$"' }];
+                    return false;
+                  }
+                }
+              } else {
+                validate22.errors = [{ instancePath: instancePath + "/" + i0, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                return false;
+              }
+            }
+            var valid0 = _errs1 === errors;
+            if (!valid0) {
+              break;
+            }
+          }
+        }
+      }
+    } else {
+      validate22.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+      return false;
+    }
+  }
+  validate22.errors = vErrors;
+  return errors === 0;
+}
+validate22.evaluated = { "items": true, "dynamicProps": false, "dynamicItems": false };
+function validate21(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  ;
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate21.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.type === void 0 && (missing0 = "type") || data.name === void 0 && (missing0 = "name") || data.description === void 0 && (missing0 = "description") || data.sources === void 0 && (missing0 = "sources") || data.abi === void 0 && (missing0 = "abi") || data.start === void 0 && (missing0 = "start") || data.allocate === void 0 && (missing0 = "allocate") || data.imports === void 0 && (missing0 = "imports")) {
+        validate21.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "type" || key0 === "name" || key0 === "description" || key0 === "sources" || key0 === "abi" || key0 === "start" || key0 === "allocate" || key0 === "imports")) {
+            validate21.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.type !== void 0) {
+            const _errs2 = errors;
             if ("plugferry.gateway-profile/v1" !== data.type) {
-              validate20.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.gateway-profile/v1" }, message: "must be equal to constant" }];
+              validate21.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.gateway-profile/v1" }, message: "must be equal to constant" }];
               return false;
             }
             var valid0 = _errs2 === errors;
@@ -187,12 +1738,12 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
               const _errs3 = errors;
               if (errors === _errs3) {
                 if (typeof data1 === "string") {
-                  if (!pattern4.test(data1)) {
-                    validate20.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$"' }];
+                  if (!pattern6.test(data1)) {
+                    validate21.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$"' }];
                     return false;
                   }
                 } else {
-                  validate20.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  validate21.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                   return false;
                 }
               }
@@ -207,17 +1758,17 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                 const _errs6 = errors;
                 if (errors === _errs6) {
                   if (typeof data2 === "string") {
-                    if (func1(data2) > 1024) {
-                      validate20.errors = [{ instancePath: instancePath + "/description", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                    if (func2(data2) > 1024) {
+                      validate21.errors = [{ instancePath: instancePath + "/description", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                       return false;
                     } else {
-                      if (!pattern5.test(data2)) {
-                        validate20.errors = [{ instancePath: instancePath + "/description", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]+$" }, message: 'must match pattern "^[\\x20-\\x7e]+$"' }];
+                      if (!pattern7.test(data2)) {
+                        validate21.errors = [{ instancePath: instancePath + "/description", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]+$" }, message: 'must match pattern "^[\\x20-\\x7e]+$"' }];
                         return false;
                       }
                     }
                   } else {
-                    validate20.errors = [{ instancePath: instancePath + "/description", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    validate21.errors = [{ instancePath: instancePath + "/description", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                     return false;
                   }
                 }
@@ -232,11 +1783,11 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                   if (errors === _errs8) {
                     if (Array.isArray(data3)) {
                       if (data3.length > 16) {
-                        validate20.errors = [{ instancePath: instancePath + "/sources", schemaPath: "#/properties/sources/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
+                        validate21.errors = [{ instancePath: instancePath + "/sources", schemaPath: "#/properties/sources/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
                         return false;
                       } else {
                         if (data3.length < 1) {
-                          validate20.errors = [{ instancePath: instancePath + "/sources", schemaPath: "#/properties/sources/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                          validate21.errors = [{ instancePath: instancePath + "/sources", schemaPath: "#/properties/sources/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                           return false;
                         } else {
                           var valid2 = true;
@@ -247,17 +1798,17 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                             const _errs11 = errors;
                             if (errors === _errs11) {
                               if (typeof data4 === "string") {
-                                if (func1(data4) > 1024) {
-                                  validate20.errors = [{ instancePath: instancePath + "/sources/" + i0, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                if (func2(data4) > 1024) {
+                                  validate21.errors = [{ instancePath: instancePath + "/sources/" + i0, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                   return false;
                                 } else {
-                                  if (!pattern5.test(data4)) {
-                                    validate20.errors = [{ instancePath: instancePath + "/sources/" + i0, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]+$" }, message: 'must match pattern "^[\\x20-\\x7e]+$"' }];
+                                  if (!pattern7.test(data4)) {
+                                    validate21.errors = [{ instancePath: instancePath + "/sources/" + i0, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]+$" }, message: 'must match pattern "^[\\x20-\\x7e]+$"' }];
                                     return false;
                                   }
                                 }
                               } else {
-                                validate20.errors = [{ instancePath: instancePath + "/sources/" + i0, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                validate21.errors = [{ instancePath: instancePath + "/sources/" + i0, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                 return false;
                               }
                             }
@@ -269,7 +1820,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                         }
                       }
                     } else {
-                      validate20.errors = [{ instancePath: instancePath + "/sources", schemaPath: "#/properties/sources/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                      validate21.errors = [{ instancePath: instancePath + "/sources", schemaPath: "#/properties/sources/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                       return false;
                     }
                   }
@@ -280,8 +1831,8 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                 if (valid0) {
                   if (data.abi !== void 0) {
                     const _errs13 = errors;
-                    if (!validate21(data.abi, { instancePath: instancePath + "/abi", parentData: data, parentDataProperty: "abi", rootData, dynamicAnchors })) {
-                      vErrors = vErrors === null ? validate21.errors : vErrors.concat(validate21.errors);
+                    if (!validate22(data.abi, { instancePath: instancePath + "/abi", parentData: data, parentDataProperty: "abi", rootData, dynamicAnchors })) {
+                      vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
                       errors = vErrors.length;
                     }
                     var valid0 = _errs13 === errors;
@@ -291,8 +1842,8 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                   if (valid0) {
                     if (data.start !== void 0) {
                       const _errs14 = errors;
-                      if (!validate21(data.start, { instancePath: instancePath + "/start", parentData: data, parentDataProperty: "start", rootData, dynamicAnchors })) {
-                        vErrors = vErrors === null ? validate21.errors : vErrors.concat(validate21.errors);
+                      if (!validate22(data.start, { instancePath: instancePath + "/start", parentData: data, parentDataProperty: "start", rootData, dynamicAnchors })) {
+                        vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
                         errors = vErrors.length;
                       }
                       var valid0 = _errs14 === errors;
@@ -302,8 +1853,8 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                     if (valid0) {
                       if (data.allocate !== void 0) {
                         const _errs15 = errors;
-                        if (!validate21(data.allocate, { instancePath: instancePath + "/allocate", parentData: data, parentDataProperty: "allocate", rootData, dynamicAnchors })) {
-                          vErrors = vErrors === null ? validate21.errors : vErrors.concat(validate21.errors);
+                        if (!validate22(data.allocate, { instancePath: instancePath + "/allocate", parentData: data, parentDataProperty: "allocate", rootData, dynamicAnchors })) {
+                          vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
                           errors = vErrors.length;
                         }
                         var valid0 = _errs15 === errors;
@@ -317,7 +1868,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                           if (errors === _errs16) {
                             if (Array.isArray(data8)) {
                               if (data8.length > 64) {
-                                validate20.errors = [{ instancePath: instancePath + "/imports", schemaPath: "#/properties/imports/maxItems", keyword: "maxItems", params: { limit: 64 }, message: "must NOT have more than 64 items" }];
+                                validate21.errors = [{ instancePath: instancePath + "/imports", schemaPath: "#/properties/imports/maxItems", keyword: "maxItems", params: { limit: 64 }, message: "must NOT have more than 64 items" }];
                                 return false;
                               } else {
                                 var valid4 = true;
@@ -329,13 +1880,13 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                     if (data9 && typeof data9 == "object" && !Array.isArray(data9)) {
                                       let missing1;
                                       if (data9.module === void 0 && (missing1 = "module") || data9.names === void 0 && (missing1 = "names")) {
-                                        validate20.errors = [{ instancePath: instancePath + "/imports/" + i1, schemaPath: "#/properties/imports/items/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
+                                        validate21.errors = [{ instancePath: instancePath + "/imports/" + i1, schemaPath: "#/properties/imports/items/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
                                         return false;
                                       } else {
                                         const _errs20 = errors;
                                         for (const key1 in data9) {
                                           if (!(key1 === "module" || key1 === "abi" || key1 === "names")) {
-                                            validate20.errors = [{ instancePath: instancePath + "/imports/" + i1, schemaPath: "#/properties/imports/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
+                                            validate21.errors = [{ instancePath: instancePath + "/imports/" + i1, schemaPath: "#/properties/imports/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
                                             return false;
                                             break;
                                           }
@@ -347,17 +1898,17 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                             const _errs22 = errors;
                                             if (errors === _errs22) {
                                               if (typeof data10 === "string") {
-                                                if (func1(data10) > 1024) {
-                                                  validate20.errors = [{ instancePath: instancePath + "/imports/" + i1 + "/module", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                                if (func2(data10) > 1024) {
+                                                  validate21.errors = [{ instancePath: instancePath + "/imports/" + i1 + "/module", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                                   return false;
                                                 } else {
-                                                  if (!pattern5.test(data10)) {
-                                                    validate20.errors = [{ instancePath: instancePath + "/imports/" + i1 + "/module", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]+$" }, message: 'must match pattern "^[\\x20-\\x7e]+$"' }];
+                                                  if (!pattern7.test(data10)) {
+                                                    validate21.errors = [{ instancePath: instancePath + "/imports/" + i1 + "/module", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]+$" }, message: 'must match pattern "^[\\x20-\\x7e]+$"' }];
                                                     return false;
                                                   }
                                                 }
                                               } else {
-                                                validate20.errors = [{ instancePath: instancePath + "/imports/" + i1 + "/module", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                validate21.errors = [{ instancePath: instancePath + "/imports/" + i1 + "/module", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                 return false;
                                               }
                                             }
@@ -368,8 +1919,8 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                           if (valid5) {
                                             if (data9.abi !== void 0) {
                                               const _errs24 = errors;
-                                              if (!validate21(data9.abi, { instancePath: instancePath + "/imports/" + i1 + "/abi", parentData: data9, parentDataProperty: "abi", rootData, dynamicAnchors })) {
-                                                vErrors = vErrors === null ? validate21.errors : vErrors.concat(validate21.errors);
+                                              if (!validate22(data9.abi, { instancePath: instancePath + "/imports/" + i1 + "/abi", parentData: data9, parentDataProperty: "abi", rootData, dynamicAnchors })) {
+                                                vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
                                                 errors = vErrors.length;
                                               }
                                               var valid5 = _errs24 === errors;
@@ -379,8 +1930,8 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                             if (valid5) {
                                               if (data9.names !== void 0) {
                                                 const _errs25 = errors;
-                                                if (!validate21(data9.names, { instancePath: instancePath + "/imports/" + i1 + "/names", parentData: data9, parentDataProperty: "names", rootData, dynamicAnchors })) {
-                                                  vErrors = vErrors === null ? validate21.errors : vErrors.concat(validate21.errors);
+                                                if (!validate22(data9.names, { instancePath: instancePath + "/imports/" + i1 + "/names", parentData: data9, parentDataProperty: "names", rootData, dynamicAnchors })) {
+                                                  vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
                                                   errors = vErrors.length;
                                                 }
                                                 var valid5 = _errs25 === errors;
@@ -392,7 +1943,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                         }
                                       }
                                     } else {
-                                      validate20.errors = [{ instancePath: instancePath + "/imports/" + i1, schemaPath: "#/properties/imports/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                                      validate21.errors = [{ instancePath: instancePath + "/imports/" + i1, schemaPath: "#/properties/imports/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
                                       return false;
                                     }
                                   }
@@ -403,7 +1954,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                 }
                               }
                             } else {
-                              validate20.errors = [{ instancePath: instancePath + "/imports", schemaPath: "#/properties/imports/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                              validate21.errors = [{ instancePath: instancePath + "/imports", schemaPath: "#/properties/imports/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                               return false;
                             }
                           }
@@ -421,25 +1972,25 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate20.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate21.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate20.errors = vErrors;
+  validate21.errors = vErrors;
   return errors === 0;
 }
-validate20.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-var index = validate27;
-var pattern9 = new RegExp("^[0-9a-f]{64}$", "u");
-var pattern10 = new RegExp("^[\\x20-\\x7e]*$", "u");
-var schema42 = { "type": "object", "additionalProperties": false, "required": ["name", "path", "size", "sha256", "md5", "etag"], "properties": { "name": { "enum": ["metadata.txt", "plugin.wasm"] }, "path": { "type": "string", "pattern": "^/plugins/[^/]+/[^/]+/(?:metadata\\.txt|plugin\\.wasm)$", "maxLength": 256, "description": "Path of the URL on this server." }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456, "description": "Bytes." }, "sha256": { "$ref": "#/$defs/sha256", "description": "Of the file; for a plain module also what a WasmPlugin's sha256 wants." }, "md5": { "$ref": "#/$defs/md5" }, "etag": { "type": "string", "pattern": '^"[0-9a-f]{64}"$', "description": "Entity tag of the file, with its quotes." } } };
-var pattern12 = new RegExp("^/plugins/[^/]+/[^/]+/(?:metadata\\.txt|plugin\\.wasm)$", "u");
-var pattern14 = new RegExp("^[0-9a-f]{32}$", "u");
-var pattern15 = new RegExp('^"[0-9a-f]{64}"$', "u");
-function validate29(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate21.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+var index = validate28;
+var pattern11 = new RegExp("^[0-9a-f]{64}$", "u");
+var pattern12 = new RegExp("^[\\x20-\\x7e]*$", "u");
+var schema45 = { "type": "object", "additionalProperties": false, "required": ["name", "path", "size", "sha256", "md5", "etag"], "properties": { "name": { "enum": ["metadata.txt", "plugin.wasm"] }, "path": { "type": "string", "pattern": "^/plugins/[^/]+/[^/]+/(?:metadata\\.txt|plugin\\.wasm)$", "maxLength": 256, "description": "Path of the URL on this server." }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456, "description": "Bytes." }, "sha256": { "$ref": "#/$defs/sha256", "description": "Of the file; for a plain module also what a WasmPlugin's sha256 wants." }, "md5": { "$ref": "#/$defs/md5" }, "etag": { "type": "string", "pattern": '^"[0-9a-f]{64}"$', "description": "Entity tag of the file, with its quotes." } } };
+var pattern14 = new RegExp("^/plugins/[^/]+/[^/]+/(?:metadata\\.txt|plugin\\.wasm)$", "u");
+var pattern16 = new RegExp("^[0-9a-f]{32}$", "u");
+var pattern17 = new RegExp('^"[0-9a-f]{64}"$', "u");
+function validate30(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate29.evaluated;
+  const evaluated0 = validate30.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -450,13 +2001,13 @@ function validate29(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.name === void 0 && (missing0 = "name") || data.path === void 0 && (missing0 = "path") || data.size === void 0 && (missing0 = "size") || data.sha256 === void 0 && (missing0 = "sha256") || data.md5 === void 0 && (missing0 = "md5") || data.etag === void 0 && (missing0 = "etag")) {
-        validate29.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate30.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "name" || key0 === "path" || key0 === "size" || key0 === "sha256" || key0 === "md5" || key0 === "etag")) {
-            validate29.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate30.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -466,7 +2017,7 @@ function validate29(data, { instancePath = "", parentData, parentDataProperty, r
             let data0 = data.name;
             const _errs2 = errors;
             if (!(data0 === "metadata.txt" || data0 === "plugin.wasm")) {
-              validate29.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/enum", keyword: "enum", params: { allowedValues: schema42.properties.name.enum }, message: "must be equal to one of the allowed values" }];
+              validate30.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/enum", keyword: "enum", params: { allowedValues: schema45.properties.name.enum }, message: "must be equal to one of the allowed values" }];
               return false;
             }
             var valid0 = _errs2 === errors;
@@ -479,17 +2030,17 @@ function validate29(data, { instancePath = "", parentData, parentDataProperty, r
               const _errs3 = errors;
               if (errors === _errs3) {
                 if (typeof data1 === "string") {
-                  if (func1(data1) > 256) {
-                    validate29.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/properties/path/maxLength", keyword: "maxLength", params: { limit: 256 }, message: "must NOT have more than 256 characters" }];
+                  if (func2(data1) > 256) {
+                    validate30.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/properties/path/maxLength", keyword: "maxLength", params: { limit: 256 }, message: "must NOT have more than 256 characters" }];
                     return false;
                   } else {
-                    if (!pattern12.test(data1)) {
-                      validate29.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/properties/path/pattern", keyword: "pattern", params: { pattern: "^/plugins/[^/]+/[^/]+/(?:metadata\\.txt|plugin\\.wasm)$" }, message: 'must match pattern "^/plugins/[^/]+/[^/]+/(?:metadata\\.txt|plugin\\.wasm)$"' }];
+                    if (!pattern14.test(data1)) {
+                      validate30.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/properties/path/pattern", keyword: "pattern", params: { pattern: "^/plugins/[^/]+/[^/]+/(?:metadata\\.txt|plugin\\.wasm)$" }, message: 'must match pattern "^/plugins/[^/]+/[^/]+/(?:metadata\\.txt|plugin\\.wasm)$"' }];
                       return false;
                     }
                   }
                 } else {
-                  validate29.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/properties/path/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  validate30.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/properties/path/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                   return false;
                 }
               }
@@ -502,17 +2053,17 @@ function validate29(data, { instancePath = "", parentData, parentDataProperty, r
                 let data2 = data.size;
                 const _errs5 = errors;
                 if (!(typeof data2 == "number" && (!(data2 % 1) && !isNaN(data2)) && isFinite(data2))) {
-                  validate29.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                  validate30.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                   return false;
                 }
                 if (errors === _errs5) {
                   if (typeof data2 == "number" && isFinite(data2)) {
                     if (data2 > 268435456 || isNaN(data2)) {
-                      validate29.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/maximum", keyword: "maximum", params: { comparison: "<=", limit: 268435456 }, message: "must be <= 268435456" }];
+                      validate30.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/maximum", keyword: "maximum", params: { comparison: "<=", limit: 268435456 }, message: "must be <= 268435456" }];
                       return false;
                     } else {
                       if (data2 < 0 || isNaN(data2)) {
-                        validate29.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                        validate30.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                         return false;
                       }
                     }
@@ -529,12 +2080,12 @@ function validate29(data, { instancePath = "", parentData, parentDataProperty, r
                   const _errs8 = errors;
                   if (errors === _errs8) {
                     if (typeof data3 === "string") {
-                      if (!pattern9.test(data3)) {
-                        validate29.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                      if (!pattern11.test(data3)) {
+                        validate30.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                         return false;
                       }
                     } else {
-                      validate29.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      validate30.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                       return false;
                     }
                   }
@@ -549,12 +2100,12 @@ function validate29(data, { instancePath = "", parentData, parentDataProperty, r
                     const _errs11 = errors;
                     if (errors === _errs11) {
                       if (typeof data4 === "string") {
-                        if (!pattern14.test(data4)) {
-                          validate29.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{32}$" }, message: 'must match pattern "^[0-9a-f]{32}$"' }];
+                        if (!pattern16.test(data4)) {
+                          validate30.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{32}$" }, message: 'must match pattern "^[0-9a-f]{32}$"' }];
                           return false;
                         }
                       } else {
-                        validate29.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                        validate30.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                         return false;
                       }
                     }
@@ -568,12 +2119,12 @@ function validate29(data, { instancePath = "", parentData, parentDataProperty, r
                       const _errs13 = errors;
                       if (errors === _errs13) {
                         if (typeof data5 === "string") {
-                          if (!pattern15.test(data5)) {
-                            validate29.errors = [{ instancePath: instancePath + "/etag", schemaPath: "#/properties/etag/pattern", keyword: "pattern", params: { pattern: '^"[0-9a-f]{64}"$' }, message: 'must match pattern "^"[0-9a-f]{64}"$"' }];
+                          if (!pattern17.test(data5)) {
+                            validate30.errors = [{ instancePath: instancePath + "/etag", schemaPath: "#/properties/etag/pattern", keyword: "pattern", params: { pattern: '^"[0-9a-f]{64}"$' }, message: 'must match pattern "^"[0-9a-f]{64}"$"' }];
                             return false;
                           }
                         } else {
-                          validate29.errors = [{ instancePath: instancePath + "/etag", schemaPath: "#/properties/etag/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                          validate30.errors = [{ instancePath: instancePath + "/etag", schemaPath: "#/properties/etag/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                           return false;
                         }
                       }
@@ -589,18 +2140,18 @@ function validate29(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate29.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate30.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate29.errors = vErrors;
+  validate30.errors = vErrors;
   return errors === 0;
 }
-validate29.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate28(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate30.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate29(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate28.evaluated;
+  const evaluated0 = validate29.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -611,13 +2162,13 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.name === void 0 && (missing0 = "name") || data.version === void 0 && (missing0 = "version") || data.files === void 0 && (missing0 = "files")) {
-        validate28.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate29.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "name" || key0 === "version" || key0 === "files")) {
-            validate28.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate29.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -629,17 +2180,17 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
             const _errs3 = errors;
             if (errors === _errs3) {
               if (typeof data0 === "string") {
-                if (func1(data0) > 1024) {
-                  validate28.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                if (func2(data0) > 1024) {
+                  validate29.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                   return false;
                 } else {
-                  if (!pattern10.test(data0)) {
-                    validate28.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                  if (!pattern12.test(data0)) {
+                    validate29.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                     return false;
                   }
                 }
               } else {
-                validate28.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                validate29.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                 return false;
               }
             }
@@ -654,17 +2205,17 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
               const _errs6 = errors;
               if (errors === _errs6) {
                 if (typeof data1 === "string") {
-                  if (func1(data1) > 1024) {
-                    validate28.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                  if (func2(data1) > 1024) {
+                    validate29.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                     return false;
                   } else {
-                    if (!pattern10.test(data1)) {
-                      validate28.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                    if (!pattern12.test(data1)) {
+                      validate29.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                       return false;
                     }
                   }
                 } else {
-                  validate28.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  validate29.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                   return false;
                 }
               }
@@ -679,15 +2230,15 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                 if (errors === _errs8) {
                   if (Array.isArray(data2)) {
                     if (data2.length > 2) {
-                      validate28.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/maxItems", keyword: "maxItems", params: { limit: 2 }, message: "must NOT have more than 2 items" }];
+                      validate29.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/maxItems", keyword: "maxItems", params: { limit: 2 }, message: "must NOT have more than 2 items" }];
                       return false;
                     } else {
                       var valid3 = true;
                       const len0 = data2.length;
                       for (let i0 = 0; i0 < len0; i0++) {
                         const _errs10 = errors;
-                        if (!validate29(data2[i0], { instancePath: instancePath + "/files/" + i0, parentData: data2, parentDataProperty: i0, rootData, dynamicAnchors })) {
-                          vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
+                        if (!validate30(data2[i0], { instancePath: instancePath + "/files/" + i0, parentData: data2, parentDataProperty: i0, rootData, dynamicAnchors })) {
+                          vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
                           errors = vErrors.length;
                         }
                         var valid3 = _errs10 === errors;
@@ -697,11 +2248,114 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
                       }
                     }
                   } else {
-                    validate28.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                    validate29.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                     return false;
                   }
                 }
                 var valid0 = _errs8 === errors;
+              } else {
+                var valid0 = true;
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate29.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate29.errors = vErrors;
+  return errors === 0;
+}
+validate29.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate28(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  ;
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate28.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.type === void 0 && (missing0 = "type") || data.plugins === void 0 && (missing0 = "plugins")) {
+        validate28.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "type" || key0 === "release" || key0 === "plugins")) {
+            validate28.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.type !== void 0) {
+            const _errs2 = errors;
+            if ("plugferry.index/v1" !== data.type) {
+              validate28.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.index/v1" }, message: "must be equal to constant" }];
+              return false;
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.release !== void 0) {
+              let data1 = data.release;
+              const _errs3 = errors;
+              const _errs4 = errors;
+              if (errors === _errs4) {
+                if (typeof data1 === "string") {
+                  if (!pattern11.test(data1)) {
+                    validate28.errors = [{ instancePath: instancePath + "/release", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                    return false;
+                  }
+                } else {
+                  validate28.errors = [{ instancePath: instancePath + "/release", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  return false;
+                }
+              }
+              var valid0 = _errs3 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.plugins !== void 0) {
+                let data2 = data.plugins;
+                const _errs6 = errors;
+                if (errors === _errs6) {
+                  if (Array.isArray(data2)) {
+                    if (data2.length > 1e4) {
+                      validate28.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
+                      return false;
+                    } else {
+                      var valid2 = true;
+                      const len0 = data2.length;
+                      for (let i0 = 0; i0 < len0; i0++) {
+                        const _errs8 = errors;
+                        if (!validate29(data2[i0], { instancePath: instancePath + "/plugins/" + i0, parentData: data2, parentDataProperty: i0, rootData, dynamicAnchors })) {
+                          vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
+                          errors = vErrors.length;
+                        }
+                        var valid2 = _errs8 === errors;
+                        if (!valid2) {
+                          break;
+                        }
+                      }
+                    }
+                  } else {
+                    validate28.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                    return false;
+                  }
+                }
+                var valid0 = _errs6 === errors;
               } else {
                 var valid0 = true;
               }
@@ -718,121 +2372,16 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
   return errors === 0;
 }
 validate28.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate27(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
-  ;
-  let vErrors = null;
-  let errors = 0;
-  const evaluated0 = validate27.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
-  if (errors === 0) {
-    if (data && typeof data == "object" && !Array.isArray(data)) {
-      let missing0;
-      if (data.type === void 0 && (missing0 = "type") || data.plugins === void 0 && (missing0 = "plugins")) {
-        validate27.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
-        return false;
-      } else {
-        const _errs1 = errors;
-        for (const key0 in data) {
-          if (!(key0 === "type" || key0 === "release" || key0 === "plugins")) {
-            validate27.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
-            return false;
-            break;
-          }
-        }
-        if (_errs1 === errors) {
-          if (data.type !== void 0) {
-            const _errs2 = errors;
-            if ("plugferry.index/v1" !== data.type) {
-              validate27.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.index/v1" }, message: "must be equal to constant" }];
-              return false;
-            }
-            var valid0 = _errs2 === errors;
-          } else {
-            var valid0 = true;
-          }
-          if (valid0) {
-            if (data.release !== void 0) {
-              let data1 = data.release;
-              const _errs3 = errors;
-              const _errs4 = errors;
-              if (errors === _errs4) {
-                if (typeof data1 === "string") {
-                  if (!pattern9.test(data1)) {
-                    validate27.errors = [{ instancePath: instancePath + "/release", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
-                    return false;
-                  }
-                } else {
-                  validate27.errors = [{ instancePath: instancePath + "/release", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                  return false;
-                }
-              }
-              var valid0 = _errs3 === errors;
-            } else {
-              var valid0 = true;
-            }
-            if (valid0) {
-              if (data.plugins !== void 0) {
-                let data2 = data.plugins;
-                const _errs6 = errors;
-                if (errors === _errs6) {
-                  if (Array.isArray(data2)) {
-                    if (data2.length > 1e4) {
-                      validate27.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
-                      return false;
-                    } else {
-                      var valid2 = true;
-                      const len0 = data2.length;
-                      for (let i0 = 0; i0 < len0; i0++) {
-                        const _errs8 = errors;
-                        if (!validate28(data2[i0], { instancePath: instancePath + "/plugins/" + i0, parentData: data2, parentDataProperty: i0, rootData, dynamicAnchors })) {
-                          vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-                          errors = vErrors.length;
-                        }
-                        var valid2 = _errs8 === errors;
-                        if (!valid2) {
-                          break;
-                        }
-                      }
-                    }
-                  } else {
-                    validate27.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
-                    return false;
-                  }
-                }
-                var valid0 = _errs6 === errors;
-              } else {
-                var valid0 = true;
-              }
-            }
-          }
-        }
-      }
-    } else {
-      validate27.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
-      return false;
-    }
-  }
-  validate27.errors = vErrors;
-  return errors === 0;
-}
-validate27.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-var manifest = validate32;
-var schema45 = { "$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://plugferry.dev/schemas/manifest.schema.json", "title": "Manifest", "description": "manifest.json of a bundle: its exact bytes are what is signed. Every string is printable ASCII, so no field can carry a control character to a terminal or a log.", "type": "object", "additionalProperties": false, "required": ["type", "set", "epoch", "sequence", "audience", "createdAt", "tool", "totalSize", "plugins", "files"], "properties": { "type": { "const": "plugferry.bundle/v1", "description": "Binds the signature to this format." }, "set": { "$ref": "#/$defs/setName", "description": "Name of the plugin set; the receiver keeps a policy and a sequence per set." }, "epoch": { "type": "integer", "minimum": 0, "maximum": 9007199254740991, "description": "Raised by the receiver's root keys to recover from a leaked key." }, "sequence": { "type": "integer", "minimum": 0, "maximum": 9007199254740991, "description": "Grows with every bundle of the set; by default the second of creation." }, "audience": { "type": "array", "maxItems": 32, "uniqueItems": true, "items": { "$ref": "#/$defs/setName" }, "description": "Environments the bundle is meant for. A receiver whose policy names an audience takes only bundles that name it." }, "createdAt": { "$ref": "#/$defs/time" }, "expiresAt": { "$ref": "#/$defs/time" }, "tool": { "$ref": "#/$defs/text", "description": "Name and version of the program that wrote the bundle." }, "totalSize": { "type": "integer", "minimum": 0, "maximum": 1099511627776, "description": "Sum of files[].size in bytes; at most 1 TiB." }, "plugins": { "type": "array", "minItems": 1, "maxItems": 5e3, "items": { "$ref": "#/$defs/manifestPlugin" }, "description": "Ascending by name, then version." }, "resources": { "type": "array", "minItems": 1, "maxItems": 2e3, "items": { "$ref": "#/$defs/manifestResource" }, "description": "WasmPlugin resources that travel along, ascending by name; absent where none do. Importers do not apply them." }, "files": { "type": "array", "minItems": 3, "maxItems": 1e4, "items": { "$ref": "#/$defs/manifestFile" }, "description": "Every entry of the container but manifest.json and signatures/, in container order." } }, "$defs": { "text": { "type": "string", "pattern": "^[\\x20-\\x7e]*$", "maxLength": 1024 }, "setName": { "type": "string", "pattern": "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, "time": { "type": "string", "pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$", "description": "UTC, to the second." }, "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" }, "md5": { "type": "string", "pattern": "^[0-9a-f]{32}$" }, "manifestPlugin": { "type": "object", "additionalProperties": false, "required": ["name", "version", "source", "wasm"], "properties": { "name": { "$ref": "#/$defs/text", "description": "Lower-case letters, digits, '.', '_', '-'; at most 63 characters." }, "version": { "$ref": "#/$defs/text", "description": "Safe as a path segment; at most 64 characters; semver is not demanded." }, "source": { "type": "object", "additionalProperties": false, "required": ["kind", "reference", "digest"], "description": "Where the plugin came from.", "properties": { "kind": { "$ref": "#/$defs/text" }, "reference": { "$ref": "#/$defs/text" }, "digest": { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "Immutable digest of what the reference named." } } }, "wasm": { "$ref": "#/$defs/moduleFacts" } } }, "moduleFacts": { "type": "object", "additionalProperties": false, "required": ["abi", "start", "imports", "exports"], "description": "What the module asks of a gateway, read from its sections without running it.", "properties": { "abi": { "type": "array", "maxItems": 16, "items": { "$ref": "#/$defs/text" }, "description": "Exports named proxy_abi_version_*." }, "start": { "type": "array", "maxItems": 2, "items": { "enum": ["_initialize", "_start"] }, "description": "Start functions that the module exports." }, "toolchain": { "$ref": "#/$defs/text", "description": "From the producers section, when it names one." }, "imports": { "type": "array", "maxItems": 256, "items": { "type": "object", "additionalProperties": false, "required": ["module", "names"], "properties": { "module": { "$ref": "#/$defs/text" }, "names": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } } }, "exports": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } }, "manifestResource": { "type": "object", "additionalProperties": false, "required": ["name", "variables"], "properties": { "name": { "$ref": "#/$defs/text", "description": "metadata.name, which is unique in a bundle; at most 95 characters." }, "variables": { "type": "array", "maxItems": 1e3, "items": { "type": "string", "pattern": "^[A-Z_][A-Z0-9_]{0,127}$" }, "description": "Ascending. Each stands, as ${NAME}, for a secret that did not travel and is given where the resource is rendered." } } }, "manifestFile": { "type": "object", "additionalProperties": false, "required": ["path", "size", "sha256", "md5"], "properties": { "path": { "$ref": "#/$defs/text", "description": "checksums.md5, checksums.sha256, resources/wasmplugins/<name>.yaml, or plugins/<name>/<version>/<file>." }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456 }, "sha256": { "$ref": "#/$defs/sha256" }, "md5": { "$ref": "#/$defs/md5" }, "sameAs": { "$ref": "#/$defs/text", "description": "An earlier path with the same bytes. In a tar the entry is a hard link to it; in a zip the bytes stand again." } } } } };
-var func8 = Object.prototype.hasOwnProperty;
+var manifest = validate33;
+var schema48 = { "$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://plugferry.dev/schemas/manifest.schema.json", "title": "Manifest", "description": "manifest.json of a bundle: its exact bytes are what is signed. Every string is printable ASCII, so no field can carry a control character to a terminal or a log.", "type": "object", "additionalProperties": false, "required": ["type", "set", "epoch", "sequence", "audience", "createdAt", "tool", "totalSize", "plugins", "files"], "properties": { "type": { "const": "plugferry.bundle/v1", "description": "Binds the signature to this format." }, "set": { "$ref": "#/$defs/setName", "description": "Name of the plugin set; the receiver keeps a policy and a sequence per set." }, "epoch": { "type": "integer", "minimum": 0, "maximum": 9007199254740991, "description": "Raised by the receiver's root keys to recover from a leaked key." }, "sequence": { "type": "integer", "minimum": 0, "maximum": 9007199254740991, "description": "Grows with every bundle of the set; by default the second of creation." }, "audience": { "type": "array", "maxItems": 32, "uniqueItems": true, "items": { "$ref": "#/$defs/setName" }, "description": "Environments the bundle is meant for. A receiver whose policy names an audience takes only bundles that name it." }, "createdAt": { "$ref": "#/$defs/time" }, "expiresAt": { "$ref": "#/$defs/time" }, "tool": { "$ref": "#/$defs/text", "description": "Name and version of the program that wrote the bundle." }, "totalSize": { "type": "integer", "minimum": 0, "maximum": 1099511627776, "description": "Sum of files[].size in bytes; at most 1 TiB." }, "plugins": { "type": "array", "minItems": 1, "maxItems": 5e3, "items": { "$ref": "#/$defs/manifestPlugin" }, "description": "Ascending by name, then version." }, "resources": { "type": "array", "minItems": 1, "maxItems": 2e3, "items": { "$ref": "#/$defs/manifestResource" }, "description": "WasmPlugin resources that travel along, ascending by name; absent where none do. Importers do not apply them." }, "files": { "type": "array", "minItems": 3, "maxItems": 1e4, "items": { "$ref": "#/$defs/manifestFile" }, "description": "Every entry of the container but manifest.json and signatures/, in container order." } }, "$defs": { "text": { "type": "string", "pattern": "^[\\x20-\\x7e]*$", "maxLength": 1024 }, "setName": { "type": "string", "pattern": "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, "time": { "type": "string", "pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$", "description": "UTC, to the second." }, "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" }, "md5": { "type": "string", "pattern": "^[0-9a-f]{32}$" }, "manifestPlugin": { "type": "object", "additionalProperties": false, "required": ["name", "version", "source", "wasm"], "properties": { "name": { "$ref": "#/$defs/text", "description": "Lower-case letters, digits, '.', '_', '-'; at most 63 characters." }, "version": { "$ref": "#/$defs/text", "description": "Safe as a path segment; at most 64 characters; semver is not demanded." }, "source": { "type": "object", "additionalProperties": false, "required": ["kind", "reference", "digest"], "description": "Where the plugin came from.", "properties": { "kind": { "$ref": "#/$defs/text" }, "reference": { "$ref": "#/$defs/text" }, "digest": { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "Immutable digest of what the reference named." } } }, "wasm": { "$ref": "#/$defs/moduleFacts" } } }, "moduleFacts": { "type": "object", "additionalProperties": false, "required": ["abi", "start", "imports", "exports"], "description": "What the module asks of a gateway, read from its sections without running it.", "properties": { "abi": { "type": "array", "maxItems": 16, "items": { "$ref": "#/$defs/text" }, "description": "Exports named proxy_abi_version_*." }, "start": { "type": "array", "maxItems": 2, "items": { "enum": ["_initialize", "_start"] }, "description": "Start functions that the module exports." }, "toolchain": { "$ref": "#/$defs/text", "description": "From the producers section, when it names one." }, "imports": { "type": "array", "maxItems": 256, "items": { "type": "object", "additionalProperties": false, "required": ["module", "names"], "properties": { "module": { "$ref": "#/$defs/text" }, "names": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } } }, "exports": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } }, "manifestResource": { "type": "object", "additionalProperties": false, "required": ["name", "variables"], "properties": { "name": { "$ref": "#/$defs/text", "description": "metadata.name, which is unique in a bundle; at most 95 characters." }, "variables": { "type": "array", "maxItems": 1e3, "items": { "type": "string", "pattern": "^[A-Z_][A-Z0-9_]{0,127}$" }, "description": "Ascending. Each stands, as ${NAME}, for a secret that did not travel and is given where the resource is rendered." } } }, "manifestFile": { "type": "object", "additionalProperties": false, "required": ["path", "size", "sha256", "md5"], "properties": { "path": { "$ref": "#/$defs/text", "description": "checksums.md5, checksums.sha256, resources/wasmplugins/<name>.yaml, or plugins/<name>/<version>/<file>." }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456 }, "sha256": { "$ref": "#/$defs/sha256" }, "md5": { "$ref": "#/$defs/md5" }, "sameAs": { "$ref": "#/$defs/text", "description": "An earlier path with the same bytes. In a tar the entry is a hard link to it; in a zip the bytes stand again." } } } } };
 var func0 = require_equal().default;
-var pattern16 = new RegExp("^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$", "u");
-var pattern18 = new RegExp("^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$", "u");
-var pattern25 = new RegExp("^sha256:[0-9a-f]{64}$", "u");
-var schema56 = { "type": "object", "additionalProperties": false, "required": ["abi", "start", "imports", "exports"], "description": "What the module asks of a gateway, read from its sections without running it.", "properties": { "abi": { "type": "array", "maxItems": 16, "items": { "$ref": "#/$defs/text" }, "description": "Exports named proxy_abi_version_*." }, "start": { "type": "array", "maxItems": 2, "items": { "enum": ["_initialize", "_start"] }, "description": "Start functions that the module exports." }, "toolchain": { "$ref": "#/$defs/text", "description": "From the producers section, when it names one." }, "imports": { "type": "array", "maxItems": 256, "items": { "type": "object", "additionalProperties": false, "required": ["module", "names"], "properties": { "module": { "$ref": "#/$defs/text" }, "names": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } } }, "exports": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } };
-function validate34(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+var pattern20 = new RegExp("^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$", "u");
+var pattern27 = new RegExp("^sha256:[0-9a-f]{64}$", "u");
+var schema59 = { "type": "object", "additionalProperties": false, "required": ["abi", "start", "imports", "exports"], "description": "What the module asks of a gateway, read from its sections without running it.", "properties": { "abi": { "type": "array", "maxItems": 16, "items": { "$ref": "#/$defs/text" }, "description": "Exports named proxy_abi_version_*." }, "start": { "type": "array", "maxItems": 2, "items": { "enum": ["_initialize", "_start"] }, "description": "Start functions that the module exports." }, "toolchain": { "$ref": "#/$defs/text", "description": "From the producers section, when it names one." }, "imports": { "type": "array", "maxItems": 256, "items": { "type": "object", "additionalProperties": false, "required": ["module", "names"], "properties": { "module": { "$ref": "#/$defs/text" }, "names": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } } }, "exports": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } };
+function validate35(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate34.evaluated;
+  const evaluated0 = validate35.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -843,13 +2392,13 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.abi === void 0 && (missing0 = "abi") || data.start === void 0 && (missing0 = "start") || data.imports === void 0 && (missing0 = "imports") || data.exports === void 0 && (missing0 = "exports")) {
-        validate34.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate35.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "abi" || key0 === "start" || key0 === "toolchain" || key0 === "imports" || key0 === "exports")) {
-            validate34.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate35.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -861,7 +2410,7 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
             if (errors === _errs2) {
               if (Array.isArray(data0)) {
                 if (data0.length > 16) {
-                  validate34.errors = [{ instancePath: instancePath + "/abi", schemaPath: "#/properties/abi/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
+                  validate35.errors = [{ instancePath: instancePath + "/abi", schemaPath: "#/properties/abi/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
                   return false;
                 } else {
                   var valid1 = true;
@@ -872,17 +2421,17 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
                     const _errs5 = errors;
                     if (errors === _errs5) {
                       if (typeof data1 === "string") {
-                        if (func1(data1) > 1024) {
-                          validate34.errors = [{ instancePath: instancePath + "/abi/" + i0, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                        if (func2(data1) > 1024) {
+                          validate35.errors = [{ instancePath: instancePath + "/abi/" + i0, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                           return false;
                         } else {
-                          if (!pattern10.test(data1)) {
-                            validate34.errors = [{ instancePath: instancePath + "/abi/" + i0, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                          if (!pattern12.test(data1)) {
+                            validate35.errors = [{ instancePath: instancePath + "/abi/" + i0, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                             return false;
                           }
                         }
                       } else {
-                        validate34.errors = [{ instancePath: instancePath + "/abi/" + i0, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                        validate35.errors = [{ instancePath: instancePath + "/abi/" + i0, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                         return false;
                       }
                     }
@@ -893,7 +2442,7 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
                   }
                 }
               } else {
-                validate34.errors = [{ instancePath: instancePath + "/abi", schemaPath: "#/properties/abi/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                validate35.errors = [{ instancePath: instancePath + "/abi", schemaPath: "#/properties/abi/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                 return false;
               }
             }
@@ -908,7 +2457,7 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
               if (errors === _errs7) {
                 if (Array.isArray(data2)) {
                   if (data2.length > 2) {
-                    validate34.errors = [{ instancePath: instancePath + "/start", schemaPath: "#/properties/start/maxItems", keyword: "maxItems", params: { limit: 2 }, message: "must NOT have more than 2 items" }];
+                    validate35.errors = [{ instancePath: instancePath + "/start", schemaPath: "#/properties/start/maxItems", keyword: "maxItems", params: { limit: 2 }, message: "must NOT have more than 2 items" }];
                     return false;
                   } else {
                     var valid3 = true;
@@ -917,7 +2466,7 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
                       let data3 = data2[i1];
                       const _errs9 = errors;
                       if (!(data3 === "_initialize" || data3 === "_start")) {
-                        validate34.errors = [{ instancePath: instancePath + "/start/" + i1, schemaPath: "#/properties/start/items/enum", keyword: "enum", params: { allowedValues: schema56.properties.start.items.enum }, message: "must be equal to one of the allowed values" }];
+                        validate35.errors = [{ instancePath: instancePath + "/start/" + i1, schemaPath: "#/properties/start/items/enum", keyword: "enum", params: { allowedValues: schema59.properties.start.items.enum }, message: "must be equal to one of the allowed values" }];
                         return false;
                       }
                       var valid3 = _errs9 === errors;
@@ -927,7 +2476,7 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
                     }
                   }
                 } else {
-                  validate34.errors = [{ instancePath: instancePath + "/start", schemaPath: "#/properties/start/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                  validate35.errors = [{ instancePath: instancePath + "/start", schemaPath: "#/properties/start/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                   return false;
                 }
               }
@@ -942,17 +2491,17 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
                 const _errs11 = errors;
                 if (errors === _errs11) {
                   if (typeof data4 === "string") {
-                    if (func1(data4) > 1024) {
-                      validate34.errors = [{ instancePath: instancePath + "/toolchain", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                    if (func2(data4) > 1024) {
+                      validate35.errors = [{ instancePath: instancePath + "/toolchain", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                       return false;
                     } else {
-                      if (!pattern10.test(data4)) {
-                        validate34.errors = [{ instancePath: instancePath + "/toolchain", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                      if (!pattern12.test(data4)) {
+                        validate35.errors = [{ instancePath: instancePath + "/toolchain", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                         return false;
                       }
                     }
                   } else {
-                    validate34.errors = [{ instancePath: instancePath + "/toolchain", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    validate35.errors = [{ instancePath: instancePath + "/toolchain", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                     return false;
                   }
                 }
@@ -967,7 +2516,7 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
                   if (errors === _errs13) {
                     if (Array.isArray(data5)) {
                       if (data5.length > 256) {
-                        validate34.errors = [{ instancePath: instancePath + "/imports", schemaPath: "#/properties/imports/maxItems", keyword: "maxItems", params: { limit: 256 }, message: "must NOT have more than 256 items" }];
+                        validate35.errors = [{ instancePath: instancePath + "/imports", schemaPath: "#/properties/imports/maxItems", keyword: "maxItems", params: { limit: 256 }, message: "must NOT have more than 256 items" }];
                         return false;
                       } else {
                         var valid5 = true;
@@ -979,13 +2528,13 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
                             if (data6 && typeof data6 == "object" && !Array.isArray(data6)) {
                               let missing1;
                               if (data6.module === void 0 && (missing1 = "module") || data6.names === void 0 && (missing1 = "names")) {
-                                validate34.errors = [{ instancePath: instancePath + "/imports/" + i2, schemaPath: "#/properties/imports/items/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
+                                validate35.errors = [{ instancePath: instancePath + "/imports/" + i2, schemaPath: "#/properties/imports/items/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
                                 return false;
                               } else {
                                 const _errs17 = errors;
                                 for (const key1 in data6) {
                                   if (!(key1 === "module" || key1 === "names")) {
-                                    validate34.errors = [{ instancePath: instancePath + "/imports/" + i2, schemaPath: "#/properties/imports/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
+                                    validate35.errors = [{ instancePath: instancePath + "/imports/" + i2, schemaPath: "#/properties/imports/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
                                     return false;
                                     break;
                                   }
@@ -997,17 +2546,17 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
                                     const _errs19 = errors;
                                     if (errors === _errs19) {
                                       if (typeof data7 === "string") {
-                                        if (func1(data7) > 1024) {
-                                          validate34.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/module", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                        if (func2(data7) > 1024) {
+                                          validate35.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/module", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                           return false;
                                         } else {
-                                          if (!pattern10.test(data7)) {
-                                            validate34.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/module", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                          if (!pattern12.test(data7)) {
+                                            validate35.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/module", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                             return false;
                                           }
                                         }
                                       } else {
-                                        validate34.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/module", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                        validate35.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/module", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                         return false;
                                       }
                                     }
@@ -1022,7 +2571,7 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
                                       if (errors === _errs21) {
                                         if (Array.isArray(data8)) {
                                           if (data8.length > 4096) {
-                                            validate34.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names", schemaPath: "#/properties/imports/items/properties/names/maxItems", keyword: "maxItems", params: { limit: 4096 }, message: "must NOT have more than 4096 items" }];
+                                            validate35.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names", schemaPath: "#/properties/imports/items/properties/names/maxItems", keyword: "maxItems", params: { limit: 4096 }, message: "must NOT have more than 4096 items" }];
                                             return false;
                                           } else {
                                             var valid8 = true;
@@ -1033,17 +2582,17 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
                                               const _errs24 = errors;
                                               if (errors === _errs24) {
                                                 if (typeof data9 === "string") {
-                                                  if (func1(data9) > 1024) {
-                                                    validate34.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names/" + i3, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                                  if (func2(data9) > 1024) {
+                                                    validate35.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names/" + i3, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                                     return false;
                                                   } else {
-                                                    if (!pattern10.test(data9)) {
-                                                      validate34.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names/" + i3, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                                    if (!pattern12.test(data9)) {
+                                                      validate35.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names/" + i3, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                                       return false;
                                                     }
                                                   }
                                                 } else {
-                                                  validate34.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names/" + i3, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                  validate35.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names/" + i3, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                   return false;
                                                 }
                                               }
@@ -1054,7 +2603,7 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
                                             }
                                           }
                                         } else {
-                                          validate34.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names", schemaPath: "#/properties/imports/items/properties/names/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                          validate35.errors = [{ instancePath: instancePath + "/imports/" + i2 + "/names", schemaPath: "#/properties/imports/items/properties/names/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                                           return false;
                                         }
                                       }
@@ -1066,7 +2615,7 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
                                 }
                               }
                             } else {
-                              validate34.errors = [{ instancePath: instancePath + "/imports/" + i2, schemaPath: "#/properties/imports/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                              validate35.errors = [{ instancePath: instancePath + "/imports/" + i2, schemaPath: "#/properties/imports/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
                               return false;
                             }
                           }
@@ -1077,7 +2626,7 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
                         }
                       }
                     } else {
-                      validate34.errors = [{ instancePath: instancePath + "/imports", schemaPath: "#/properties/imports/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                      validate35.errors = [{ instancePath: instancePath + "/imports", schemaPath: "#/properties/imports/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                       return false;
                     }
                   }
@@ -1092,7 +2641,7 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
                     if (errors === _errs26) {
                       if (Array.isArray(data10)) {
                         if (data10.length > 4096) {
-                          validate34.errors = [{ instancePath: instancePath + "/exports", schemaPath: "#/properties/exports/maxItems", keyword: "maxItems", params: { limit: 4096 }, message: "must NOT have more than 4096 items" }];
+                          validate35.errors = [{ instancePath: instancePath + "/exports", schemaPath: "#/properties/exports/maxItems", keyword: "maxItems", params: { limit: 4096 }, message: "must NOT have more than 4096 items" }];
                           return false;
                         } else {
                           var valid10 = true;
@@ -1103,17 +2652,17 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
                             const _errs29 = errors;
                             if (errors === _errs29) {
                               if (typeof data11 === "string") {
-                                if (func1(data11) > 1024) {
-                                  validate34.errors = [{ instancePath: instancePath + "/exports/" + i4, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                if (func2(data11) > 1024) {
+                                  validate35.errors = [{ instancePath: instancePath + "/exports/" + i4, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                   return false;
                                 } else {
-                                  if (!pattern10.test(data11)) {
-                                    validate34.errors = [{ instancePath: instancePath + "/exports/" + i4, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                  if (!pattern12.test(data11)) {
+                                    validate35.errors = [{ instancePath: instancePath + "/exports/" + i4, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                     return false;
                                   }
                                 }
                               } else {
-                                validate34.errors = [{ instancePath: instancePath + "/exports/" + i4, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                validate35.errors = [{ instancePath: instancePath + "/exports/" + i4, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                 return false;
                               }
                             }
@@ -1124,7 +2673,7 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
                           }
                         }
                       } else {
-                        validate34.errors = [{ instancePath: instancePath + "/exports", schemaPath: "#/properties/exports/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                        validate35.errors = [{ instancePath: instancePath + "/exports", schemaPath: "#/properties/exports/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                         return false;
                       }
                     }
@@ -1139,18 +2688,18 @@ function validate34(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate34.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate35.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate34.errors = vErrors;
+  validate35.errors = vErrors;
   return errors === 0;
 }
-validate34.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate33(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate35.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate34(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate33.evaluated;
+  const evaluated0 = validate34.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1161,13 +2710,13 @@ function validate33(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.name === void 0 && (missing0 = "name") || data.version === void 0 && (missing0 = "version") || data.source === void 0 && (missing0 = "source") || data.wasm === void 0 && (missing0 = "wasm")) {
-        validate33.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate34.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "name" || key0 === "version" || key0 === "source" || key0 === "wasm")) {
-            validate33.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate34.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -1179,17 +2728,17 @@ function validate33(data, { instancePath = "", parentData, parentDataProperty, r
             const _errs3 = errors;
             if (errors === _errs3) {
               if (typeof data0 === "string") {
-                if (func1(data0) > 1024) {
-                  validate33.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                if (func2(data0) > 1024) {
+                  validate34.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                   return false;
                 } else {
-                  if (!pattern10.test(data0)) {
-                    validate33.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                  if (!pattern12.test(data0)) {
+                    validate34.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                     return false;
                   }
                 }
               } else {
-                validate33.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                validate34.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                 return false;
               }
             }
@@ -1204,17 +2753,17 @@ function validate33(data, { instancePath = "", parentData, parentDataProperty, r
               const _errs6 = errors;
               if (errors === _errs6) {
                 if (typeof data1 === "string") {
-                  if (func1(data1) > 1024) {
-                    validate33.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                  if (func2(data1) > 1024) {
+                    validate34.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                     return false;
                   } else {
-                    if (!pattern10.test(data1)) {
-                      validate33.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                    if (!pattern12.test(data1)) {
+                      validate34.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                       return false;
                     }
                   }
                 } else {
-                  validate33.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  validate34.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                   return false;
                 }
               }
@@ -1230,13 +2779,13 @@ function validate33(data, { instancePath = "", parentData, parentDataProperty, r
                   if (data2 && typeof data2 == "object" && !Array.isArray(data2)) {
                     let missing1;
                     if (data2.kind === void 0 && (missing1 = "kind") || data2.reference === void 0 && (missing1 = "reference") || data2.digest === void 0 && (missing1 = "digest")) {
-                      validate33.errors = [{ instancePath: instancePath + "/source", schemaPath: "#/properties/source/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
+                      validate34.errors = [{ instancePath: instancePath + "/source", schemaPath: "#/properties/source/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
                       return false;
                     } else {
                       const _errs10 = errors;
                       for (const key1 in data2) {
                         if (!(key1 === "kind" || key1 === "reference" || key1 === "digest")) {
-                          validate33.errors = [{ instancePath: instancePath + "/source", schemaPath: "#/properties/source/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
+                          validate34.errors = [{ instancePath: instancePath + "/source", schemaPath: "#/properties/source/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
                           return false;
                           break;
                         }
@@ -1248,17 +2797,17 @@ function validate33(data, { instancePath = "", parentData, parentDataProperty, r
                           const _errs12 = errors;
                           if (errors === _errs12) {
                             if (typeof data3 === "string") {
-                              if (func1(data3) > 1024) {
-                                validate33.errors = [{ instancePath: instancePath + "/source/kind", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                              if (func2(data3) > 1024) {
+                                validate34.errors = [{ instancePath: instancePath + "/source/kind", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                 return false;
                               } else {
-                                if (!pattern10.test(data3)) {
-                                  validate33.errors = [{ instancePath: instancePath + "/source/kind", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                if (!pattern12.test(data3)) {
+                                  validate34.errors = [{ instancePath: instancePath + "/source/kind", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                   return false;
                                 }
                               }
                             } else {
-                              validate33.errors = [{ instancePath: instancePath + "/source/kind", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                              validate34.errors = [{ instancePath: instancePath + "/source/kind", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                               return false;
                             }
                           }
@@ -1273,17 +2822,17 @@ function validate33(data, { instancePath = "", parentData, parentDataProperty, r
                             const _errs15 = errors;
                             if (errors === _errs15) {
                               if (typeof data4 === "string") {
-                                if (func1(data4) > 1024) {
-                                  validate33.errors = [{ instancePath: instancePath + "/source/reference", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                if (func2(data4) > 1024) {
+                                  validate34.errors = [{ instancePath: instancePath + "/source/reference", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                   return false;
                                 } else {
-                                  if (!pattern10.test(data4)) {
-                                    validate33.errors = [{ instancePath: instancePath + "/source/reference", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                  if (!pattern12.test(data4)) {
+                                    validate34.errors = [{ instancePath: instancePath + "/source/reference", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                     return false;
                                   }
                                 }
                               } else {
-                                validate33.errors = [{ instancePath: instancePath + "/source/reference", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                validate34.errors = [{ instancePath: instancePath + "/source/reference", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                 return false;
                               }
                             }
@@ -1297,12 +2846,12 @@ function validate33(data, { instancePath = "", parentData, parentDataProperty, r
                               const _errs17 = errors;
                               if (errors === _errs17) {
                                 if (typeof data5 === "string") {
-                                  if (!pattern25.test(data5)) {
-                                    validate33.errors = [{ instancePath: instancePath + "/source/digest", schemaPath: "#/properties/source/properties/digest/pattern", keyword: "pattern", params: { pattern: "^sha256:[0-9a-f]{64}$" }, message: 'must match pattern "^sha256:[0-9a-f]{64}$"' }];
+                                  if (!pattern27.test(data5)) {
+                                    validate34.errors = [{ instancePath: instancePath + "/source/digest", schemaPath: "#/properties/source/properties/digest/pattern", keyword: "pattern", params: { pattern: "^sha256:[0-9a-f]{64}$" }, message: 'must match pattern "^sha256:[0-9a-f]{64}$"' }];
                                     return false;
                                   }
                                 } else {
-                                  validate33.errors = [{ instancePath: instancePath + "/source/digest", schemaPath: "#/properties/source/properties/digest/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                  validate34.errors = [{ instancePath: instancePath + "/source/digest", schemaPath: "#/properties/source/properties/digest/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                   return false;
                                 }
                               }
@@ -1315,7 +2864,7 @@ function validate33(data, { instancePath = "", parentData, parentDataProperty, r
                       }
                     }
                   } else {
-                    validate33.errors = [{ instancePath: instancePath + "/source", schemaPath: "#/properties/source/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                    validate34.errors = [{ instancePath: instancePath + "/source", schemaPath: "#/properties/source/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
                     return false;
                   }
                 }
@@ -1326,8 +2875,8 @@ function validate33(data, { instancePath = "", parentData, parentDataProperty, r
               if (valid0) {
                 if (data.wasm !== void 0) {
                   const _errs19 = errors;
-                  if (!validate34(data.wasm, { instancePath: instancePath + "/wasm", parentData: data, parentDataProperty: "wasm", rootData, dynamicAnchors })) {
-                    vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+                  if (!validate35(data.wasm, { instancePath: instancePath + "/wasm", parentData: data, parentDataProperty: "wasm", rootData, dynamicAnchors })) {
+                    vErrors = vErrors === null ? validate35.errors : vErrors.concat(validate35.errors);
                     errors = vErrors.length;
                   }
                   var valid0 = _errs19 === errors;
@@ -1340,19 +2889,19 @@ function validate33(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate33.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate34.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate33.errors = vErrors;
+  validate34.errors = vErrors;
   return errors === 0;
 }
-validate33.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-var pattern32 = new RegExp("^[A-Z_][A-Z0-9_]{0,127}$", "u");
-function validate37(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate34.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+var pattern34 = new RegExp("^[A-Z_][A-Z0-9_]{0,127}$", "u");
+function validate38(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate37.evaluated;
+  const evaluated0 = validate38.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1363,13 +2912,13 @@ function validate37(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.name === void 0 && (missing0 = "name") || data.variables === void 0 && (missing0 = "variables")) {
-        validate37.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate38.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "name" || key0 === "variables")) {
-            validate37.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate38.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -1381,17 +2930,17 @@ function validate37(data, { instancePath = "", parentData, parentDataProperty, r
             const _errs3 = errors;
             if (errors === _errs3) {
               if (typeof data0 === "string") {
-                if (func1(data0) > 1024) {
-                  validate37.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                if (func2(data0) > 1024) {
+                  validate38.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                   return false;
                 } else {
-                  if (!pattern10.test(data0)) {
-                    validate37.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                  if (!pattern12.test(data0)) {
+                    validate38.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                     return false;
                   }
                 }
               } else {
-                validate37.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                validate38.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                 return false;
               }
             }
@@ -1406,7 +2955,7 @@ function validate37(data, { instancePath = "", parentData, parentDataProperty, r
               if (errors === _errs5) {
                 if (Array.isArray(data1)) {
                   if (data1.length > 1e3) {
-                    validate37.errors = [{ instancePath: instancePath + "/variables", schemaPath: "#/properties/variables/maxItems", keyword: "maxItems", params: { limit: 1e3 }, message: "must NOT have more than 1000 items" }];
+                    validate38.errors = [{ instancePath: instancePath + "/variables", schemaPath: "#/properties/variables/maxItems", keyword: "maxItems", params: { limit: 1e3 }, message: "must NOT have more than 1000 items" }];
                     return false;
                   } else {
                     var valid2 = true;
@@ -1416,12 +2965,12 @@ function validate37(data, { instancePath = "", parentData, parentDataProperty, r
                       const _errs7 = errors;
                       if (errors === _errs7) {
                         if (typeof data2 === "string") {
-                          if (!pattern32.test(data2)) {
-                            validate37.errors = [{ instancePath: instancePath + "/variables/" + i0, schemaPath: "#/properties/variables/items/pattern", keyword: "pattern", params: { pattern: "^[A-Z_][A-Z0-9_]{0,127}$" }, message: 'must match pattern "^[A-Z_][A-Z0-9_]{0,127}$"' }];
+                          if (!pattern34.test(data2)) {
+                            validate38.errors = [{ instancePath: instancePath + "/variables/" + i0, schemaPath: "#/properties/variables/items/pattern", keyword: "pattern", params: { pattern: "^[A-Z_][A-Z0-9_]{0,127}$" }, message: 'must match pattern "^[A-Z_][A-Z0-9_]{0,127}$"' }];
                             return false;
                           }
                         } else {
-                          validate37.errors = [{ instancePath: instancePath + "/variables/" + i0, schemaPath: "#/properties/variables/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                          validate38.errors = [{ instancePath: instancePath + "/variables/" + i0, schemaPath: "#/properties/variables/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                           return false;
                         }
                       }
@@ -1432,7 +2981,7 @@ function validate37(data, { instancePath = "", parentData, parentDataProperty, r
                     }
                   }
                 } else {
-                  validate37.errors = [{ instancePath: instancePath + "/variables", schemaPath: "#/properties/variables/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                  validate38.errors = [{ instancePath: instancePath + "/variables", schemaPath: "#/properties/variables/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                   return false;
                 }
               }
@@ -1444,18 +2993,18 @@ function validate37(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate37.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate38.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate37.errors = vErrors;
+  validate38.errors = vErrors;
   return errors === 0;
 }
-validate37.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate39(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate38.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate40(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate39.evaluated;
+  const evaluated0 = validate40.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1466,13 +3015,13 @@ function validate39(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.path === void 0 && (missing0 = "path") || data.size === void 0 && (missing0 = "size") || data.sha256 === void 0 && (missing0 = "sha256") || data.md5 === void 0 && (missing0 = "md5")) {
-        validate39.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate40.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "path" || key0 === "size" || key0 === "sha256" || key0 === "md5" || key0 === "sameAs")) {
-            validate39.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate40.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -1484,17 +3033,17 @@ function validate39(data, { instancePath = "", parentData, parentDataProperty, r
             const _errs3 = errors;
             if (errors === _errs3) {
               if (typeof data0 === "string") {
-                if (func1(data0) > 1024) {
-                  validate39.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                if (func2(data0) > 1024) {
+                  validate40.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                   return false;
                 } else {
-                  if (!pattern10.test(data0)) {
-                    validate39.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                  if (!pattern12.test(data0)) {
+                    validate40.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                     return false;
                   }
                 }
               } else {
-                validate39.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                validate40.errors = [{ instancePath: instancePath + "/path", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                 return false;
               }
             }
@@ -1507,17 +3056,17 @@ function validate39(data, { instancePath = "", parentData, parentDataProperty, r
               let data1 = data.size;
               const _errs5 = errors;
               if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
-                validate39.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                validate40.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                 return false;
               }
               if (errors === _errs5) {
                 if (typeof data1 == "number" && isFinite(data1)) {
                   if (data1 > 268435456 || isNaN(data1)) {
-                    validate39.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/maximum", keyword: "maximum", params: { comparison: "<=", limit: 268435456 }, message: "must be <= 268435456" }];
+                    validate40.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/maximum", keyword: "maximum", params: { comparison: "<=", limit: 268435456 }, message: "must be <= 268435456" }];
                     return false;
                   } else {
                     if (data1 < 0 || isNaN(data1)) {
-                      validate39.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                      validate40.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                       return false;
                     }
                   }
@@ -1534,12 +3083,12 @@ function validate39(data, { instancePath = "", parentData, parentDataProperty, r
                 const _errs8 = errors;
                 if (errors === _errs8) {
                   if (typeof data2 === "string") {
-                    if (!pattern9.test(data2)) {
-                      validate39.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                    if (!pattern11.test(data2)) {
+                      validate40.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                       return false;
                     }
                   } else {
-                    validate39.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    validate40.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                     return false;
                   }
                 }
@@ -1554,12 +3103,12 @@ function validate39(data, { instancePath = "", parentData, parentDataProperty, r
                   const _errs11 = errors;
                   if (errors === _errs11) {
                     if (typeof data3 === "string") {
-                      if (!pattern14.test(data3)) {
-                        validate39.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{32}$" }, message: 'must match pattern "^[0-9a-f]{32}$"' }];
+                      if (!pattern16.test(data3)) {
+                        validate40.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{32}$" }, message: 'must match pattern "^[0-9a-f]{32}$"' }];
                         return false;
                       }
                     } else {
-                      validate39.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      validate40.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                       return false;
                     }
                   }
@@ -1574,17 +3123,17 @@ function validate39(data, { instancePath = "", parentData, parentDataProperty, r
                     const _errs14 = errors;
                     if (errors === _errs14) {
                       if (typeof data4 === "string") {
-                        if (func1(data4) > 1024) {
-                          validate39.errors = [{ instancePath: instancePath + "/sameAs", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                        if (func2(data4) > 1024) {
+                          validate40.errors = [{ instancePath: instancePath + "/sameAs", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                           return false;
                         } else {
-                          if (!pattern10.test(data4)) {
-                            validate39.errors = [{ instancePath: instancePath + "/sameAs", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                          if (!pattern12.test(data4)) {
+                            validate40.errors = [{ instancePath: instancePath + "/sameAs", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                             return false;
                           }
                         }
                       } else {
-                        validate39.errors = [{ instancePath: instancePath + "/sameAs", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                        validate40.errors = [{ instancePath: instancePath + "/sameAs", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                         return false;
                       }
                     }
@@ -1599,19 +3148,19 @@ function validate39(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate39.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate40.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate39.errors = vErrors;
+  validate40.errors = vErrors;
   return errors === 0;
 }
-validate39.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate32(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate40.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate33(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   ;
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate32.evaluated;
+  const evaluated0 = validate33.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1622,13 +3171,13 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.type === void 0 && (missing0 = "type") || data.set === void 0 && (missing0 = "set") || data.epoch === void 0 && (missing0 = "epoch") || data.sequence === void 0 && (missing0 = "sequence") || data.audience === void 0 && (missing0 = "audience") || data.createdAt === void 0 && (missing0 = "createdAt") || data.tool === void 0 && (missing0 = "tool") || data.totalSize === void 0 && (missing0 = "totalSize") || data.plugins === void 0 && (missing0 = "plugins") || data.files === void 0 && (missing0 = "files")) {
-        validate32.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate33.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
-          if (!func8.call(schema45.properties, key0)) {
-            validate32.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+          if (!func1.call(schema48.properties, key0)) {
+            validate33.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -1637,7 +3186,7 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
           if (data.type !== void 0) {
             const _errs2 = errors;
             if ("plugferry.bundle/v1" !== data.type) {
-              validate32.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.bundle/v1" }, message: "must be equal to constant" }];
+              validate33.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.bundle/v1" }, message: "must be equal to constant" }];
               return false;
             }
             var valid0 = _errs2 === errors;
@@ -1651,12 +3200,12 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
               const _errs4 = errors;
               if (errors === _errs4) {
                 if (typeof data1 === "string") {
-                  if (!pattern16.test(data1)) {
-                    validate32.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/setName/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
+                  if (!pattern4.test(data1)) {
+                    validate33.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/setName/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
                     return false;
                   }
                 } else {
-                  validate32.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/setName/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  validate33.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/setName/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                   return false;
                 }
               }
@@ -1669,17 +3218,17 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
                 let data2 = data.epoch;
                 const _errs6 = errors;
                 if (!(typeof data2 == "number" && (!(data2 % 1) && !isNaN(data2)) && isFinite(data2))) {
-                  validate32.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                  validate33.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                   return false;
                 }
                 if (errors === _errs6) {
                   if (typeof data2 == "number" && isFinite(data2)) {
                     if (data2 > 9007199254740991 || isNaN(data2)) {
-                      validate32.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                      validate33.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
                       return false;
                     } else {
                       if (data2 < 0 || isNaN(data2)) {
-                        validate32.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                        validate33.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                         return false;
                       }
                     }
@@ -1694,17 +3243,17 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
                   let data3 = data.sequence;
                   const _errs8 = errors;
                   if (!(typeof data3 == "number" && (!(data3 % 1) && !isNaN(data3)) && isFinite(data3))) {
-                    validate32.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/properties/sequence/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                    validate33.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/properties/sequence/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                     return false;
                   }
                   if (errors === _errs8) {
                     if (typeof data3 == "number" && isFinite(data3)) {
                       if (data3 > 9007199254740991 || isNaN(data3)) {
-                        validate32.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/properties/sequence/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                        validate33.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/properties/sequence/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
                         return false;
                       } else {
                         if (data3 < 0 || isNaN(data3)) {
-                          validate32.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/properties/sequence/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                          validate33.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/properties/sequence/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                           return false;
                         }
                       }
@@ -1721,7 +3270,7 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
                     if (errors === _errs10) {
                       if (Array.isArray(data4)) {
                         if (data4.length > 32) {
-                          validate32.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/properties/audience/maxItems", keyword: "maxItems", params: { limit: 32 }, message: "must NOT have more than 32 items" }];
+                          validate33.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/properties/audience/maxItems", keyword: "maxItems", params: { limit: 32 }, message: "must NOT have more than 32 items" }];
                           return false;
                         } else {
                           var valid2 = true;
@@ -1732,12 +3281,12 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
                             const _errs13 = errors;
                             if (errors === _errs13) {
                               if (typeof data5 === "string") {
-                                if (!pattern16.test(data5)) {
-                                  validate32.errors = [{ instancePath: instancePath + "/audience/" + i0, schemaPath: "#/$defs/setName/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
+                                if (!pattern4.test(data5)) {
+                                  validate33.errors = [{ instancePath: instancePath + "/audience/" + i0, schemaPath: "#/$defs/setName/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
                                   return false;
                                 }
                               } else {
-                                validate32.errors = [{ instancePath: instancePath + "/audience/" + i0, schemaPath: "#/$defs/setName/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                validate33.errors = [{ instancePath: instancePath + "/audience/" + i0, schemaPath: "#/$defs/setName/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                 return false;
                               }
                             }
@@ -1753,7 +3302,7 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
                               outer0: for (; i1--; ) {
                                 for (j0 = i1; j0--; ) {
                                   if (func0(data4[i1], data4[j0])) {
-                                    validate32.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/properties/audience/uniqueItems", keyword: "uniqueItems", params: { i: i1, j: j0 }, message: "must NOT have duplicate items (items ## " + j0 + " and " + i1 + " are identical)" }];
+                                    validate33.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/properties/audience/uniqueItems", keyword: "uniqueItems", params: { i: i1, j: j0 }, message: "must NOT have duplicate items (items ## " + j0 + " and " + i1 + " are identical)" }];
                                     return false;
                                     break outer0;
                                   }
@@ -1763,7 +3312,7 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
                           }
                         }
                       } else {
-                        validate32.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/properties/audience/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                        validate33.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/properties/audience/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                         return false;
                       }
                     }
@@ -1778,12 +3327,12 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
                       const _errs16 = errors;
                       if (errors === _errs16) {
                         if (typeof data6 === "string") {
-                          if (!pattern18.test(data6)) {
-                            validate32.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                          if (!pattern20.test(data6)) {
+                            validate33.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
                             return false;
                           }
                         } else {
-                          validate32.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                          validate33.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                           return false;
                         }
                       }
@@ -1798,12 +3347,12 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
                         const _errs19 = errors;
                         if (errors === _errs19) {
                           if (typeof data7 === "string") {
-                            if (!pattern18.test(data7)) {
-                              validate32.errors = [{ instancePath: instancePath + "/expiresAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                            if (!pattern20.test(data7)) {
+                              validate33.errors = [{ instancePath: instancePath + "/expiresAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
                               return false;
                             }
                           } else {
-                            validate32.errors = [{ instancePath: instancePath + "/expiresAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                            validate33.errors = [{ instancePath: instancePath + "/expiresAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                             return false;
                           }
                         }
@@ -1818,17 +3367,17 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
                           const _errs22 = errors;
                           if (errors === _errs22) {
                             if (typeof data8 === "string") {
-                              if (func1(data8) > 1024) {
-                                validate32.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                              if (func2(data8) > 1024) {
+                                validate33.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                 return false;
                               } else {
-                                if (!pattern10.test(data8)) {
-                                  validate32.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                if (!pattern12.test(data8)) {
+                                  validate33.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                   return false;
                                 }
                               }
                             } else {
-                              validate32.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                              validate33.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                               return false;
                             }
                           }
@@ -1841,17 +3390,17 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
                             let data9 = data.totalSize;
                             const _errs24 = errors;
                             if (!(typeof data9 == "number" && (!(data9 % 1) && !isNaN(data9)) && isFinite(data9))) {
-                              validate32.errors = [{ instancePath: instancePath + "/totalSize", schemaPath: "#/properties/totalSize/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                              validate33.errors = [{ instancePath: instancePath + "/totalSize", schemaPath: "#/properties/totalSize/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                               return false;
                             }
                             if (errors === _errs24) {
                               if (typeof data9 == "number" && isFinite(data9)) {
                                 if (data9 > 1099511627776 || isNaN(data9)) {
-                                  validate32.errors = [{ instancePath: instancePath + "/totalSize", schemaPath: "#/properties/totalSize/maximum", keyword: "maximum", params: { comparison: "<=", limit: 1099511627776 }, message: "must be <= 1099511627776" }];
+                                  validate33.errors = [{ instancePath: instancePath + "/totalSize", schemaPath: "#/properties/totalSize/maximum", keyword: "maximum", params: { comparison: "<=", limit: 1099511627776 }, message: "must be <= 1099511627776" }];
                                   return false;
                                 } else {
                                   if (data9 < 0 || isNaN(data9)) {
-                                    validate32.errors = [{ instancePath: instancePath + "/totalSize", schemaPath: "#/properties/totalSize/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                                    validate33.errors = [{ instancePath: instancePath + "/totalSize", schemaPath: "#/properties/totalSize/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                                     return false;
                                   }
                                 }
@@ -1868,19 +3417,19 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
                               if (errors === _errs26) {
                                 if (Array.isArray(data10)) {
                                   if (data10.length > 5e3) {
-                                    validate32.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/maxItems", keyword: "maxItems", params: { limit: 5e3 }, message: "must NOT have more than 5000 items" }];
+                                    validate33.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/maxItems", keyword: "maxItems", params: { limit: 5e3 }, message: "must NOT have more than 5000 items" }];
                                     return false;
                                   } else {
                                     if (data10.length < 1) {
-                                      validate32.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                      validate33.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                       return false;
                                     } else {
                                       var valid8 = true;
                                       const len1 = data10.length;
                                       for (let i2 = 0; i2 < len1; i2++) {
                                         const _errs28 = errors;
-                                        if (!validate33(data10[i2], { instancePath: instancePath + "/plugins/" + i2, parentData: data10, parentDataProperty: i2, rootData, dynamicAnchors })) {
-                                          vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+                                        if (!validate34(data10[i2], { instancePath: instancePath + "/plugins/" + i2, parentData: data10, parentDataProperty: i2, rootData, dynamicAnchors })) {
+                                          vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
                                           errors = vErrors.length;
                                         }
                                         var valid8 = _errs28 === errors;
@@ -1891,7 +3440,7 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
                                     }
                                   }
                                 } else {
-                                  validate32.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                  validate33.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                                   return false;
                                 }
                               }
@@ -1906,19 +3455,19 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
                                 if (errors === _errs29) {
                                   if (Array.isArray(data12)) {
                                     if (data12.length > 2e3) {
-                                      validate32.errors = [{ instancePath: instancePath + "/resources", schemaPath: "#/properties/resources/maxItems", keyword: "maxItems", params: { limit: 2e3 }, message: "must NOT have more than 2000 items" }];
+                                      validate33.errors = [{ instancePath: instancePath + "/resources", schemaPath: "#/properties/resources/maxItems", keyword: "maxItems", params: { limit: 2e3 }, message: "must NOT have more than 2000 items" }];
                                       return false;
                                     } else {
                                       if (data12.length < 1) {
-                                        validate32.errors = [{ instancePath: instancePath + "/resources", schemaPath: "#/properties/resources/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                        validate33.errors = [{ instancePath: instancePath + "/resources", schemaPath: "#/properties/resources/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                         return false;
                                       } else {
                                         var valid9 = true;
                                         const len2 = data12.length;
                                         for (let i3 = 0; i3 < len2; i3++) {
                                           const _errs31 = errors;
-                                          if (!validate37(data12[i3], { instancePath: instancePath + "/resources/" + i3, parentData: data12, parentDataProperty: i3, rootData, dynamicAnchors })) {
-                                            vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
+                                          if (!validate38(data12[i3], { instancePath: instancePath + "/resources/" + i3, parentData: data12, parentDataProperty: i3, rootData, dynamicAnchors })) {
+                                            vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
                                             errors = vErrors.length;
                                           }
                                           var valid9 = _errs31 === errors;
@@ -1929,7 +3478,7 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
                                       }
                                     }
                                   } else {
-                                    validate32.errors = [{ instancePath: instancePath + "/resources", schemaPath: "#/properties/resources/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                    validate33.errors = [{ instancePath: instancePath + "/resources", schemaPath: "#/properties/resources/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                                     return false;
                                   }
                                 }
@@ -1944,19 +3493,19 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
                                   if (errors === _errs32) {
                                     if (Array.isArray(data14)) {
                                       if (data14.length > 1e4) {
-                                        validate32.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
+                                        validate33.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
                                         return false;
                                       } else {
                                         if (data14.length < 3) {
-                                          validate32.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/minItems", keyword: "minItems", params: { limit: 3 }, message: "must NOT have fewer than 3 items" }];
+                                          validate33.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/minItems", keyword: "minItems", params: { limit: 3 }, message: "must NOT have fewer than 3 items" }];
                                           return false;
                                         } else {
                                           var valid10 = true;
                                           const len3 = data14.length;
                                           for (let i4 = 0; i4 < len3; i4++) {
                                             const _errs34 = errors;
-                                            if (!validate39(data14[i4], { instancePath: instancePath + "/files/" + i4, parentData: data14, parentDataProperty: i4, rootData, dynamicAnchors })) {
-                                              vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
+                                            if (!validate40(data14[i4], { instancePath: instancePath + "/files/" + i4, parentData: data14, parentDataProperty: i4, rootData, dynamicAnchors })) {
+                                              vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
                                               errors = vErrors.length;
                                             }
                                             var valid10 = _errs34 === errors;
@@ -1967,7 +3516,7 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
                                         }
                                       }
                                     } else {
-                                      validate32.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                      validate33.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                                       return false;
                                     }
                                   }
@@ -1989,22 +3538,22 @@ function validate32(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate32.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate33.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate32.errors = vErrors;
+  validate33.errors = vErrors;
   return errors === 0;
 }
-validate32.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-var progress = validate41;
-var schema70 = { "title": "StepEvent", "description": "Where a step is: when it begins, then every second, and when it is over.", "type": "object", "additionalProperties": false, "required": ["type", "step", "done", "seconds"], "properties": { "type": { "const": "progress" }, "step": { "enum": ["read", "download", "pack", "sign", "verify", "unpack", "upload", "split", "parity", "join"] }, "done": { "type": "integer", "minimum": 0, "description": "Bytes." }, "total": { "type": "integer", "minimum": 0, "description": "Bytes; absent while nobody knows." }, "seconds": { "type": "number", "minimum": 0, "description": "Since the step began." }, "bytesPerSecond": { "type": "integer", "minimum": 0, "description": "Over the last ten seconds." }, "secondsLeft": { "type": "integer", "minimum": 0 }, "over": { "const": true, "description": "Set in the last event of a step that came to its end." } } };
-var pattern37 = new RegExp("^E_[A-Z_]+$", "u");
-function validate41(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate33.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+var progress = validate42;
+var schema73 = { "title": "StepEvent", "description": "Where a step is: when it begins, then every second, and when it is over.", "type": "object", "additionalProperties": false, "required": ["type", "step", "done", "seconds"], "properties": { "type": { "const": "progress" }, "step": { "enum": ["read", "download", "pack", "sign", "verify", "unpack", "upload", "split", "parity", "join"] }, "done": { "type": "integer", "minimum": 0, "description": "Bytes." }, "total": { "type": "integer", "minimum": 0, "description": "Bytes; absent while nobody knows." }, "seconds": { "type": "number", "minimum": 0, "description": "Since the step began." }, "bytesPerSecond": { "type": "integer", "minimum": 0, "description": "Over the last ten seconds." }, "secondsLeft": { "type": "integer", "minimum": 0 }, "over": { "const": true, "description": "Set in the last event of a step that came to its end." } } };
+var pattern39 = new RegExp("^E_[A-Z_]+$", "u");
+function validate42(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   ;
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate41.evaluated;
+  const evaluated0 = validate42.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2062,7 +3611,7 @@ function validate41(data, { instancePath = "", parentData, parentDataProperty, r
               let data1 = data.step;
               const _errs6 = errors;
               if (!(data1 === "read" || data1 === "download" || data1 === "pack" || data1 === "sign" || data1 === "verify" || data1 === "unpack" || data1 === "upload" || data1 === "split" || data1 === "parity" || data1 === "join")) {
-                const err3 = { instancePath: instancePath + "/step", schemaPath: "#/$defs/progress/properties/step/enum", keyword: "enum", params: { allowedValues: schema70.properties.step.enum }, message: "must be equal to one of the allowed values" };
+                const err3 = { instancePath: instancePath + "/step", schemaPath: "#/$defs/progress/properties/step/enum", keyword: "enum", params: { allowedValues: schema73.properties.step.enum }, message: "must be equal to one of the allowed values" };
                 if (vErrors === null) {
                   vErrors = [err3];
                 } else {
@@ -2481,7 +4030,7 @@ function validate41(data, { instancePath = "", parentData, parentDataProperty, r
                   const _errs37 = errors;
                   if (errors === _errs37) {
                     if (typeof data13 === "string") {
-                      if (!pattern37.test(data13)) {
+                      if (!pattern39.test(data13)) {
                         const err29 = { instancePath: instancePath + "/code", schemaPath: "#/$defs/error/properties/code/pattern", keyword: "pattern", params: { pattern: "^E_[A-Z_]+$" }, message: 'must match pattern "^E_[A-Z_]+$"' };
                         if (vErrors === null) {
                           vErrors = [err29];
@@ -2768,7 +4317,7 @@ function validate41(data, { instancePath = "", parentData, parentDataProperty, r
       vErrors.push(err46);
     }
     errors++;
-    validate41.errors = vErrors;
+    validate42.errors = vErrors;
     return false;
   } else {
     errors = _errs0;
@@ -2780,17 +4329,17 @@ function validate41(data, { instancePath = "", parentData, parentDataProperty, r
       }
     }
   }
-  validate41.errors = vErrors;
+  validate42.errors = vErrors;
   evaluated0.props = props0;
   return errors === 0;
 }
-validate41.evaluated = { "dynamicProps": true, "dynamicItems": false };
-var release = validate42;
-var schema79 = { "description": "How the release came to be.", "type": "object", "additionalProperties": false, "required": ["kind"], "properties": { "kind": { "enum": ["import", "adopted", "alias"] }, "mode": { "enum": ["merge", "replace"] }, "bundle": { "type": "object", "additionalProperties": false, "required": ["manifestSha256", "set", "epoch", "sequence", "createdAt"], "properties": { "manifestSha256": { "$ref": "#/$defs/sha256" }, "set": { "$ref": "#/$defs/text" }, "epoch": { "type": "integer", "minimum": 0 }, "sequence": { "type": "integer", "minimum": 0 }, "createdAt": { "$ref": "#/$defs/time" } } }, "signers": { "description": "Keys whose signatures verified; empty for a bundle taken with --insecure-skip-signature.", "type": "array", "maxItems": 16, "items": { "type": "object", "additionalProperties": false, "required": ["keyId"], "properties": { "keyId": { "$ref": "#/$defs/sha256" }, "name": { "$ref": "#/$defs/text" }, "role": { "$ref": "#/$defs/text" } } } }, "unsigned": { "type": "boolean", "description": "True when the signature check was skipped." }, "downgrade": { "type": "boolean", "description": "True when the bundle was older than one of its set seen before, and --allow-downgrade let it in." }, "warnings": { "type": "array", "maxItems": 1e3, "items": { "$ref": "#/$defs/text" } } } };
-function validate43(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate42.evaluated = { "dynamicProps": true, "dynamicItems": false };
+var release = validate43;
+var schema82 = { "description": "How the release came to be.", "type": "object", "additionalProperties": false, "required": ["kind"], "properties": { "kind": { "enum": ["import", "adopted", "alias"] }, "mode": { "enum": ["merge", "replace"] }, "bundle": { "type": "object", "additionalProperties": false, "required": ["manifestSha256", "set", "epoch", "sequence", "createdAt"], "properties": { "manifestSha256": { "$ref": "#/$defs/sha256" }, "set": { "$ref": "#/$defs/text" }, "epoch": { "type": "integer", "minimum": 0 }, "sequence": { "type": "integer", "minimum": 0 }, "createdAt": { "$ref": "#/$defs/time" } } }, "signers": { "description": "Keys whose signatures verified; empty for a bundle taken with --insecure-skip-signature.", "type": "array", "maxItems": 16, "items": { "type": "object", "additionalProperties": false, "required": ["keyId"], "properties": { "keyId": { "$ref": "#/$defs/sha256" }, "name": { "$ref": "#/$defs/text" }, "role": { "$ref": "#/$defs/text" } } } }, "unsigned": { "type": "boolean", "description": "True when the signature check was skipped." }, "downgrade": { "type": "boolean", "description": "True when the bundle was older than one of its set seen before, and --allow-downgrade let it in." }, "warnings": { "type": "array", "maxItems": 1e3, "items": { "$ref": "#/$defs/text" } } } };
+function validate44(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate43.evaluated;
+  const evaluated0 = validate44.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2801,13 +4350,13 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.kind === void 0 && (missing0 = "kind")) {
-        validate43.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate44.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "kind" || key0 === "mode" || key0 === "bundle" || key0 === "signers" || key0 === "unsigned" || key0 === "downgrade" || key0 === "warnings")) {
-            validate43.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate44.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -2817,7 +4366,7 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
             let data0 = data.kind;
             const _errs2 = errors;
             if (!(data0 === "import" || data0 === "adopted" || data0 === "alias")) {
-              validate43.errors = [{ instancePath: instancePath + "/kind", schemaPath: "#/properties/kind/enum", keyword: "enum", params: { allowedValues: schema79.properties.kind.enum }, message: "must be equal to one of the allowed values" }];
+              validate44.errors = [{ instancePath: instancePath + "/kind", schemaPath: "#/properties/kind/enum", keyword: "enum", params: { allowedValues: schema82.properties.kind.enum }, message: "must be equal to one of the allowed values" }];
               return false;
             }
             var valid0 = _errs2 === errors;
@@ -2829,7 +4378,7 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
               let data1 = data.mode;
               const _errs3 = errors;
               if (!(data1 === "merge" || data1 === "replace")) {
-                validate43.errors = [{ instancePath: instancePath + "/mode", schemaPath: "#/properties/mode/enum", keyword: "enum", params: { allowedValues: schema79.properties.mode.enum }, message: "must be equal to one of the allowed values" }];
+                validate44.errors = [{ instancePath: instancePath + "/mode", schemaPath: "#/properties/mode/enum", keyword: "enum", params: { allowedValues: schema82.properties.mode.enum }, message: "must be equal to one of the allowed values" }];
                 return false;
               }
               var valid0 = _errs3 === errors;
@@ -2844,13 +4393,13 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                   if (data2 && typeof data2 == "object" && !Array.isArray(data2)) {
                     let missing1;
                     if (data2.manifestSha256 === void 0 && (missing1 = "manifestSha256") || data2.set === void 0 && (missing1 = "set") || data2.epoch === void 0 && (missing1 = "epoch") || data2.sequence === void 0 && (missing1 = "sequence") || data2.createdAt === void 0 && (missing1 = "createdAt")) {
-                      validate43.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
+                      validate44.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
                       return false;
                     } else {
                       const _errs6 = errors;
                       for (const key1 in data2) {
                         if (!(key1 === "manifestSha256" || key1 === "set" || key1 === "epoch" || key1 === "sequence" || key1 === "createdAt")) {
-                          validate43.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
+                          validate44.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
                           return false;
                           break;
                         }
@@ -2862,12 +4411,12 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                           const _errs8 = errors;
                           if (errors === _errs8) {
                             if (typeof data3 === "string") {
-                              if (!pattern9.test(data3)) {
-                                validate43.errors = [{ instancePath: instancePath + "/bundle/manifestSha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                              if (!pattern11.test(data3)) {
+                                validate44.errors = [{ instancePath: instancePath + "/bundle/manifestSha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                                 return false;
                               }
                             } else {
-                              validate43.errors = [{ instancePath: instancePath + "/bundle/manifestSha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                              validate44.errors = [{ instancePath: instancePath + "/bundle/manifestSha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                               return false;
                             }
                           }
@@ -2882,17 +4431,17 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                             const _errs11 = errors;
                             if (errors === _errs11) {
                               if (typeof data4 === "string") {
-                                if (func1(data4) > 1024) {
-                                  validate43.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                if (func2(data4) > 1024) {
+                                  validate44.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                   return false;
                                 } else {
-                                  if (!pattern10.test(data4)) {
-                                    validate43.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                  if (!pattern12.test(data4)) {
+                                    validate44.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                     return false;
                                   }
                                 }
                               } else {
-                                validate43.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                validate44.errors = [{ instancePath: instancePath + "/bundle/set", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                 return false;
                               }
                             }
@@ -2905,13 +4454,13 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                               let data5 = data2.epoch;
                               const _errs13 = errors;
                               if (!(typeof data5 == "number" && (!(data5 % 1) && !isNaN(data5)) && isFinite(data5))) {
-                                validate43.errors = [{ instancePath: instancePath + "/bundle/epoch", schemaPath: "#/properties/bundle/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                validate44.errors = [{ instancePath: instancePath + "/bundle/epoch", schemaPath: "#/properties/bundle/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                                 return false;
                               }
                               if (errors === _errs13) {
                                 if (typeof data5 == "number" && isFinite(data5)) {
                                   if (data5 < 0 || isNaN(data5)) {
-                                    validate43.errors = [{ instancePath: instancePath + "/bundle/epoch", schemaPath: "#/properties/bundle/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                                    validate44.errors = [{ instancePath: instancePath + "/bundle/epoch", schemaPath: "#/properties/bundle/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                                     return false;
                                   }
                                 }
@@ -2925,13 +4474,13 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                                 let data6 = data2.sequence;
                                 const _errs15 = errors;
                                 if (!(typeof data6 == "number" && (!(data6 % 1) && !isNaN(data6)) && isFinite(data6))) {
-                                  validate43.errors = [{ instancePath: instancePath + "/bundle/sequence", schemaPath: "#/properties/bundle/properties/sequence/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                  validate44.errors = [{ instancePath: instancePath + "/bundle/sequence", schemaPath: "#/properties/bundle/properties/sequence/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                                   return false;
                                 }
                                 if (errors === _errs15) {
                                   if (typeof data6 == "number" && isFinite(data6)) {
                                     if (data6 < 0 || isNaN(data6)) {
-                                      validate43.errors = [{ instancePath: instancePath + "/bundle/sequence", schemaPath: "#/properties/bundle/properties/sequence/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                                      validate44.errors = [{ instancePath: instancePath + "/bundle/sequence", schemaPath: "#/properties/bundle/properties/sequence/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                                       return false;
                                     }
                                   }
@@ -2947,12 +4496,12 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                                   const _errs18 = errors;
                                   if (errors === _errs18) {
                                     if (typeof data7 === "string") {
-                                      if (!pattern18.test(data7)) {
-                                        validate43.errors = [{ instancePath: instancePath + "/bundle/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                                      if (!pattern20.test(data7)) {
+                                        validate44.errors = [{ instancePath: instancePath + "/bundle/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
                                         return false;
                                       }
                                     } else {
-                                      validate43.errors = [{ instancePath: instancePath + "/bundle/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                      validate44.errors = [{ instancePath: instancePath + "/bundle/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                       return false;
                                     }
                                   }
@@ -2967,7 +4516,7 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                       }
                     }
                   } else {
-                    validate43.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                    validate44.errors = [{ instancePath: instancePath + "/bundle", schemaPath: "#/properties/bundle/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
                     return false;
                   }
                 }
@@ -2982,7 +4531,7 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                   if (errors === _errs20) {
                     if (Array.isArray(data8)) {
                       if (data8.length > 16) {
-                        validate43.errors = [{ instancePath: instancePath + "/signers", schemaPath: "#/properties/signers/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
+                        validate44.errors = [{ instancePath: instancePath + "/signers", schemaPath: "#/properties/signers/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
                         return false;
                       } else {
                         var valid5 = true;
@@ -2994,13 +4543,13 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                             if (data9 && typeof data9 == "object" && !Array.isArray(data9)) {
                               let missing2;
                               if (data9.keyId === void 0 && (missing2 = "keyId")) {
-                                validate43.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/required", keyword: "required", params: { missingProperty: missing2 }, message: "must have required property '" + missing2 + "'" }];
+                                validate44.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/required", keyword: "required", params: { missingProperty: missing2 }, message: "must have required property '" + missing2 + "'" }];
                                 return false;
                               } else {
                                 const _errs24 = errors;
                                 for (const key2 in data9) {
                                   if (!(key2 === "keyId" || key2 === "name" || key2 === "role")) {
-                                    validate43.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key2 }, message: "must NOT have additional properties" }];
+                                    validate44.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key2 }, message: "must NOT have additional properties" }];
                                     return false;
                                     break;
                                   }
@@ -3012,12 +4561,12 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                                     const _errs26 = errors;
                                     if (errors === _errs26) {
                                       if (typeof data10 === "string") {
-                                        if (!pattern9.test(data10)) {
-                                          validate43.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/keyId", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                                        if (!pattern11.test(data10)) {
+                                          validate44.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/keyId", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                                           return false;
                                         }
                                       } else {
-                                        validate43.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/keyId", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                        validate44.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/keyId", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                         return false;
                                       }
                                     }
@@ -3032,17 +4581,17 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                                       const _errs29 = errors;
                                       if (errors === _errs29) {
                                         if (typeof data11 === "string") {
-                                          if (func1(data11) > 1024) {
-                                            validate43.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                          if (func2(data11) > 1024) {
+                                            validate44.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                             return false;
                                           } else {
-                                            if (!pattern10.test(data11)) {
-                                              validate43.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                            if (!pattern12.test(data11)) {
+                                              validate44.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                               return false;
                                             }
                                           }
                                         } else {
-                                          validate43.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                          validate44.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                           return false;
                                         }
                                       }
@@ -3057,17 +4606,17 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                                         const _errs32 = errors;
                                         if (errors === _errs32) {
                                           if (typeof data12 === "string") {
-                                            if (func1(data12) > 1024) {
-                                              validate43.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                            if (func2(data12) > 1024) {
+                                              validate44.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                               return false;
                                             } else {
-                                              if (!pattern10.test(data12)) {
-                                                validate43.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                              if (!pattern12.test(data12)) {
+                                                validate44.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                                 return false;
                                               }
                                             }
                                           } else {
-                                            validate43.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                            validate44.errors = [{ instancePath: instancePath + "/signers/" + i0 + "/role", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                             return false;
                                           }
                                         }
@@ -3080,7 +4629,7 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                                 }
                               }
                             } else {
-                              validate43.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                              validate44.errors = [{ instancePath: instancePath + "/signers/" + i0, schemaPath: "#/properties/signers/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
                               return false;
                             }
                           }
@@ -3091,7 +4640,7 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                         }
                       }
                     } else {
-                      validate43.errors = [{ instancePath: instancePath + "/signers", schemaPath: "#/properties/signers/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                      validate44.errors = [{ instancePath: instancePath + "/signers", schemaPath: "#/properties/signers/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                       return false;
                     }
                   }
@@ -3103,7 +4652,7 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                   if (data.unsigned !== void 0) {
                     const _errs34 = errors;
                     if (typeof data.unsigned !== "boolean") {
-                      validate43.errors = [{ instancePath: instancePath + "/unsigned", schemaPath: "#/properties/unsigned/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
+                      validate44.errors = [{ instancePath: instancePath + "/unsigned", schemaPath: "#/properties/unsigned/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
                       return false;
                     }
                     var valid0 = _errs34 === errors;
@@ -3114,7 +4663,7 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                     if (data.downgrade !== void 0) {
                       const _errs36 = errors;
                       if (typeof data.downgrade !== "boolean") {
-                        validate43.errors = [{ instancePath: instancePath + "/downgrade", schemaPath: "#/properties/downgrade/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
+                        validate44.errors = [{ instancePath: instancePath + "/downgrade", schemaPath: "#/properties/downgrade/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
                         return false;
                       }
                       var valid0 = _errs36 === errors;
@@ -3128,7 +4677,7 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                         if (errors === _errs38) {
                           if (Array.isArray(data15)) {
                             if (data15.length > 1e3) {
-                              validate43.errors = [{ instancePath: instancePath + "/warnings", schemaPath: "#/properties/warnings/maxItems", keyword: "maxItems", params: { limit: 1e3 }, message: "must NOT have more than 1000 items" }];
+                              validate44.errors = [{ instancePath: instancePath + "/warnings", schemaPath: "#/properties/warnings/maxItems", keyword: "maxItems", params: { limit: 1e3 }, message: "must NOT have more than 1000 items" }];
                               return false;
                             } else {
                               var valid10 = true;
@@ -3139,17 +4688,17 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                                 const _errs41 = errors;
                                 if (errors === _errs41) {
                                   if (typeof data16 === "string") {
-                                    if (func1(data16) > 1024) {
-                                      validate43.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                                    if (func2(data16) > 1024) {
+                                      validate44.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                                       return false;
                                     } else {
-                                      if (!pattern10.test(data16)) {
-                                        validate43.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                                      if (!pattern12.test(data16)) {
+                                        validate44.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                                         return false;
                                       }
                                     }
                                   } else {
-                                    validate43.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                    validate44.errors = [{ instancePath: instancePath + "/warnings/" + i1, schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                     return false;
                                   }
                                 }
@@ -3160,7 +4709,7 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                               }
                             }
                           } else {
-                            validate43.errors = [{ instancePath: instancePath + "/warnings", schemaPath: "#/properties/warnings/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                            validate44.errors = [{ instancePath: instancePath + "/warnings", schemaPath: "#/properties/warnings/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                             return false;
                           }
                         }
@@ -3168,6 +4717,470 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
                       } else {
                         var valid0 = true;
                       }
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate44.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate44.errors = vErrors;
+  return errors === 0;
+}
+validate44.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+var schema95 = { "type": "object", "additionalProperties": false, "required": ["name", "size", "sha256", "md5"], "properties": { "name": { "enum": ["metadata.txt", "plugin.wasm"] }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456 }, "sha256": { "$ref": "#/$defs/sha256" }, "md5": { "$ref": "#/$defs/md5" } } };
+function validate47(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate47.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.name === void 0 && (missing0 = "name") || data.size === void 0 && (missing0 = "size") || data.sha256 === void 0 && (missing0 = "sha256") || data.md5 === void 0 && (missing0 = "md5")) {
+        validate47.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "name" || key0 === "size" || key0 === "sha256" || key0 === "md5")) {
+            validate47.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.name !== void 0) {
+            let data0 = data.name;
+            const _errs2 = errors;
+            if (!(data0 === "metadata.txt" || data0 === "plugin.wasm")) {
+              validate47.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/enum", keyword: "enum", params: { allowedValues: schema95.properties.name.enum }, message: "must be equal to one of the allowed values" }];
+              return false;
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.size !== void 0) {
+              let data1 = data.size;
+              const _errs3 = errors;
+              if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
+                validate47.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                return false;
+              }
+              if (errors === _errs3) {
+                if (typeof data1 == "number" && isFinite(data1)) {
+                  if (data1 > 268435456 || isNaN(data1)) {
+                    validate47.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/maximum", keyword: "maximum", params: { comparison: "<=", limit: 268435456 }, message: "must be <= 268435456" }];
+                    return false;
+                  } else {
+                    if (data1 < 0 || isNaN(data1)) {
+                      validate47.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                      return false;
+                    }
+                  }
+                }
+              }
+              var valid0 = _errs3 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.sha256 !== void 0) {
+                let data2 = data.sha256;
+                const _errs5 = errors;
+                const _errs6 = errors;
+                if (errors === _errs6) {
+                  if (typeof data2 === "string") {
+                    if (!pattern11.test(data2)) {
+                      validate47.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                      return false;
+                    }
+                  } else {
+                    validate47.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    return false;
+                  }
+                }
+                var valid0 = _errs5 === errors;
+              } else {
+                var valid0 = true;
+              }
+              if (valid0) {
+                if (data.md5 !== void 0) {
+                  let data3 = data.md5;
+                  const _errs8 = errors;
+                  const _errs9 = errors;
+                  if (errors === _errs9) {
+                    if (typeof data3 === "string") {
+                      if (!pattern16.test(data3)) {
+                        validate47.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{32}$" }, message: 'must match pattern "^[0-9a-f]{32}$"' }];
+                        return false;
+                      }
+                    } else {
+                      validate47.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      return false;
+                    }
+                  }
+                  var valid0 = _errs8 === errors;
+                } else {
+                  var valid0 = true;
+                }
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate47.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate47.errors = vErrors;
+  return errors === 0;
+}
+validate47.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate46(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate46.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.name === void 0 && (missing0 = "name") || data.version === void 0 && (missing0 = "version") || data.files === void 0 && (missing0 = "files")) {
+        validate46.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "name" || key0 === "version" || key0 === "aliasOf" || key0 === "manifestSha256" || key0 === "unsigned" || key0 === "files")) {
+            validate46.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.name !== void 0) {
+            let data0 = data.name;
+            const _errs2 = errors;
+            const _errs3 = errors;
+            if (errors === _errs3) {
+              if (typeof data0 === "string") {
+                if (func2(data0) > 1024) {
+                  validate46.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                  return false;
+                } else {
+                  if (!pattern12.test(data0)) {
+                    validate46.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                    return false;
+                  }
+                }
+              } else {
+                validate46.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                return false;
+              }
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.version !== void 0) {
+              let data1 = data.version;
+              const _errs5 = errors;
+              const _errs6 = errors;
+              if (errors === _errs6) {
+                if (typeof data1 === "string") {
+                  if (func2(data1) > 1024) {
+                    validate46.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                    return false;
+                  } else {
+                    if (!pattern12.test(data1)) {
+                      validate46.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                      return false;
+                    }
+                  }
+                } else {
+                  validate46.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  return false;
+                }
+              }
+              var valid0 = _errs5 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.aliasOf !== void 0) {
+                let data2 = data.aliasOf;
+                const _errs8 = errors;
+                const _errs9 = errors;
+                if (errors === _errs9) {
+                  if (typeof data2 === "string") {
+                    if (func2(data2) > 1024) {
+                      validate46.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                      return false;
+                    } else {
+                      if (!pattern12.test(data2)) {
+                        validate46.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                        return false;
+                      }
+                    }
+                  } else {
+                    validate46.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    return false;
+                  }
+                }
+                var valid0 = _errs8 === errors;
+              } else {
+                var valid0 = true;
+              }
+              if (valid0) {
+                if (data.manifestSha256 !== void 0) {
+                  let data3 = data.manifestSha256;
+                  const _errs11 = errors;
+                  const _errs12 = errors;
+                  if (errors === _errs12) {
+                    if (typeof data3 === "string") {
+                      if (!pattern11.test(data3)) {
+                        validate46.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                        return false;
+                      }
+                    } else {
+                      validate46.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      return false;
+                    }
+                  }
+                  var valid0 = _errs11 === errors;
+                } else {
+                  var valid0 = true;
+                }
+                if (valid0) {
+                  if (data.unsigned !== void 0) {
+                    const _errs14 = errors;
+                    if (typeof data.unsigned !== "boolean") {
+                      validate46.errors = [{ instancePath: instancePath + "/unsigned", schemaPath: "#/properties/unsigned/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
+                      return false;
+                    }
+                    var valid0 = _errs14 === errors;
+                  } else {
+                    var valid0 = true;
+                  }
+                  if (valid0) {
+                    if (data.files !== void 0) {
+                      let data5 = data.files;
+                      const _errs16 = errors;
+                      if (errors === _errs16) {
+                        if (Array.isArray(data5)) {
+                          if (data5.length > 2) {
+                            validate46.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/maxItems", keyword: "maxItems", params: { limit: 2 }, message: "must NOT have more than 2 items" }];
+                            return false;
+                          } else {
+                            if (data5.length < 1) {
+                              validate46.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                              return false;
+                            } else {
+                              var valid5 = true;
+                              const len0 = data5.length;
+                              for (let i0 = 0; i0 < len0; i0++) {
+                                const _errs18 = errors;
+                                if (!validate47(data5[i0], { instancePath: instancePath + "/files/" + i0, parentData: data5, parentDataProperty: i0, rootData, dynamicAnchors })) {
+                                  vErrors = vErrors === null ? validate47.errors : vErrors.concat(validate47.errors);
+                                  errors = vErrors.length;
+                                }
+                                var valid5 = _errs18 === errors;
+                                if (!valid5) {
+                                  break;
+                                }
+                              }
+                            }
+                          }
+                        } else {
+                          validate46.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                          return false;
+                        }
+                      }
+                      var valid0 = _errs16 === errors;
+                    } else {
+                      var valid0 = true;
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate46.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate46.errors = vErrors;
+  return errors === 0;
+}
+validate46.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate43(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  ;
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate43.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.type === void 0 && (missing0 = "type") || data.id === void 0 && (missing0 = "id") || data.createdAt === void 0 && (missing0 = "createdAt") || data.tool === void 0 && (missing0 = "tool") || data.origin === void 0 && (missing0 = "origin") || data.plugins === void 0 && (missing0 = "plugins")) {
+        validate43.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "type" || key0 === "id" || key0 === "createdAt" || key0 === "tool" || key0 === "origin" || key0 === "plugins")) {
+            validate43.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.type !== void 0) {
+            const _errs2 = errors;
+            if ("plugferry.release/v1" !== data.type) {
+              validate43.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.release/v1" }, message: "must be equal to constant" }];
+              return false;
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.id !== void 0) {
+              let data1 = data.id;
+              const _errs3 = errors;
+              const _errs4 = errors;
+              if (errors === _errs4) {
+                if (typeof data1 === "string") {
+                  if (!pattern11.test(data1)) {
+                    validate43.errors = [{ instancePath: instancePath + "/id", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                    return false;
+                  }
+                } else {
+                  validate43.errors = [{ instancePath: instancePath + "/id", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  return false;
+                }
+              }
+              var valid0 = _errs3 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.createdAt !== void 0) {
+                let data2 = data.createdAt;
+                const _errs6 = errors;
+                const _errs7 = errors;
+                if (errors === _errs7) {
+                  if (typeof data2 === "string") {
+                    if (!pattern20.test(data2)) {
+                      validate43.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                      return false;
+                    }
+                  } else {
+                    validate43.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    return false;
+                  }
+                }
+                var valid0 = _errs6 === errors;
+              } else {
+                var valid0 = true;
+              }
+              if (valid0) {
+                if (data.tool !== void 0) {
+                  let data3 = data.tool;
+                  const _errs9 = errors;
+                  const _errs10 = errors;
+                  if (errors === _errs10) {
+                    if (typeof data3 === "string") {
+                      if (func2(data3) > 1024) {
+                        validate43.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                        return false;
+                      } else {
+                        if (!pattern12.test(data3)) {
+                          validate43.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                          return false;
+                        }
+                      }
+                    } else {
+                      validate43.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      return false;
+                    }
+                  }
+                  var valid0 = _errs9 === errors;
+                } else {
+                  var valid0 = true;
+                }
+                if (valid0) {
+                  if (data.origin !== void 0) {
+                    const _errs12 = errors;
+                    if (!validate44(data.origin, { instancePath: instancePath + "/origin", parentData: data, parentDataProperty: "origin", rootData, dynamicAnchors })) {
+                      vErrors = vErrors === null ? validate44.errors : vErrors.concat(validate44.errors);
+                      errors = vErrors.length;
+                    }
+                    var valid0 = _errs12 === errors;
+                  } else {
+                    var valid0 = true;
+                  }
+                  if (valid0) {
+                    if (data.plugins !== void 0) {
+                      let data5 = data.plugins;
+                      const _errs13 = errors;
+                      if (errors === _errs13) {
+                        if (Array.isArray(data5)) {
+                          if (data5.length > 1e4) {
+                            validate43.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
+                            return false;
+                          } else {
+                            var valid4 = true;
+                            const len0 = data5.length;
+                            for (let i0 = 0; i0 < len0; i0++) {
+                              const _errs15 = errors;
+                              if (!validate46(data5[i0], { instancePath: instancePath + "/plugins/" + i0, parentData: data5, parentDataProperty: i0, rootData, dynamicAnchors })) {
+                                vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
+                                errors = vErrors.length;
+                              }
+                              var valid4 = _errs15 === errors;
+                              if (!valid4) {
+                                break;
+                              }
+                            }
+                          }
+                        } else {
+                          validate43.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                          return false;
+                        }
+                      }
+                      var valid0 = _errs13 === errors;
+                    } else {
+                      var valid0 = true;
                     }
                   }
                 }
@@ -3185,475 +5198,11 @@ function validate43(data, { instancePath = "", parentData, parentDataProperty, r
   return errors === 0;
 }
 validate43.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-var schema92 = { "type": "object", "additionalProperties": false, "required": ["name", "size", "sha256", "md5"], "properties": { "name": { "enum": ["metadata.txt", "plugin.wasm"] }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456 }, "sha256": { "$ref": "#/$defs/sha256" }, "md5": { "$ref": "#/$defs/md5" } } };
-function validate46(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+var state = validate50;
+function validate51(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate46.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
-  if (errors === 0) {
-    if (data && typeof data == "object" && !Array.isArray(data)) {
-      let missing0;
-      if (data.name === void 0 && (missing0 = "name") || data.size === void 0 && (missing0 = "size") || data.sha256 === void 0 && (missing0 = "sha256") || data.md5 === void 0 && (missing0 = "md5")) {
-        validate46.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
-        return false;
-      } else {
-        const _errs1 = errors;
-        for (const key0 in data) {
-          if (!(key0 === "name" || key0 === "size" || key0 === "sha256" || key0 === "md5")) {
-            validate46.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
-            return false;
-            break;
-          }
-        }
-        if (_errs1 === errors) {
-          if (data.name !== void 0) {
-            let data0 = data.name;
-            const _errs2 = errors;
-            if (!(data0 === "metadata.txt" || data0 === "plugin.wasm")) {
-              validate46.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/enum", keyword: "enum", params: { allowedValues: schema92.properties.name.enum }, message: "must be equal to one of the allowed values" }];
-              return false;
-            }
-            var valid0 = _errs2 === errors;
-          } else {
-            var valid0 = true;
-          }
-          if (valid0) {
-            if (data.size !== void 0) {
-              let data1 = data.size;
-              const _errs3 = errors;
-              if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
-                validate46.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
-                return false;
-              }
-              if (errors === _errs3) {
-                if (typeof data1 == "number" && isFinite(data1)) {
-                  if (data1 > 268435456 || isNaN(data1)) {
-                    validate46.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/maximum", keyword: "maximum", params: { comparison: "<=", limit: 268435456 }, message: "must be <= 268435456" }];
-                    return false;
-                  } else {
-                    if (data1 < 0 || isNaN(data1)) {
-                      validate46.errors = [{ instancePath: instancePath + "/size", schemaPath: "#/properties/size/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
-                      return false;
-                    }
-                  }
-                }
-              }
-              var valid0 = _errs3 === errors;
-            } else {
-              var valid0 = true;
-            }
-            if (valid0) {
-              if (data.sha256 !== void 0) {
-                let data2 = data.sha256;
-                const _errs5 = errors;
-                const _errs6 = errors;
-                if (errors === _errs6) {
-                  if (typeof data2 === "string") {
-                    if (!pattern9.test(data2)) {
-                      validate46.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
-                      return false;
-                    }
-                  } else {
-                    validate46.errors = [{ instancePath: instancePath + "/sha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                    return false;
-                  }
-                }
-                var valid0 = _errs5 === errors;
-              } else {
-                var valid0 = true;
-              }
-              if (valid0) {
-                if (data.md5 !== void 0) {
-                  let data3 = data.md5;
-                  const _errs8 = errors;
-                  const _errs9 = errors;
-                  if (errors === _errs9) {
-                    if (typeof data3 === "string") {
-                      if (!pattern14.test(data3)) {
-                        validate46.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{32}$" }, message: 'must match pattern "^[0-9a-f]{32}$"' }];
-                        return false;
-                      }
-                    } else {
-                      validate46.errors = [{ instancePath: instancePath + "/md5", schemaPath: "#/$defs/md5/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                      return false;
-                    }
-                  }
-                  var valid0 = _errs8 === errors;
-                } else {
-                  var valid0 = true;
-                }
-              }
-            }
-          }
-        }
-      }
-    } else {
-      validate46.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
-      return false;
-    }
-  }
-  validate46.errors = vErrors;
-  return errors === 0;
-}
-validate46.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate45(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
-  let vErrors = null;
-  let errors = 0;
-  const evaluated0 = validate45.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
-  if (errors === 0) {
-    if (data && typeof data == "object" && !Array.isArray(data)) {
-      let missing0;
-      if (data.name === void 0 && (missing0 = "name") || data.version === void 0 && (missing0 = "version") || data.files === void 0 && (missing0 = "files")) {
-        validate45.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
-        return false;
-      } else {
-        const _errs1 = errors;
-        for (const key0 in data) {
-          if (!(key0 === "name" || key0 === "version" || key0 === "aliasOf" || key0 === "manifestSha256" || key0 === "unsigned" || key0 === "files")) {
-            validate45.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
-            return false;
-            break;
-          }
-        }
-        if (_errs1 === errors) {
-          if (data.name !== void 0) {
-            let data0 = data.name;
-            const _errs2 = errors;
-            const _errs3 = errors;
-            if (errors === _errs3) {
-              if (typeof data0 === "string") {
-                if (func1(data0) > 1024) {
-                  validate45.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
-                  return false;
-                } else {
-                  if (!pattern10.test(data0)) {
-                    validate45.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
-                    return false;
-                  }
-                }
-              } else {
-                validate45.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                return false;
-              }
-            }
-            var valid0 = _errs2 === errors;
-          } else {
-            var valid0 = true;
-          }
-          if (valid0) {
-            if (data.version !== void 0) {
-              let data1 = data.version;
-              const _errs5 = errors;
-              const _errs6 = errors;
-              if (errors === _errs6) {
-                if (typeof data1 === "string") {
-                  if (func1(data1) > 1024) {
-                    validate45.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
-                    return false;
-                  } else {
-                    if (!pattern10.test(data1)) {
-                      validate45.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
-                      return false;
-                    }
-                  }
-                } else {
-                  validate45.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                  return false;
-                }
-              }
-              var valid0 = _errs5 === errors;
-            } else {
-              var valid0 = true;
-            }
-            if (valid0) {
-              if (data.aliasOf !== void 0) {
-                let data2 = data.aliasOf;
-                const _errs8 = errors;
-                const _errs9 = errors;
-                if (errors === _errs9) {
-                  if (typeof data2 === "string") {
-                    if (func1(data2) > 1024) {
-                      validate45.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
-                      return false;
-                    } else {
-                      if (!pattern10.test(data2)) {
-                        validate45.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
-                        return false;
-                      }
-                    }
-                  } else {
-                    validate45.errors = [{ instancePath: instancePath + "/aliasOf", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                    return false;
-                  }
-                }
-                var valid0 = _errs8 === errors;
-              } else {
-                var valid0 = true;
-              }
-              if (valid0) {
-                if (data.manifestSha256 !== void 0) {
-                  let data3 = data.manifestSha256;
-                  const _errs11 = errors;
-                  const _errs12 = errors;
-                  if (errors === _errs12) {
-                    if (typeof data3 === "string") {
-                      if (!pattern9.test(data3)) {
-                        validate45.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
-                        return false;
-                      }
-                    } else {
-                      validate45.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                      return false;
-                    }
-                  }
-                  var valid0 = _errs11 === errors;
-                } else {
-                  var valid0 = true;
-                }
-                if (valid0) {
-                  if (data.unsigned !== void 0) {
-                    const _errs14 = errors;
-                    if (typeof data.unsigned !== "boolean") {
-                      validate45.errors = [{ instancePath: instancePath + "/unsigned", schemaPath: "#/properties/unsigned/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
-                      return false;
-                    }
-                    var valid0 = _errs14 === errors;
-                  } else {
-                    var valid0 = true;
-                  }
-                  if (valid0) {
-                    if (data.files !== void 0) {
-                      let data5 = data.files;
-                      const _errs16 = errors;
-                      if (errors === _errs16) {
-                        if (Array.isArray(data5)) {
-                          if (data5.length > 2) {
-                            validate45.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/maxItems", keyword: "maxItems", params: { limit: 2 }, message: "must NOT have more than 2 items" }];
-                            return false;
-                          } else {
-                            if (data5.length < 1) {
-                              validate45.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
-                              return false;
-                            } else {
-                              var valid5 = true;
-                              const len0 = data5.length;
-                              for (let i0 = 0; i0 < len0; i0++) {
-                                const _errs18 = errors;
-                                if (!validate46(data5[i0], { instancePath: instancePath + "/files/" + i0, parentData: data5, parentDataProperty: i0, rootData, dynamicAnchors })) {
-                                  vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
-                                  errors = vErrors.length;
-                                }
-                                var valid5 = _errs18 === errors;
-                                if (!valid5) {
-                                  break;
-                                }
-                              }
-                            }
-                          }
-                        } else {
-                          validate45.errors = [{ instancePath: instancePath + "/files", schemaPath: "#/properties/files/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
-                          return false;
-                        }
-                      }
-                      var valid0 = _errs16 === errors;
-                    } else {
-                      var valid0 = true;
-                    }
-                  }
-                }
-              }
-            }
-          }
-        }
-      }
-    } else {
-      validate45.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
-      return false;
-    }
-  }
-  validate45.errors = vErrors;
-  return errors === 0;
-}
-validate45.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate42(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
-  ;
-  let vErrors = null;
-  let errors = 0;
-  const evaluated0 = validate42.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
-  if (errors === 0) {
-    if (data && typeof data == "object" && !Array.isArray(data)) {
-      let missing0;
-      if (data.type === void 0 && (missing0 = "type") || data.id === void 0 && (missing0 = "id") || data.createdAt === void 0 && (missing0 = "createdAt") || data.tool === void 0 && (missing0 = "tool") || data.origin === void 0 && (missing0 = "origin") || data.plugins === void 0 && (missing0 = "plugins")) {
-        validate42.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
-        return false;
-      } else {
-        const _errs1 = errors;
-        for (const key0 in data) {
-          if (!(key0 === "type" || key0 === "id" || key0 === "createdAt" || key0 === "tool" || key0 === "origin" || key0 === "plugins")) {
-            validate42.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
-            return false;
-            break;
-          }
-        }
-        if (_errs1 === errors) {
-          if (data.type !== void 0) {
-            const _errs2 = errors;
-            if ("plugferry.release/v1" !== data.type) {
-              validate42.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.release/v1" }, message: "must be equal to constant" }];
-              return false;
-            }
-            var valid0 = _errs2 === errors;
-          } else {
-            var valid0 = true;
-          }
-          if (valid0) {
-            if (data.id !== void 0) {
-              let data1 = data.id;
-              const _errs3 = errors;
-              const _errs4 = errors;
-              if (errors === _errs4) {
-                if (typeof data1 === "string") {
-                  if (!pattern9.test(data1)) {
-                    validate42.errors = [{ instancePath: instancePath + "/id", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
-                    return false;
-                  }
-                } else {
-                  validate42.errors = [{ instancePath: instancePath + "/id", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                  return false;
-                }
-              }
-              var valid0 = _errs3 === errors;
-            } else {
-              var valid0 = true;
-            }
-            if (valid0) {
-              if (data.createdAt !== void 0) {
-                let data2 = data.createdAt;
-                const _errs6 = errors;
-                const _errs7 = errors;
-                if (errors === _errs7) {
-                  if (typeof data2 === "string") {
-                    if (!pattern18.test(data2)) {
-                      validate42.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
-                      return false;
-                    }
-                  } else {
-                    validate42.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                    return false;
-                  }
-                }
-                var valid0 = _errs6 === errors;
-              } else {
-                var valid0 = true;
-              }
-              if (valid0) {
-                if (data.tool !== void 0) {
-                  let data3 = data.tool;
-                  const _errs9 = errors;
-                  const _errs10 = errors;
-                  if (errors === _errs10) {
-                    if (typeof data3 === "string") {
-                      if (func1(data3) > 1024) {
-                        validate42.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
-                        return false;
-                      } else {
-                        if (!pattern10.test(data3)) {
-                          validate42.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
-                          return false;
-                        }
-                      }
-                    } else {
-                      validate42.errors = [{ instancePath: instancePath + "/tool", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                      return false;
-                    }
-                  }
-                  var valid0 = _errs9 === errors;
-                } else {
-                  var valid0 = true;
-                }
-                if (valid0) {
-                  if (data.origin !== void 0) {
-                    const _errs12 = errors;
-                    if (!validate43(data.origin, { instancePath: instancePath + "/origin", parentData: data, parentDataProperty: "origin", rootData, dynamicAnchors })) {
-                      vErrors = vErrors === null ? validate43.errors : vErrors.concat(validate43.errors);
-                      errors = vErrors.length;
-                    }
-                    var valid0 = _errs12 === errors;
-                  } else {
-                    var valid0 = true;
-                  }
-                  if (valid0) {
-                    if (data.plugins !== void 0) {
-                      let data5 = data.plugins;
-                      const _errs13 = errors;
-                      if (errors === _errs13) {
-                        if (Array.isArray(data5)) {
-                          if (data5.length > 1e4) {
-                            validate42.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
-                            return false;
-                          } else {
-                            var valid4 = true;
-                            const len0 = data5.length;
-                            for (let i0 = 0; i0 < len0; i0++) {
-                              const _errs15 = errors;
-                              if (!validate45(data5[i0], { instancePath: instancePath + "/plugins/" + i0, parentData: data5, parentDataProperty: i0, rootData, dynamicAnchors })) {
-                                vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
-                                errors = vErrors.length;
-                              }
-                              var valid4 = _errs15 === errors;
-                              if (!valid4) {
-                                break;
-                              }
-                            }
-                          }
-                        } else {
-                          validate42.errors = [{ instancePath: instancePath + "/plugins", schemaPath: "#/properties/plugins/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
-                          return false;
-                        }
-                      }
-                      var valid0 = _errs13 === errors;
-                    } else {
-                      var valid0 = true;
-                    }
-                  }
-                }
-              }
-            }
-          }
-        }
-      }
-    } else {
-      validate42.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
-      return false;
-    }
-  }
-  validate42.errors = vErrors;
-  return errors === 0;
-}
-validate42.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-var state = validate49;
-function validate50(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
-  let vErrors = null;
-  let errors = 0;
-  const evaluated0 = validate50.evaluated;
+  const evaluated0 = validate51.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3664,13 +5213,13 @@ function validate50(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.set === void 0 && (missing0 = "set") || data.epoch === void 0 && (missing0 = "epoch") || data.sequence === void 0 && (missing0 = "sequence") || data.manifestSha256 === void 0 && (missing0 = "manifestSha256") || data.createdAt === void 0 && (missing0 = "createdAt")) {
-        validate50.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate51.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "set" || key0 === "epoch" || key0 === "sequence" || key0 === "manifestSha256" || key0 === "createdAt")) {
-            validate50.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate51.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -3682,17 +5231,17 @@ function validate50(data, { instancePath = "", parentData, parentDataProperty, r
             const _errs3 = errors;
             if (errors === _errs3) {
               if (typeof data0 === "string") {
-                if (func1(data0) > 1024) {
-                  validate50.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                if (func2(data0) > 1024) {
+                  validate51.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
                   return false;
                 } else {
-                  if (!pattern10.test(data0)) {
-                    validate50.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                  if (!pattern12.test(data0)) {
+                    validate51.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
                     return false;
                   }
                 }
               } else {
-                validate50.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                validate51.errors = [{ instancePath: instancePath + "/set", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                 return false;
               }
             }
@@ -3706,17 +5255,17 @@ function validate50(data, { instancePath = "", parentData, parentDataProperty, r
               const _errs5 = errors;
               const _errs6 = errors;
               if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
-                validate50.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                validate51.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                 return false;
               }
               if (errors === _errs6) {
                 if (typeof data1 == "number" && isFinite(data1)) {
                   if (data1 > 9007199254740991 || isNaN(data1)) {
-                    validate50.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                    validate51.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
                     return false;
                   } else {
                     if (data1 < 0 || isNaN(data1)) {
-                      validate50.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                      validate51.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                       return false;
                     }
                   }
@@ -3732,17 +5281,17 @@ function validate50(data, { instancePath = "", parentData, parentDataProperty, r
                 const _errs8 = errors;
                 const _errs9 = errors;
                 if (!(typeof data2 == "number" && (!(data2 % 1) && !isNaN(data2)) && isFinite(data2))) {
-                  validate50.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                  validate51.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                   return false;
                 }
                 if (errors === _errs9) {
                   if (typeof data2 == "number" && isFinite(data2)) {
                     if (data2 > 9007199254740991 || isNaN(data2)) {
-                      validate50.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                      validate51.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
                       return false;
                     } else {
                       if (data2 < 0 || isNaN(data2)) {
-                        validate50.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                        validate51.errors = [{ instancePath: instancePath + "/sequence", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                         return false;
                       }
                     }
@@ -3759,12 +5308,12 @@ function validate50(data, { instancePath = "", parentData, parentDataProperty, r
                   const _errs12 = errors;
                   if (errors === _errs12) {
                     if (typeof data3 === "string") {
-                      if (!pattern9.test(data3)) {
-                        validate50.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                      if (!pattern11.test(data3)) {
+                        validate51.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                         return false;
                       }
                     } else {
-                      validate50.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      validate51.errors = [{ instancePath: instancePath + "/manifestSha256", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                       return false;
                     }
                   }
@@ -3779,16 +5328,345 @@ function validate50(data, { instancePath = "", parentData, parentDataProperty, r
                     const _errs15 = errors;
                     if (errors === _errs15) {
                       if (typeof data4 === "string") {
-                        if (!pattern18.test(data4)) {
-                          validate50.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                        if (!pattern20.test(data4)) {
+                          validate51.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
                           return false;
                         }
                       } else {
-                        validate50.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                        validate51.errors = [{ instancePath: instancePath + "/createdAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                         return false;
                       }
                     }
                     var valid0 = _errs14 === errors;
+                  } else {
+                    var valid0 = true;
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate51.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate51.errors = vErrors;
+  return errors === 0;
+}
+validate51.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+var schema107 = { "type": "object", "additionalProperties": false, "required": ["serial", "at", "action", "release", "by"], "properties": { "serial": { "$ref": "#/$defs/count" }, "at": { "$ref": "#/$defs/time" }, "action": { "enum": ["adopt", "import", "alias", "rollback"] }, "release": { "$ref": "#/$defs/sha256" }, "previous": { "$ref": "#/$defs/sha256", "description": "The release that was current before; absent when there was none." }, "by": { "$ref": "#/$defs/text", "description": "user@host" } } };
+function validate53(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate53.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.serial === void 0 && (missing0 = "serial") || data.at === void 0 && (missing0 = "at") || data.action === void 0 && (missing0 = "action") || data.release === void 0 && (missing0 = "release") || data.by === void 0 && (missing0 = "by")) {
+        validate53.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "serial" || key0 === "at" || key0 === "action" || key0 === "release" || key0 === "previous" || key0 === "by")) {
+            validate53.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.serial !== void 0) {
+            let data0 = data.serial;
+            const _errs2 = errors;
+            const _errs3 = errors;
+            if (!(typeof data0 == "number" && (!(data0 % 1) && !isNaN(data0)) && isFinite(data0))) {
+              validate53.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+              return false;
+            }
+            if (errors === _errs3) {
+              if (typeof data0 == "number" && isFinite(data0)) {
+                if (data0 > 9007199254740991 || isNaN(data0)) {
+                  validate53.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                  return false;
+                } else {
+                  if (data0 < 0 || isNaN(data0)) {
+                    validate53.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                    return false;
+                  }
+                }
+              }
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.at !== void 0) {
+              let data1 = data.at;
+              const _errs5 = errors;
+              const _errs6 = errors;
+              if (errors === _errs6) {
+                if (typeof data1 === "string") {
+                  if (!pattern20.test(data1)) {
+                    validate53.errors = [{ instancePath: instancePath + "/at", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                    return false;
+                  }
+                } else {
+                  validate53.errors = [{ instancePath: instancePath + "/at", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  return false;
+                }
+              }
+              var valid0 = _errs5 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.action !== void 0) {
+                let data2 = data.action;
+                const _errs8 = errors;
+                if (!(data2 === "adopt" || data2 === "import" || data2 === "alias" || data2 === "rollback")) {
+                  validate53.errors = [{ instancePath: instancePath + "/action", schemaPath: "#/properties/action/enum", keyword: "enum", params: { allowedValues: schema107.properties.action.enum }, message: "must be equal to one of the allowed values" }];
+                  return false;
+                }
+                var valid0 = _errs8 === errors;
+              } else {
+                var valid0 = true;
+              }
+              if (valid0) {
+                if (data.release !== void 0) {
+                  let data3 = data.release;
+                  const _errs9 = errors;
+                  const _errs10 = errors;
+                  if (errors === _errs10) {
+                    if (typeof data3 === "string") {
+                      if (!pattern11.test(data3)) {
+                        validate53.errors = [{ instancePath: instancePath + "/release", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                        return false;
+                      }
+                    } else {
+                      validate53.errors = [{ instancePath: instancePath + "/release", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      return false;
+                    }
+                  }
+                  var valid0 = _errs9 === errors;
+                } else {
+                  var valid0 = true;
+                }
+                if (valid0) {
+                  if (data.previous !== void 0) {
+                    let data4 = data.previous;
+                    const _errs12 = errors;
+                    const _errs13 = errors;
+                    if (errors === _errs13) {
+                      if (typeof data4 === "string") {
+                        if (!pattern11.test(data4)) {
+                          validate53.errors = [{ instancePath: instancePath + "/previous", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                          return false;
+                        }
+                      } else {
+                        validate53.errors = [{ instancePath: instancePath + "/previous", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                        return false;
+                      }
+                    }
+                    var valid0 = _errs12 === errors;
+                  } else {
+                    var valid0 = true;
+                  }
+                  if (valid0) {
+                    if (data.by !== void 0) {
+                      let data5 = data.by;
+                      const _errs15 = errors;
+                      const _errs16 = errors;
+                      if (errors === _errs16) {
+                        if (typeof data5 === "string") {
+                          if (func2(data5) > 1024) {
+                            validate53.errors = [{ instancePath: instancePath + "/by", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
+                            return false;
+                          } else {
+                            if (!pattern12.test(data5)) {
+                              validate53.errors = [{ instancePath: instancePath + "/by", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
+                              return false;
+                            }
+                          }
+                        } else {
+                          validate53.errors = [{ instancePath: instancePath + "/by", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                          return false;
+                        }
+                      }
+                      var valid0 = _errs15 === errors;
+                    } else {
+                      var valid0 = true;
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    } else {
+      validate53.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      return false;
+    }
+  }
+  validate53.errors = vErrors;
+  return errors === 0;
+}
+validate53.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate50(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+  ;
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate50.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (errors === 0) {
+    if (data && typeof data == "object" && !Array.isArray(data)) {
+      let missing0;
+      if (data.type === void 0 && (missing0 = "type") || data.serial === void 0 && (missing0 = "serial") || data.sets === void 0 && (missing0 = "sets") || data.history === void 0 && (missing0 = "history")) {
+        validate50.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        return false;
+      } else {
+        const _errs1 = errors;
+        for (const key0 in data) {
+          if (!(key0 === "type" || key0 === "serial" || key0 === "lastSeenCreatedAt" || key0 === "sets" || key0 === "history")) {
+            validate50.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            return false;
+            break;
+          }
+        }
+        if (_errs1 === errors) {
+          if (data.type !== void 0) {
+            const _errs2 = errors;
+            if ("plugferry.state/v1" !== data.type) {
+              validate50.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.state/v1" }, message: "must be equal to constant" }];
+              return false;
+            }
+            var valid0 = _errs2 === errors;
+          } else {
+            var valid0 = true;
+          }
+          if (valid0) {
+            if (data.serial !== void 0) {
+              let data1 = data.serial;
+              const _errs3 = errors;
+              const _errs4 = errors;
+              if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
+                validate50.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                return false;
+              }
+              if (errors === _errs4) {
+                if (typeof data1 == "number" && isFinite(data1)) {
+                  if (data1 > 9007199254740991 || isNaN(data1)) {
+                    validate50.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                    return false;
+                  } else {
+                    if (data1 < 0 || isNaN(data1)) {
+                      validate50.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                      return false;
+                    }
+                  }
+                }
+              }
+              var valid0 = _errs3 === errors;
+            } else {
+              var valid0 = true;
+            }
+            if (valid0) {
+              if (data.lastSeenCreatedAt !== void 0) {
+                let data2 = data.lastSeenCreatedAt;
+                const _errs6 = errors;
+                const _errs7 = errors;
+                if (errors === _errs7) {
+                  if (typeof data2 === "string") {
+                    if (!pattern20.test(data2)) {
+                      validate50.errors = [{ instancePath: instancePath + "/lastSeenCreatedAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                      return false;
+                    }
+                  } else {
+                    validate50.errors = [{ instancePath: instancePath + "/lastSeenCreatedAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                    return false;
+                  }
+                }
+                var valid0 = _errs6 === errors;
+              } else {
+                var valid0 = true;
+              }
+              if (valid0) {
+                if (data.sets !== void 0) {
+                  let data3 = data.sets;
+                  const _errs9 = errors;
+                  if (errors === _errs9) {
+                    if (Array.isArray(data3)) {
+                      if (data3.length > 1e3) {
+                        validate50.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/maxItems", keyword: "maxItems", params: { limit: 1e3 }, message: "must NOT have more than 1000 items" }];
+                        return false;
+                      } else {
+                        var valid3 = true;
+                        const len0 = data3.length;
+                        for (let i0 = 0; i0 < len0; i0++) {
+                          const _errs11 = errors;
+                          if (!validate51(data3[i0], { instancePath: instancePath + "/sets/" + i0, parentData: data3, parentDataProperty: i0, rootData, dynamicAnchors })) {
+                            vErrors = vErrors === null ? validate51.errors : vErrors.concat(validate51.errors);
+                            errors = vErrors.length;
+                          }
+                          var valid3 = _errs11 === errors;
+                          if (!valid3) {
+                            break;
+                          }
+                        }
+                      }
+                    } else {
+                      validate50.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                      return false;
+                    }
+                  }
+                  var valid0 = _errs9 === errors;
+                } else {
+                  var valid0 = true;
+                }
+                if (valid0) {
+                  if (data.history !== void 0) {
+                    let data5 = data.history;
+                    const _errs12 = errors;
+                    if (errors === _errs12) {
+                      if (Array.isArray(data5)) {
+                        if (data5.length > 500) {
+                          validate50.errors = [{ instancePath: instancePath + "/history", schemaPath: "#/properties/history/maxItems", keyword: "maxItems", params: { limit: 500 }, message: "must NOT have more than 500 items" }];
+                          return false;
+                        } else {
+                          var valid4 = true;
+                          const len1 = data5.length;
+                          for (let i1 = 0; i1 < len1; i1++) {
+                            const _errs14 = errors;
+                            if (!validate53(data5[i1], { instancePath: instancePath + "/history/" + i1, parentData: data5, parentDataProperty: i1, rootData, dynamicAnchors })) {
+                              vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+                              errors = vErrors.length;
+                            }
+                            var valid4 = _errs14 === errors;
+                            if (!valid4) {
+                              break;
+                            }
+                          }
+                        }
+                      } else {
+                        validate50.errors = [{ instancePath: instancePath + "/history", schemaPath: "#/properties/history/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                        return false;
+                      }
+                    }
+                    var valid0 = _errs12 === errors;
                   } else {
                     var valid0 = true;
                   }
@@ -3807,342 +5685,13 @@ function validate50(data, { instancePath = "", parentData, parentDataProperty, r
   return errors === 0;
 }
 validate50.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-var schema104 = { "type": "object", "additionalProperties": false, "required": ["serial", "at", "action", "release", "by"], "properties": { "serial": { "$ref": "#/$defs/count" }, "at": { "$ref": "#/$defs/time" }, "action": { "enum": ["adopt", "import", "alias", "rollback"] }, "release": { "$ref": "#/$defs/sha256" }, "previous": { "$ref": "#/$defs/sha256", "description": "The release that was current before; absent when there was none." }, "by": { "$ref": "#/$defs/text", "description": "user@host" } } };
-function validate52(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+var trust = validate55;
+var schema114 = { "type": "object", "additionalProperties": false, "required": ["name", "role", "status"], "properties": { "name": { "type": "string", "pattern": "^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$", "description": "What people call the key." }, "role": { "$ref": "#/$defs/label", "description": "The one rule that the key can help to satisfy: dev, qa, ...; root keys sign updates of the store." }, "status": { "enum": ["active", "retired", "revoked"], "description": "Only active keys count. Retired: no longer used. Revoked: no longer to be believed." }, "notBefore": { "$ref": "#/$defs/time" }, "notAfter": { "$ref": "#/$defs/time" } } };
+var pattern66 = new RegExp("^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$", "u");
+function validate56(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate52.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
-  if (errors === 0) {
-    if (data && typeof data == "object" && !Array.isArray(data)) {
-      let missing0;
-      if (data.serial === void 0 && (missing0 = "serial") || data.at === void 0 && (missing0 = "at") || data.action === void 0 && (missing0 = "action") || data.release === void 0 && (missing0 = "release") || data.by === void 0 && (missing0 = "by")) {
-        validate52.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
-        return false;
-      } else {
-        const _errs1 = errors;
-        for (const key0 in data) {
-          if (!(key0 === "serial" || key0 === "at" || key0 === "action" || key0 === "release" || key0 === "previous" || key0 === "by")) {
-            validate52.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
-            return false;
-            break;
-          }
-        }
-        if (_errs1 === errors) {
-          if (data.serial !== void 0) {
-            let data0 = data.serial;
-            const _errs2 = errors;
-            const _errs3 = errors;
-            if (!(typeof data0 == "number" && (!(data0 % 1) && !isNaN(data0)) && isFinite(data0))) {
-              validate52.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
-              return false;
-            }
-            if (errors === _errs3) {
-              if (typeof data0 == "number" && isFinite(data0)) {
-                if (data0 > 9007199254740991 || isNaN(data0)) {
-                  validate52.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
-                  return false;
-                } else {
-                  if (data0 < 0 || isNaN(data0)) {
-                    validate52.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
-                    return false;
-                  }
-                }
-              }
-            }
-            var valid0 = _errs2 === errors;
-          } else {
-            var valid0 = true;
-          }
-          if (valid0) {
-            if (data.at !== void 0) {
-              let data1 = data.at;
-              const _errs5 = errors;
-              const _errs6 = errors;
-              if (errors === _errs6) {
-                if (typeof data1 === "string") {
-                  if (!pattern18.test(data1)) {
-                    validate52.errors = [{ instancePath: instancePath + "/at", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
-                    return false;
-                  }
-                } else {
-                  validate52.errors = [{ instancePath: instancePath + "/at", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                  return false;
-                }
-              }
-              var valid0 = _errs5 === errors;
-            } else {
-              var valid0 = true;
-            }
-            if (valid0) {
-              if (data.action !== void 0) {
-                let data2 = data.action;
-                const _errs8 = errors;
-                if (!(data2 === "adopt" || data2 === "import" || data2 === "alias" || data2 === "rollback")) {
-                  validate52.errors = [{ instancePath: instancePath + "/action", schemaPath: "#/properties/action/enum", keyword: "enum", params: { allowedValues: schema104.properties.action.enum }, message: "must be equal to one of the allowed values" }];
-                  return false;
-                }
-                var valid0 = _errs8 === errors;
-              } else {
-                var valid0 = true;
-              }
-              if (valid0) {
-                if (data.release !== void 0) {
-                  let data3 = data.release;
-                  const _errs9 = errors;
-                  const _errs10 = errors;
-                  if (errors === _errs10) {
-                    if (typeof data3 === "string") {
-                      if (!pattern9.test(data3)) {
-                        validate52.errors = [{ instancePath: instancePath + "/release", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
-                        return false;
-                      }
-                    } else {
-                      validate52.errors = [{ instancePath: instancePath + "/release", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                      return false;
-                    }
-                  }
-                  var valid0 = _errs9 === errors;
-                } else {
-                  var valid0 = true;
-                }
-                if (valid0) {
-                  if (data.previous !== void 0) {
-                    let data4 = data.previous;
-                    const _errs12 = errors;
-                    const _errs13 = errors;
-                    if (errors === _errs13) {
-                      if (typeof data4 === "string") {
-                        if (!pattern9.test(data4)) {
-                          validate52.errors = [{ instancePath: instancePath + "/previous", schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
-                          return false;
-                        }
-                      } else {
-                        validate52.errors = [{ instancePath: instancePath + "/previous", schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                        return false;
-                      }
-                    }
-                    var valid0 = _errs12 === errors;
-                  } else {
-                    var valid0 = true;
-                  }
-                  if (valid0) {
-                    if (data.by !== void 0) {
-                      let data5 = data.by;
-                      const _errs15 = errors;
-                      const _errs16 = errors;
-                      if (errors === _errs16) {
-                        if (typeof data5 === "string") {
-                          if (func1(data5) > 1024) {
-                            validate52.errors = [{ instancePath: instancePath + "/by", schemaPath: "#/$defs/text/maxLength", keyword: "maxLength", params: { limit: 1024 }, message: "must NOT have more than 1024 characters" }];
-                            return false;
-                          } else {
-                            if (!pattern10.test(data5)) {
-                              validate52.errors = [{ instancePath: instancePath + "/by", schemaPath: "#/$defs/text/pattern", keyword: "pattern", params: { pattern: "^[\\x20-\\x7e]*$" }, message: 'must match pattern "^[\\x20-\\x7e]*$"' }];
-                              return false;
-                            }
-                          }
-                        } else {
-                          validate52.errors = [{ instancePath: instancePath + "/by", schemaPath: "#/$defs/text/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                          return false;
-                        }
-                      }
-                      var valid0 = _errs15 === errors;
-                    } else {
-                      var valid0 = true;
-                    }
-                  }
-                }
-              }
-            }
-          }
-        }
-      }
-    } else {
-      validate52.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
-      return false;
-    }
-  }
-  validate52.errors = vErrors;
-  return errors === 0;
-}
-validate52.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate49(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
-  ;
-  let vErrors = null;
-  let errors = 0;
-  const evaluated0 = validate49.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
-  if (errors === 0) {
-    if (data && typeof data == "object" && !Array.isArray(data)) {
-      let missing0;
-      if (data.type === void 0 && (missing0 = "type") || data.serial === void 0 && (missing0 = "serial") || data.sets === void 0 && (missing0 = "sets") || data.history === void 0 && (missing0 = "history")) {
-        validate49.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
-        return false;
-      } else {
-        const _errs1 = errors;
-        for (const key0 in data) {
-          if (!(key0 === "type" || key0 === "serial" || key0 === "lastSeenCreatedAt" || key0 === "sets" || key0 === "history")) {
-            validate49.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
-            return false;
-            break;
-          }
-        }
-        if (_errs1 === errors) {
-          if (data.type !== void 0) {
-            const _errs2 = errors;
-            if ("plugferry.state/v1" !== data.type) {
-              validate49.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.state/v1" }, message: "must be equal to constant" }];
-              return false;
-            }
-            var valid0 = _errs2 === errors;
-          } else {
-            var valid0 = true;
-          }
-          if (valid0) {
-            if (data.serial !== void 0) {
-              let data1 = data.serial;
-              const _errs3 = errors;
-              const _errs4 = errors;
-              if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
-                validate49.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
-                return false;
-              }
-              if (errors === _errs4) {
-                if (typeof data1 == "number" && isFinite(data1)) {
-                  if (data1 > 9007199254740991 || isNaN(data1)) {
-                    validate49.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
-                    return false;
-                  } else {
-                    if (data1 < 0 || isNaN(data1)) {
-                      validate49.errors = [{ instancePath: instancePath + "/serial", schemaPath: "#/$defs/count/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
-                      return false;
-                    }
-                  }
-                }
-              }
-              var valid0 = _errs3 === errors;
-            } else {
-              var valid0 = true;
-            }
-            if (valid0) {
-              if (data.lastSeenCreatedAt !== void 0) {
-                let data2 = data.lastSeenCreatedAt;
-                const _errs6 = errors;
-                const _errs7 = errors;
-                if (errors === _errs7) {
-                  if (typeof data2 === "string") {
-                    if (!pattern18.test(data2)) {
-                      validate49.errors = [{ instancePath: instancePath + "/lastSeenCreatedAt", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
-                      return false;
-                    }
-                  } else {
-                    validate49.errors = [{ instancePath: instancePath + "/lastSeenCreatedAt", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                    return false;
-                  }
-                }
-                var valid0 = _errs6 === errors;
-              } else {
-                var valid0 = true;
-              }
-              if (valid0) {
-                if (data.sets !== void 0) {
-                  let data3 = data.sets;
-                  const _errs9 = errors;
-                  if (errors === _errs9) {
-                    if (Array.isArray(data3)) {
-                      if (data3.length > 1e3) {
-                        validate49.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/maxItems", keyword: "maxItems", params: { limit: 1e3 }, message: "must NOT have more than 1000 items" }];
-                        return false;
-                      } else {
-                        var valid3 = true;
-                        const len0 = data3.length;
-                        for (let i0 = 0; i0 < len0; i0++) {
-                          const _errs11 = errors;
-                          if (!validate50(data3[i0], { instancePath: instancePath + "/sets/" + i0, parentData: data3, parentDataProperty: i0, rootData, dynamicAnchors })) {
-                            vErrors = vErrors === null ? validate50.errors : vErrors.concat(validate50.errors);
-                            errors = vErrors.length;
-                          }
-                          var valid3 = _errs11 === errors;
-                          if (!valid3) {
-                            break;
-                          }
-                        }
-                      }
-                    } else {
-                      validate49.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
-                      return false;
-                    }
-                  }
-                  var valid0 = _errs9 === errors;
-                } else {
-                  var valid0 = true;
-                }
-                if (valid0) {
-                  if (data.history !== void 0) {
-                    let data5 = data.history;
-                    const _errs12 = errors;
-                    if (errors === _errs12) {
-                      if (Array.isArray(data5)) {
-                        if (data5.length > 500) {
-                          validate49.errors = [{ instancePath: instancePath + "/history", schemaPath: "#/properties/history/maxItems", keyword: "maxItems", params: { limit: 500 }, message: "must NOT have more than 500 items" }];
-                          return false;
-                        } else {
-                          var valid4 = true;
-                          const len1 = data5.length;
-                          for (let i1 = 0; i1 < len1; i1++) {
-                            const _errs14 = errors;
-                            if (!validate52(data5[i1], { instancePath: instancePath + "/history/" + i1, parentData: data5, parentDataProperty: i1, rootData, dynamicAnchors })) {
-                              vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
-                              errors = vErrors.length;
-                            }
-                            var valid4 = _errs14 === errors;
-                            if (!valid4) {
-                              break;
-                            }
-                          }
-                        }
-                      } else {
-                        validate49.errors = [{ instancePath: instancePath + "/history", schemaPath: "#/properties/history/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
-                        return false;
-                      }
-                    }
-                    var valid0 = _errs12 === errors;
-                  } else {
-                    var valid0 = true;
-                  }
-                }
-              }
-            }
-          }
-        }
-      }
-    } else {
-      validate49.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
-      return false;
-    }
-  }
-  validate49.errors = vErrors;
-  return errors === 0;
-}
-validate49.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-var trust = validate54;
-var schema111 = { "type": "object", "additionalProperties": false, "required": ["name", "role", "status"], "properties": { "name": { "type": "string", "pattern": "^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$", "description": "What people call the key." }, "role": { "$ref": "#/$defs/label", "description": "The one rule that the key can help to satisfy: dev, qa, ...; root keys sign updates of the store." }, "status": { "enum": ["active", "retired", "revoked"], "description": "Only active keys count. Retired: no longer used. Revoked: no longer to be believed." }, "notBefore": { "$ref": "#/$defs/time" }, "notAfter": { "$ref": "#/$defs/time" } } };
-var pattern64 = new RegExp("^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$", "u");
-function validate55(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
-  let vErrors = null;
-  let errors = 0;
-  const evaluated0 = validate55.evaluated;
+  const evaluated0 = validate56.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -4153,13 +5702,13 @@ function validate55(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.name === void 0 && (missing0 = "name") || data.role === void 0 && (missing0 = "role") || data.status === void 0 && (missing0 = "status")) {
-        validate55.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate56.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "name" || key0 === "role" || key0 === "status" || key0 === "notBefore" || key0 === "notAfter")) {
-            validate55.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate56.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -4170,12 +5719,12 @@ function validate55(data, { instancePath = "", parentData, parentDataProperty, r
             const _errs2 = errors;
             if (errors === _errs2) {
               if (typeof data0 === "string") {
-                if (!pattern64.test(data0)) {
-                  validate55.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/pattern", keyword: "pattern", params: { pattern: "^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$" }, message: 'must match pattern "^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$"' }];
+                if (!pattern66.test(data0)) {
+                  validate56.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/pattern", keyword: "pattern", params: { pattern: "^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$" }, message: 'must match pattern "^[\\x21-\\x7e](?:[\\x20-\\x7e]{0,62}[\\x21-\\x7e])?$"' }];
                   return false;
                 }
               } else {
-                validate55.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                validate56.errors = [{ instancePath: instancePath + "/name", schemaPath: "#/properties/name/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                 return false;
               }
             }
@@ -4190,12 +5739,12 @@ function validate55(data, { instancePath = "", parentData, parentDataProperty, r
               const _errs5 = errors;
               if (errors === _errs5) {
                 if (typeof data1 === "string") {
-                  if (!pattern16.test(data1)) {
-                    validate55.errors = [{ instancePath: instancePath + "/role", schemaPath: "#/$defs/label/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
+                  if (!pattern4.test(data1)) {
+                    validate56.errors = [{ instancePath: instancePath + "/role", schemaPath: "#/$defs/label/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
                     return false;
                   }
                 } else {
-                  validate55.errors = [{ instancePath: instancePath + "/role", schemaPath: "#/$defs/label/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  validate56.errors = [{ instancePath: instancePath + "/role", schemaPath: "#/$defs/label/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                   return false;
                 }
               }
@@ -4208,7 +5757,7 @@ function validate55(data, { instancePath = "", parentData, parentDataProperty, r
                 let data2 = data.status;
                 const _errs7 = errors;
                 if (!(data2 === "active" || data2 === "retired" || data2 === "revoked")) {
-                  validate55.errors = [{ instancePath: instancePath + "/status", schemaPath: "#/properties/status/enum", keyword: "enum", params: { allowedValues: schema111.properties.status.enum }, message: "must be equal to one of the allowed values" }];
+                  validate56.errors = [{ instancePath: instancePath + "/status", schemaPath: "#/properties/status/enum", keyword: "enum", params: { allowedValues: schema114.properties.status.enum }, message: "must be equal to one of the allowed values" }];
                   return false;
                 }
                 var valid0 = _errs7 === errors;
@@ -4222,12 +5771,12 @@ function validate55(data, { instancePath = "", parentData, parentDataProperty, r
                   const _errs9 = errors;
                   if (errors === _errs9) {
                     if (typeof data3 === "string") {
-                      if (!pattern18.test(data3)) {
-                        validate55.errors = [{ instancePath: instancePath + "/notBefore", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                      if (!pattern20.test(data3)) {
+                        validate56.errors = [{ instancePath: instancePath + "/notBefore", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
                         return false;
                       }
                     } else {
-                      validate55.errors = [{ instancePath: instancePath + "/notBefore", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                      validate56.errors = [{ instancePath: instancePath + "/notBefore", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                       return false;
                     }
                   }
@@ -4242,12 +5791,12 @@ function validate55(data, { instancePath = "", parentData, parentDataProperty, r
                     const _errs12 = errors;
                     if (errors === _errs12) {
                       if (typeof data4 === "string") {
-                        if (!pattern18.test(data4)) {
-                          validate55.errors = [{ instancePath: instancePath + "/notAfter", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
+                        if (!pattern20.test(data4)) {
+                          validate56.errors = [{ instancePath: instancePath + "/notAfter", schemaPath: "#/$defs/time/pattern", keyword: "pattern", params: { pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }, message: 'must match pattern "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$"' }];
                           return false;
                         }
                       } else {
-                        validate55.errors = [{ instancePath: instancePath + "/notAfter", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                        validate56.errors = [{ instancePath: instancePath + "/notAfter", schemaPath: "#/$defs/time/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                         return false;
                       }
                     }
@@ -4262,18 +5811,18 @@ function validate55(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate55.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate56.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate55.errors = vErrors;
+  validate56.errors = vErrors;
   return errors === 0;
 }
-validate55.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate57(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate56.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate58(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate57.evaluated;
+  const evaluated0 = validate58.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -4284,13 +5833,13 @@ function validate57(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.require === void 0 && (missing0 = "require")) {
-        validate57.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate58.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "require" || key0 === "audience" || key0 === "maxAgeDays" || key0 === "minSequence" || key0 === "epoch" || key0 === "allowDowngrade")) {
-            validate57.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate58.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -4302,11 +5851,11 @@ function validate57(data, { instancePath = "", parentData, parentDataProperty, r
             if (errors === _errs2) {
               if (Array.isArray(data0)) {
                 if (data0.length > 16) {
-                  validate57.errors = [{ instancePath: instancePath + "/require", schemaPath: "#/properties/require/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
+                  validate58.errors = [{ instancePath: instancePath + "/require", schemaPath: "#/properties/require/maxItems", keyword: "maxItems", params: { limit: 16 }, message: "must NOT have more than 16 items" }];
                   return false;
                 } else {
                   if (data0.length < 1) {
-                    validate57.errors = [{ instancePath: instancePath + "/require", schemaPath: "#/properties/require/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                    validate58.errors = [{ instancePath: instancePath + "/require", schemaPath: "#/properties/require/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                     return false;
                   } else {
                     var valid1 = true;
@@ -4318,13 +5867,13 @@ function validate57(data, { instancePath = "", parentData, parentDataProperty, r
                         if (data1 && typeof data1 == "object" && !Array.isArray(data1)) {
                           let missing1;
                           if (data1.role === void 0 && (missing1 = "role") || data1.threshold === void 0 && (missing1 = "threshold")) {
-                            validate57.errors = [{ instancePath: instancePath + "/require/" + i0, schemaPath: "#/properties/require/items/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
+                            validate58.errors = [{ instancePath: instancePath + "/require/" + i0, schemaPath: "#/properties/require/items/required", keyword: "required", params: { missingProperty: missing1 }, message: "must have required property '" + missing1 + "'" }];
                             return false;
                           } else {
                             const _errs6 = errors;
                             for (const key1 in data1) {
                               if (!(key1 === "role" || key1 === "threshold")) {
-                                validate57.errors = [{ instancePath: instancePath + "/require/" + i0, schemaPath: "#/properties/require/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
+                                validate58.errors = [{ instancePath: instancePath + "/require/" + i0, schemaPath: "#/properties/require/items/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
                                 return false;
                                 break;
                               }
@@ -4336,12 +5885,12 @@ function validate57(data, { instancePath = "", parentData, parentDataProperty, r
                                 const _errs8 = errors;
                                 if (errors === _errs8) {
                                   if (typeof data2 === "string") {
-                                    if (!pattern16.test(data2)) {
-                                      validate57.errors = [{ instancePath: instancePath + "/require/" + i0 + "/role", schemaPath: "#/$defs/label/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
+                                    if (!pattern4.test(data2)) {
+                                      validate58.errors = [{ instancePath: instancePath + "/require/" + i0 + "/role", schemaPath: "#/$defs/label/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
                                       return false;
                                     }
                                   } else {
-                                    validate57.errors = [{ instancePath: instancePath + "/require/" + i0 + "/role", schemaPath: "#/$defs/label/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                    validate58.errors = [{ instancePath: instancePath + "/require/" + i0 + "/role", schemaPath: "#/$defs/label/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                     return false;
                                   }
                                 }
@@ -4354,17 +5903,17 @@ function validate57(data, { instancePath = "", parentData, parentDataProperty, r
                                   let data3 = data1.threshold;
                                   const _errs10 = errors;
                                   if (!(typeof data3 == "number" && (!(data3 % 1) && !isNaN(data3)) && isFinite(data3))) {
-                                    validate57.errors = [{ instancePath: instancePath + "/require/" + i0 + "/threshold", schemaPath: "#/properties/require/items/properties/threshold/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                    validate58.errors = [{ instancePath: instancePath + "/require/" + i0 + "/threshold", schemaPath: "#/properties/require/items/properties/threshold/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                                     return false;
                                   }
                                   if (errors === _errs10) {
                                     if (typeof data3 == "number" && isFinite(data3)) {
                                       if (data3 > 16 || isNaN(data3)) {
-                                        validate57.errors = [{ instancePath: instancePath + "/require/" + i0 + "/threshold", schemaPath: "#/properties/require/items/properties/threshold/maximum", keyword: "maximum", params: { comparison: "<=", limit: 16 }, message: "must be <= 16" }];
+                                        validate58.errors = [{ instancePath: instancePath + "/require/" + i0 + "/threshold", schemaPath: "#/properties/require/items/properties/threshold/maximum", keyword: "maximum", params: { comparison: "<=", limit: 16 }, message: "must be <= 16" }];
                                         return false;
                                       } else {
                                         if (data3 < 1 || isNaN(data3)) {
-                                          validate57.errors = [{ instancePath: instancePath + "/require/" + i0 + "/threshold", schemaPath: "#/properties/require/items/properties/threshold/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                                          validate58.errors = [{ instancePath: instancePath + "/require/" + i0 + "/threshold", schemaPath: "#/properties/require/items/properties/threshold/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
                                           return false;
                                         }
                                       }
@@ -4378,7 +5927,7 @@ function validate57(data, { instancePath = "", parentData, parentDataProperty, r
                             }
                           }
                         } else {
-                          validate57.errors = [{ instancePath: instancePath + "/require/" + i0, schemaPath: "#/properties/require/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                          validate58.errors = [{ instancePath: instancePath + "/require/" + i0, schemaPath: "#/properties/require/items/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
                           return false;
                         }
                       }
@@ -4390,7 +5939,7 @@ function validate57(data, { instancePath = "", parentData, parentDataProperty, r
                   }
                 }
               } else {
-                validate57.errors = [{ instancePath: instancePath + "/require", schemaPath: "#/properties/require/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                validate58.errors = [{ instancePath: instancePath + "/require", schemaPath: "#/properties/require/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                 return false;
               }
             }
@@ -4405,12 +5954,12 @@ function validate57(data, { instancePath = "", parentData, parentDataProperty, r
               const _errs13 = errors;
               if (errors === _errs13) {
                 if (typeof data4 === "string") {
-                  if (!pattern16.test(data4)) {
-                    validate57.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/$defs/label/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
+                  if (!pattern4.test(data4)) {
+                    validate58.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/$defs/label/pattern", keyword: "pattern", params: { pattern: "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, message: 'must match pattern "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"' }];
                     return false;
                   }
                 } else {
-                  validate57.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/$defs/label/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                  validate58.errors = [{ instancePath: instancePath + "/audience", schemaPath: "#/$defs/label/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                   return false;
                 }
               }
@@ -4423,17 +5972,17 @@ function validate57(data, { instancePath = "", parentData, parentDataProperty, r
                 let data5 = data.maxAgeDays;
                 const _errs15 = errors;
                 if (!(typeof data5 == "number" && (!(data5 % 1) && !isNaN(data5)) && isFinite(data5))) {
-                  validate57.errors = [{ instancePath: instancePath + "/maxAgeDays", schemaPath: "#/properties/maxAgeDays/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                  validate58.errors = [{ instancePath: instancePath + "/maxAgeDays", schemaPath: "#/properties/maxAgeDays/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                   return false;
                 }
                 if (errors === _errs15) {
                   if (typeof data5 == "number" && isFinite(data5)) {
                     if (data5 > 36500 || isNaN(data5)) {
-                      validate57.errors = [{ instancePath: instancePath + "/maxAgeDays", schemaPath: "#/properties/maxAgeDays/maximum", keyword: "maximum", params: { comparison: "<=", limit: 36500 }, message: "must be <= 36500" }];
+                      validate58.errors = [{ instancePath: instancePath + "/maxAgeDays", schemaPath: "#/properties/maxAgeDays/maximum", keyword: "maximum", params: { comparison: "<=", limit: 36500 }, message: "must be <= 36500" }];
                       return false;
                     } else {
                       if (data5 < 1 || isNaN(data5)) {
-                        validate57.errors = [{ instancePath: instancePath + "/maxAgeDays", schemaPath: "#/properties/maxAgeDays/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                        validate58.errors = [{ instancePath: instancePath + "/maxAgeDays", schemaPath: "#/properties/maxAgeDays/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
                         return false;
                       }
                     }
@@ -4448,17 +5997,17 @@ function validate57(data, { instancePath = "", parentData, parentDataProperty, r
                   let data6 = data.minSequence;
                   const _errs17 = errors;
                   if (!(typeof data6 == "number" && (!(data6 % 1) && !isNaN(data6)) && isFinite(data6))) {
-                    validate57.errors = [{ instancePath: instancePath + "/minSequence", schemaPath: "#/properties/minSequence/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                    validate58.errors = [{ instancePath: instancePath + "/minSequence", schemaPath: "#/properties/minSequence/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                     return false;
                   }
                   if (errors === _errs17) {
                     if (typeof data6 == "number" && isFinite(data6)) {
                       if (data6 > 9007199254740991 || isNaN(data6)) {
-                        validate57.errors = [{ instancePath: instancePath + "/minSequence", schemaPath: "#/properties/minSequence/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                        validate58.errors = [{ instancePath: instancePath + "/minSequence", schemaPath: "#/properties/minSequence/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
                         return false;
                       } else {
                         if (data6 < 0 || isNaN(data6)) {
-                          validate57.errors = [{ instancePath: instancePath + "/minSequence", schemaPath: "#/properties/minSequence/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                          validate58.errors = [{ instancePath: instancePath + "/minSequence", schemaPath: "#/properties/minSequence/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                           return false;
                         }
                       }
@@ -4473,17 +6022,17 @@ function validate57(data, { instancePath = "", parentData, parentDataProperty, r
                     let data7 = data.epoch;
                     const _errs19 = errors;
                     if (!(typeof data7 == "number" && (!(data7 % 1) && !isNaN(data7)) && isFinite(data7))) {
-                      validate57.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                      validate58.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                       return false;
                     }
                     if (errors === _errs19) {
                       if (typeof data7 == "number" && isFinite(data7)) {
                         if (data7 > 9007199254740991 || isNaN(data7)) {
-                          validate57.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                          validate58.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
                           return false;
                         } else {
                           if (data7 < 0 || isNaN(data7)) {
-                            validate57.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                            validate58.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                             return false;
                           }
                         }
@@ -4497,7 +6046,7 @@ function validate57(data, { instancePath = "", parentData, parentDataProperty, r
                     if (data.allowDowngrade !== void 0) {
                       const _errs21 = errors;
                       if (typeof data.allowDowngrade !== "boolean") {
-                        validate57.errors = [{ instancePath: instancePath + "/allowDowngrade", schemaPath: "#/properties/allowDowngrade/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
+                        validate58.errors = [{ instancePath: instancePath + "/allowDowngrade", schemaPath: "#/properties/allowDowngrade/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
                         return false;
                       }
                       var valid0 = _errs21 === errors;
@@ -4512,19 +6061,19 @@ function validate57(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate57.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate58.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate57.errors = vErrors;
+  validate58.errors = vErrors;
   return errors === 0;
 }
-validate57.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
-function validate54(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
+validate58.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+function validate55(data, { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {}) {
   ;
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate54.evaluated;
+  const evaluated0 = validate55.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -4535,13 +6084,13 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
     if (data && typeof data == "object" && !Array.isArray(data)) {
       let missing0;
       if (data.type === void 0 && (missing0 = "type") || data.version === void 0 && (missing0 = "version") || data.rootThreshold === void 0 && (missing0 = "rootThreshold") || data.keys === void 0 && (missing0 = "keys") || data.sets === void 0 && (missing0 = "sets") || data.revokedManifests === void 0 && (missing0 = "revokedManifests")) {
-        validate54.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
+        validate55.errors = [{ instancePath, schemaPath: "#/required", keyword: "required", params: { missingProperty: missing0 }, message: "must have required property '" + missing0 + "'" }];
         return false;
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
           if (!(key0 === "type" || key0 === "version" || key0 === "rootThreshold" || key0 === "keys" || key0 === "sets" || key0 === "revokedManifests")) {
-            validate54.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
+            validate55.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
           }
@@ -4550,7 +6099,7 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
           if (data.type !== void 0) {
             const _errs2 = errors;
             if ("plugferry.trust/v1" !== data.type) {
-              validate54.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.trust/v1" }, message: "must be equal to constant" }];
+              validate55.errors = [{ instancePath: instancePath + "/type", schemaPath: "#/properties/type/const", keyword: "const", params: { allowedValue: "plugferry.trust/v1" }, message: "must be equal to constant" }];
               return false;
             }
             var valid0 = _errs2 === errors;
@@ -4562,17 +6111,17 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
               let data1 = data.version;
               const _errs3 = errors;
               if (!(typeof data1 == "number" && (!(data1 % 1) && !isNaN(data1)) && isFinite(data1))) {
-                validate54.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/properties/version/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                validate55.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/properties/version/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                 return false;
               }
               if (errors === _errs3) {
                 if (typeof data1 == "number" && isFinite(data1)) {
                   if (data1 > 9007199254740991 || isNaN(data1)) {
-                    validate54.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/properties/version/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                    validate55.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/properties/version/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
                     return false;
                   } else {
                     if (data1 < 1 || isNaN(data1)) {
-                      validate54.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/properties/version/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                      validate55.errors = [{ instancePath: instancePath + "/version", schemaPath: "#/properties/version/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
                       return false;
                     }
                   }
@@ -4587,17 +6136,17 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
                 let data2 = data.rootThreshold;
                 const _errs5 = errors;
                 if (!(typeof data2 == "number" && (!(data2 % 1) && !isNaN(data2)) && isFinite(data2))) {
-                  validate54.errors = [{ instancePath: instancePath + "/rootThreshold", schemaPath: "#/properties/rootThreshold/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                  validate55.errors = [{ instancePath: instancePath + "/rootThreshold", schemaPath: "#/properties/rootThreshold/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                   return false;
                 }
                 if (errors === _errs5) {
                   if (typeof data2 == "number" && isFinite(data2)) {
                     if (data2 > 16 || isNaN(data2)) {
-                      validate54.errors = [{ instancePath: instancePath + "/rootThreshold", schemaPath: "#/properties/rootThreshold/maximum", keyword: "maximum", params: { comparison: "<=", limit: 16 }, message: "must be <= 16" }];
+                      validate55.errors = [{ instancePath: instancePath + "/rootThreshold", schemaPath: "#/properties/rootThreshold/maximum", keyword: "maximum", params: { comparison: "<=", limit: 16 }, message: "must be <= 16" }];
                       return false;
                     } else {
                       if (data2 < 1 || isNaN(data2)) {
-                        validate54.errors = [{ instancePath: instancePath + "/rootThreshold", schemaPath: "#/properties/rootThreshold/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                        validate55.errors = [{ instancePath: instancePath + "/rootThreshold", schemaPath: "#/properties/rootThreshold/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
                         return false;
                       }
                     }
@@ -4614,13 +6163,13 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
                   if (errors === _errs7) {
                     if (data3 && typeof data3 == "object" && !Array.isArray(data3)) {
                       if (Object.keys(data3).length > 1e3) {
-                        validate54.errors = [{ instancePath: instancePath + "/keys", schemaPath: "#/properties/keys/maxProperties", keyword: "maxProperties", params: { limit: 1e3 }, message: "must NOT have more than 1000 properties" }];
+                        validate55.errors = [{ instancePath: instancePath + "/keys", schemaPath: "#/properties/keys/maxProperties", keyword: "maxProperties", params: { limit: 1e3 }, message: "must NOT have more than 1000 properties" }];
                         return false;
                       } else {
                         const _errs9 = errors;
                         for (const key1 in data3) {
-                          if (!pattern9.test(key1)) {
-                            validate54.errors = [{ instancePath: instancePath + "/keys", schemaPath: "#/properties/keys/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
+                          if (!pattern11.test(key1)) {
+                            validate55.errors = [{ instancePath: instancePath + "/keys", schemaPath: "#/properties/keys/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key1 }, message: "must NOT have additional properties" }];
                             return false;
                             break;
                           }
@@ -4628,10 +6177,10 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
                         if (_errs9 === errors) {
                           var valid1 = true;
                           for (const key2 in data3) {
-                            if (pattern9.test(key2)) {
+                            if (pattern11.test(key2)) {
                               const _errs10 = errors;
-                              if (!validate55(data3[key2], { instancePath: instancePath + "/keys/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"), parentData: data3, parentDataProperty: key2, rootData, dynamicAnchors })) {
-                                vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+                              if (!validate56(data3[key2], { instancePath: instancePath + "/keys/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"), parentData: data3, parentDataProperty: key2, rootData, dynamicAnchors })) {
+                                vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
                                 errors = vErrors.length;
                               }
                               var valid1 = _errs10 === errors;
@@ -4643,7 +6192,7 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
                         }
                       }
                     } else {
-                      validate54.errors = [{ instancePath: instancePath + "/keys", schemaPath: "#/properties/keys/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                      validate55.errors = [{ instancePath: instancePath + "/keys", schemaPath: "#/properties/keys/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
                       return false;
                     }
                   }
@@ -4658,13 +6207,13 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
                     if (errors === _errs11) {
                       if (data5 && typeof data5 == "object" && !Array.isArray(data5)) {
                         if (Object.keys(data5).length > 1e3) {
-                          validate54.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/maxProperties", keyword: "maxProperties", params: { limit: 1e3 }, message: "must NOT have more than 1000 properties" }];
+                          validate55.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/maxProperties", keyword: "maxProperties", params: { limit: 1e3 }, message: "must NOT have more than 1000 properties" }];
                           return false;
                         } else {
                           const _errs13 = errors;
                           for (const key3 in data5) {
-                            if (!pattern16.test(key3)) {
-                              validate54.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key3 }, message: "must NOT have additional properties" }];
+                            if (!pattern4.test(key3)) {
+                              validate55.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key3 }, message: "must NOT have additional properties" }];
                               return false;
                               break;
                             }
@@ -4672,10 +6221,10 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
                           if (_errs13 === errors) {
                             var valid2 = true;
                             for (const key4 in data5) {
-                              if (pattern16.test(key4)) {
+                              if (pattern4.test(key4)) {
                                 const _errs14 = errors;
-                                if (!validate57(data5[key4], { instancePath: instancePath + "/sets/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"), parentData: data5, parentDataProperty: key4, rootData, dynamicAnchors })) {
-                                  vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+                                if (!validate58(data5[key4], { instancePath: instancePath + "/sets/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"), parentData: data5, parentDataProperty: key4, rootData, dynamicAnchors })) {
+                                  vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
                                   errors = vErrors.length;
                                 }
                                 var valid2 = _errs14 === errors;
@@ -4687,7 +6236,7 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
                           }
                         }
                       } else {
-                        validate54.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+                        validate55.errors = [{ instancePath: instancePath + "/sets", schemaPath: "#/properties/sets/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
                         return false;
                       }
                     }
@@ -4702,7 +6251,7 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
                       if (errors === _errs15) {
                         if (Array.isArray(data7)) {
                           if (data7.length > 1e4) {
-                            validate54.errors = [{ instancePath: instancePath + "/revokedManifests", schemaPath: "#/properties/revokedManifests/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
+                            validate55.errors = [{ instancePath: instancePath + "/revokedManifests", schemaPath: "#/properties/revokedManifests/maxItems", keyword: "maxItems", params: { limit: 1e4 }, message: "must NOT have more than 10000 items" }];
                             return false;
                           } else {
                             var valid3 = true;
@@ -4713,12 +6262,12 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
                               const _errs18 = errors;
                               if (errors === _errs18) {
                                 if (typeof data8 === "string") {
-                                  if (!pattern9.test(data8)) {
-                                    validate54.errors = [{ instancePath: instancePath + "/revokedManifests/" + i0, schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
+                                  if (!pattern11.test(data8)) {
+                                    validate55.errors = [{ instancePath: instancePath + "/revokedManifests/" + i0, schemaPath: "#/$defs/sha256/pattern", keyword: "pattern", params: { pattern: "^[0-9a-f]{64}$" }, message: 'must match pattern "^[0-9a-f]{64}$"' }];
                                     return false;
                                   }
                                 } else {
-                                  validate54.errors = [{ instancePath: instancePath + "/revokedManifests/" + i0, schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                  validate55.errors = [{ instancePath: instancePath + "/revokedManifests/" + i0, schemaPath: "#/$defs/sha256/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                   return false;
                                 }
                               }
@@ -4734,7 +6283,7 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
                                 outer0: for (; i1--; ) {
                                   for (j0 = i1; j0--; ) {
                                     if (func0(data7[i1], data7[j0])) {
-                                      validate54.errors = [{ instancePath: instancePath + "/revokedManifests", schemaPath: "#/properties/revokedManifests/uniqueItems", keyword: "uniqueItems", params: { i: i1, j: j0 }, message: "must NOT have duplicate items (items ## " + j0 + " and " + i1 + " are identical)" }];
+                                      validate55.errors = [{ instancePath: instancePath + "/revokedManifests", schemaPath: "#/properties/revokedManifests/uniqueItems", keyword: "uniqueItems", params: { i: i1, j: j0 }, message: "must NOT have duplicate items (items ## " + j0 + " and " + i1 + " are identical)" }];
                                       return false;
                                       break outer0;
                                     }
@@ -4744,7 +6293,7 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
                             }
                           }
                         } else {
-                          validate54.errors = [{ instancePath: instancePath + "/revokedManifests", schemaPath: "#/properties/revokedManifests/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                          validate55.errors = [{ instancePath: instancePath + "/revokedManifests", schemaPath: "#/properties/revokedManifests/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                           return false;
                         }
                       }
@@ -4760,15 +6309,16 @@ function validate54(data, { instancePath = "", parentData, parentDataProperty, r
         }
       }
     } else {
-      validate54.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
+      validate55.errors = [{ instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" }, message: "must be object" }];
       return false;
     }
   }
-  validate54.errors = vErrors;
+  validate55.errors = vErrors;
   return errors === 0;
 }
-validate54.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
+validate55.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
 export {
+  config,
   gatewayProfile,
   index,
   manifest,

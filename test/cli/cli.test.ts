@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { exportBundle, importBundle } from '../../src/index.js';
@@ -168,6 +168,10 @@ test('every example of --help works', { timeout: 180_000 }, async () => {
   const prepared = await tempDir();
   await tinyTree(prepared, { 'key-auth@1.0.0': 'a', 'waf@1.0.0': 'b', 'key-auth@2.0.0': 'c' });
   await mkdir(join(prepared, 'keys'));
+  await copyFile(
+    join(import.meta.dirname, '../../examples/plugferry.yaml'),
+    join(prepared, 'plugferry.yaml'),
+  );
   await writeFile(join(prepared, 'qa.pass'), `${secret('four other words of yours')}\n`);
   await writeFile(join(prepared, 'wasmplugins.yaml'), wasmPlugin('waf', '1.0.0'));
   const root = { key: await testKey('root'), role: 'root' };

@@ -16,7 +16,7 @@ import { exitCodes } from '../exit-codes.js';
 import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
 import { manifestFacts } from '../manifest-text.js';
 import { reachFrom, reachOptions } from '../network-options.js';
-import { readTrust, trustOptions, variable } from '../options.js';
+import { readTrust, trustOptions } from '../options.js';
 import { bundlePlace, sayRepairs } from '../split-options.js';
 import { named } from '../talk.js';
 import { facts, table } from '../table.js';
@@ -38,11 +38,11 @@ export default command({
     ],
     ['/srv/plugin-server', 'Reads every byte of every release again; names what is not as it was imported'],
   ],
-  async run({ bundle, ...flags }, { terminal, signal }) {
+  async run({ bundle, ...flags }, { terminal, signal, implied }) {
     const places = bundle.map(String);
     const [volume = ''] = places;
     if (places.length === 1 && (await isDirectory(volume)) && !(await holdsParts(volume))) {
-      refuseTrustOptions(flags);
+      refuseTrustOptions(flags, implied);
       return volumeOutcome(await verifyVolume(volume, { signal, onProgress: terminal.onProgress }));
     }
     const trust = await readTrust(flags, terminal);
@@ -80,12 +80,12 @@ export default command({
 });
 
 /**
- * A volume is compared with what was recorded when its bundles were verified; no key is asked again. What the environment
- * says of keys is meant for bundles.
+ * A volume is compared with what was recorded when its bundles were verified; no key is asked again. What the environment and
+ * the configuration file say of keys is meant for bundles.
  */
-function refuseTrustOptions(flags: Readonly<Record<string, unknown>>): void {
+function refuseTrustOptions(flags: Readonly<Record<string, unknown>>, implied: ReadonlySet<string>): void {
   const given = ['public-key', 'trust', 'gateway-profile'].find(
-    (name) => flags[name] !== undefined && process.env[variable(name)] === undefined,
+    (name) => flags[name] !== undefined && !implied.has(name),
   );
   if (given === undefined) return;
   throw new PlugferryError('E_USAGE', `--${given} goes with a bundle, and this is a directory`, {
