@@ -8,6 +8,7 @@ import {
   type ExportOptions,
   type Manifest,
 } from '../src/index.js';
+import { sha256Of } from '../src/io/digest.js';
 import { cli, errorCode } from './helpers/cli.js';
 import { bundleParts, put, tarGz } from './helpers/bundle.js';
 import { testKey } from './helpers/keys.js';
@@ -100,6 +101,26 @@ describe('a bundle as source', () => {
       kind: 'unverified-bundle',
       reference: 'plugins/waf/1.0.0/plugin.wasm',
     });
+  });
+
+  test('inspect says where each plugin came from, and what nobody vouched for', async () => {
+    const directory = await tempDir();
+    const root = await tinyTree(directory, { 'waf@1.0.0': 'a', 'opa@1.0.0': 'b' });
+    const sha256 = sha256Of(await readFile(join(root, 'opa/1.0.0/plugin.wasm')));
+    const entry = { version: '1.0.0', digest: `sha256:${'d'.repeat(64)}`, wasmSha256: sha256 };
+    await writeFile(join(root, 'snapshot-inventory.json'), JSON.stringify({ opa: entry }));
+    await exportBundle({ source: directory, output: join(directory, 'one.tar.gz') });
+    await exportBundle({
+      source: join(directory, 'one.tar.gz'),
+      output: join(directory, 'two.tar.gz'),
+      trust: skip,
+    });
+    const shown = async (bundle: string): Promise<string> =>
+      (await cli(['inspect', bundle], { cwd: directory })).stdout;
+    expect(await shown('one.tar.gz')).toMatch(/ directory: plugins\/waf\/1\.0\.0\/plugin\.wasm *$/m);
+    const pinned = 'plugins/opa/1.0.0/plugin.wasm (sha256:dddddddddddddddd)';
+    expect(await shown('one.tar.gz')).toContain(` directory: ${pinned}`);
+    expect(await shown('two.tar.gz')).toContain(` unverified-bundle: ${pinned}`);
   });
 
   test('one with a damaged payload gives nothing, not even what was not damaged', async () => {

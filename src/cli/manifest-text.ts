@@ -1,4 +1,4 @@
-import type { Manifest } from '../index.js';
+import type { Manifest, ManifestPlugin } from '../index.js';
 import { formatBytes } from '../io/text.js';
 import { facts, table } from './table.js';
 
@@ -32,10 +32,20 @@ export function pluginTable(manifest: Manifest): string {
       wasm.start.join(' ') || 'none',
       wasm.imports.map((group) => `${group.module}:${group.names.length}`).join(' ') || 'none',
       wasm.toolchain ?? '-',
-      source.reference,
+      originOf(source, file?.sha256),
     ];
   });
   return table(['PLUGIN', 'VERSION', 'SIZE', 'SHA256', 'ABI', 'START', 'IMPORTS', 'TOOLCHAIN', 'FROM'], rows);
+}
+
+/**
+ * Where a plugin came from: kind, unless the reference itself tells, reference, and what its origin named it by, unless that is the
+ * module itself.
+ */
+function originOf({ kind, reference, digest }: ManifestPlugin['source'], sha256: string | undefined): string {
+  const isUrl = /^[a-z]+:\/\//.test(reference) && kind !== 'unverified-bundle';
+  const isModule = digest === `sha256:${sha256 ?? ''}` || reference.includes(digest);
+  return `${isUrl ? '' : `${kind}: `}${reference}${isModule ? '' : ` (${digest.slice(0, 23)})`}`;
 }
 
 /** The variables that stand for secrets in the resources of a manifest; undefined where there are none. */

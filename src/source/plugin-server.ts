@@ -46,6 +46,7 @@ async function listOffers(place: Place, signal?: AbortSignal): Promise<SourceLis
   const offers = all.map(({ id, stated }) => ({
     ...id,
     ...(stated === undefined ? {} : { stated }),
+    host: place.server.host,
     fetch: (during?: AbortSignal, progress?: Progress) =>
       fetchPlugin(place, { id, stated, listed: inventory.get(formatPluginId(id)), signal: during, progress }),
   }));
@@ -86,6 +87,7 @@ async function fetchPlugin(place: Place, order: Order): Promise<SourcePlugin> {
       provenance: {
         kind: 'plugin-server',
         reference: place.server.display(inside(order.id, 'plugin.wasm')),
+        ...(order.listed?.digest === undefined ? {} : { digest: order.listed.digest }),
       },
       discard,
     };

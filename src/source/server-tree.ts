@@ -24,6 +24,8 @@ export interface SmallFile {
 export class ServerTree {
   /** URL of the directory, without credentials. */
   readonly name: string;
+  /** With its port. */
+  readonly host: string;
   readonly #base: URL;
   readonly #client: HttpClient;
 
@@ -37,6 +39,7 @@ export class ServerTree {
     url.pathname = path.endsWith('/plugins/') ? path : `${path}plugins/`;
     this.#base = url;
     this.name = displayUrl(url);
+    this.host = url.host;
     this.#client = new HttpClient({ url, authorization }, { access, patience });
   }
 

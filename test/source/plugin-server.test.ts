@@ -459,7 +459,9 @@ describe('snapshot-inventory.json', () => {
   test('agrees with the bytes, with and without an OCI digest', async () => {
     for (const row of [entry, { version: '1.0.0', wasmSha256: sha256 }]) {
       const { url } = await web(inventory({ a: row }));
-      expect((await fetched(url, 'a@1.0.0')).bytes.equals(module)).toBe(true);
+      const { plugin, bytes } = await fetched(url, 'a@1.0.0');
+      expect(bytes.equals(module)).toBe(true);
+      expect(plugin.provenance.digest).toBe('digest' in row ? ociDigest : undefined);
     }
   });
 
