@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { escapeText } from '../io/text.js';
 import { isFailure } from './sftp-failure.js';
-import { closeFile, openFile } from './sftp-requests.js';
+import { attributesAt, closeFile, openFile } from './sftp-requests.js';
 import type { SftpSession } from './sftp-session.js';
 import { readRange } from './sftp-transfer.js';
 
@@ -51,7 +51,9 @@ export async function serverSha256(
   end: number,
 ): Promise<string | undefined> {
   if (end < worthAsking || !isPlain(path) || !(await hasShell(session))) return undefined;
-  const command = `head -c ${end} < '${path.replaceAll("'", `'\\''`)}' | sha256sum`;
+  const quoted = `'${path.replaceAll("'", `'\\''`)}'`;
+  const isWhole = (await attributesAt(session, path)).size === end;
+  const command = isWhole ? `sha256sum < ${quoted}` : `head -c ${end} < ${quoted} | sha256sum`;
   return digestIn(await session.run(command, hashLimit(end)));
 }
 

@@ -3,6 +3,7 @@
  *
  *     npm run bench [-- --runs N] [-- --tree DIR]
  *     npm run bench -- --volume    what a large volume takes to change (volume.mjs)
+ *     npm run bench -- --sftp      a large file over SSH, beside OpenSSH's sftp (sftp.mjs)
  *
  * The default tree holds the real modules among the development dependencies, each under two versions, one of them equal.
  */
@@ -12,6 +13,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { benchSftp } from './sftp.mjs';
 import { benchVolume } from './volume.mjs';
 
 const { values } = parseArgs({
@@ -19,6 +21,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '5' },
     tree: { type: 'string' },
     volume: { type: 'boolean', default: false },
+    sftp: { type: 'boolean', default: false },
   },
 });
 const runs = Number(values.runs);
@@ -75,6 +78,11 @@ function compare(title, byHand, ours) {
   console.log(
     `${title.padEnd(28)} by hand ${hand.toFixed(2)} s  plugferry ${our.toFixed(2)} s  ratio ${ratio.toFixed(2)}`,
   );
+}
+
+if (values.sftp) {
+  await benchSftp(runs);
+  process.exit();
 }
 
 if (values.volume) {
