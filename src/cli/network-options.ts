@@ -12,6 +12,10 @@ const keyPassphraseVariable = 'PLUGFERRY_CLIENT_KEY_PASSPHRASE';
 
 /** Options of every command that can go to `http(s)://` and `sftp://`. */
 export const networkOptions = {
+  proxy: {
+    type: 'string',
+    describe: 'Proxy for http(s)://, but for hosts in NO_PROXY (default: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY)',
+  },
   'ca-file': {
     type: 'string',
     describe: 'File (PEM) with the only authorities whose certificates are accepted for https://',
@@ -41,6 +45,7 @@ export const reachOptions = {
 } as const satisfies OptionTable;
 
 interface NetworkFlags extends SshFlags {
+  readonly proxy: string | undefined;
   readonly 'ca-file': string | undefined;
   readonly 'client-cert': string | undefined;
   readonly 'client-key': string | undefined;
@@ -83,7 +88,7 @@ async function httpAccess(flags: NetworkFlags): Promise<HttpAccess> {
     ...(caFile === undefined ? {} : { authorities: await certificates(caFile) }),
     ...(clientCertificate === undefined ? {} : { clientCertificate }),
     ...(token === undefined ? {} : { token }),
-    proxyFor: ({ href }) => proxyFor(href),
+    proxyFor: proxiesOf(flags.proxy),
   };
 }
 
@@ -157,15 +162,38 @@ async function tokenOf(file: string | undefined): Promise<string | undefined> {
   });
 }
 
-/** By HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in capitals or not. */
-function proxyFor(url: string): string {
-  const proxy = getProxyForUrl(url);
-  if (proxy === '' || (/^https?:\/\//i.test(proxy) && URL.canParse(proxy))) return proxy;
-  // Its value may hold a password.
-  throw new PlugferryError('E_USAGE', 'the proxy in the environment is not an http:// or https:// URL', {
-    hint: 'Write HTTP_PROXY and HTTPS_PROXY as http://host:port, or name hosts that need no proxy in NO_PROXY.',
-  });
+/**
+ * By the option; else by HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, in capitals or not. NO_PROXY names hosts that need none.
+ *
+ * @throws PlugferryError `E_USAGE` for an option that is no proxy, or has a password in it.
+ */
+function proxiesOf(option: string | undefined): (url: URL) => string {
+  if (option !== undefined) {
+    const url = isProxy(option) ? new URL(option) : undefined;
+    if (url === undefined) throw noProxy('--proxy');
+    if (url.password !== '') throw withPassword();
+    // Which hosts need none, only the library knows, and it reads nothing but the environment.
+    for (const name of ['http_proxy', 'https_proxy']) process.env[name] = option;
+  }
+  return ({ href }) => {
+    const proxy = getProxyForUrl(href);
+    if (proxy === '' || isProxy(proxy)) return proxy;
+    throw noProxy('the proxy in the environment');
+  };
 }
+
+const isProxy = (text: string): boolean => /^https?:\/\//i.test(text) && URL.canParse(text);
+
+/** The value is not repeated: it may hold a password. */
+const noProxy = (what: string): PlugferryError =>
+  new PlugferryError('E_USAGE', `${what} is not an http:// or https:// URL`, {
+    hint: 'Write it as http://host:port, or name hosts that need no proxy in NO_PROXY.',
+  });
+
+const withPassword = (): PlugferryError =>
+  new PlugferryError('E_USAGE', '--proxy has a password in it', {
+    hint: 'Everybody on this machine can read it there, so change it. Give it in HTTP_PROXY and HTTPS_PROXY instead.',
+  });
 
 function pinOf(text: string): string {
   const digest = text.toLowerCase().replace(/^sha256:/, '');

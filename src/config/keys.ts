@@ -29,6 +29,11 @@ export const settingKeys = [
   'ssh-config',
   'ssh-password-file',
   'ssh-passphrase-file',
+  'proxy',
+  'ca-file',
+  'client-cert',
+  'client-key',
+  'http-token-file',
 ] as const satisfies readonly (keyof Settings)[];
 
 /** From here on a name is taken for a misspelling of another. */

@@ -16,6 +16,10 @@ const paths: ReadonlySet<keyof Settings> = new Set([
   'ssh-config',
   'ssh-password-file',
   'ssh-passphrase-file',
+  'ca-file',
+  'client-cert',
+  'client-key',
+  'http-token-file',
 ]);
 
 /** A value as the option wants it: paths no longer depend on where the file lies. */

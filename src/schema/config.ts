@@ -112,4 +112,24 @@ export interface Settings {
    * File with the passphrase of the private key to log in with.
    */
   'ssh-passphrase-file'?: string;
+  /**
+   * Proxy for http(s)://, as http://host:port, without a password.
+   */
+  proxy?: string;
+  /**
+   * File (PEM) with the only authorities whose certificates are accepted.
+   */
+  'ca-file'?: string;
+  /**
+   * Certificate (PEM) to show to servers.
+   */
+  'client-cert'?: string;
+  /**
+   * Private key (PEM) of client-cert.
+   */
+  'client-key'?: string;
+  /**
+   * File with the bearer token for http(s)://.
+   */
+  'http-token-file'?: string;
 }

@@ -83,7 +83,7 @@ var require_equal = __commonJS({
 
 // <stdin>
 var config = validate20;
-var schema32 = { "title": "Settings", "type": "object", "additionalProperties": false, "properties": { "trust": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Directory of a trust store." }, "public-key": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Public keys of trusted signers." }, "signing-key": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Private key to sign with." }, "passphrase-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the passphrase of the private key." }, "signed-by": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Public key of whoever signs elsewhere." }, "to": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Where import publishes: a directory, or a location such as sftp://USER@HOST/PATH." }, "set": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Name of the plugin set." }, "audience": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Environments that bundles are meant for." }, "expires-in": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "How long bundles may be imported: 12h, 90d, 8w." }, "gateway-profile": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Name of a profile, or a profile file: a path with a slash in it, or that ends in .json." }, "mapping": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with one FROM=name@version a line." }, "jobs": { "type": "integer", "minimum": 1, "maximum": 64, "description": "Most plugins to fetch at once." }, "split-size": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Most bytes of a part, or a medium." }, "parity": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "In percent: 20%." }, "keep": { "type": "integer", "minimum": 1, "description": "How many releases prune keeps." }, "host": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Address that serve listens on." }, "port": { "type": "integer", "minimum": 0, "maximum": 65535, "description": "Port that serve listens on." }, "host-key": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Fingerprints SHA256:... of SSH servers." }, "identity": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Private keys to log in to SSH servers with." }, "known-hosts": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Files with keys of SSH servers." }, "ssh-config": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File as ~/.ssh/config." }, "ssh-password-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the password to log in to SSH servers with." }, "ssh-passphrase-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the passphrase of the private key to log in with." } }, "description": "Of one environment, or under defaults for all of them, and where none is chosen." };
+var schema32 = { "title": "Settings", "type": "object", "additionalProperties": false, "properties": { "trust": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Directory of a trust store." }, "public-key": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Public keys of trusted signers." }, "signing-key": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Private key to sign with." }, "passphrase-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the passphrase of the private key." }, "signed-by": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Public key of whoever signs elsewhere." }, "to": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Where import publishes: a directory, or a location such as sftp://USER@HOST/PATH." }, "set": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Name of the plugin set." }, "audience": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Environments that bundles are meant for." }, "expires-in": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "How long bundles may be imported: 12h, 90d, 8w." }, "gateway-profile": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Name of a profile, or a profile file: a path with a slash in it, or that ends in .json." }, "mapping": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with one FROM=name@version a line." }, "jobs": { "type": "integer", "minimum": 1, "maximum": 64, "description": "Most plugins to fetch at once." }, "split-size": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Most bytes of a part, or a medium." }, "parity": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "In percent: 20%." }, "keep": { "type": "integer", "minimum": 1, "description": "How many releases prune keeps." }, "host": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Address that serve listens on." }, "port": { "type": "integer", "minimum": 0, "maximum": 65535, "description": "Port that serve listens on." }, "host-key": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Fingerprints SHA256:... of SSH servers." }, "identity": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Private keys to log in to SSH servers with." }, "known-hosts": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Files with keys of SSH servers." }, "ssh-config": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File as ~/.ssh/config." }, "ssh-password-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the password to log in to SSH servers with." }, "ssh-passphrase-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the passphrase of the private key to log in with." }, "proxy": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Proxy for http(s)://, as http://host:port, without a password." }, "ca-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File (PEM) with the only authorities whose certificates are accepted." }, "client-cert": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Certificate (PEM) to show to servers." }, "client-key": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Private key (PEM) of client-cert." }, "http-token-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the bearer token for http(s)://." } }, "description": "Of one environment, or under defaults for all of them, and where none is chosen." };
 var func1 = Object.prototype.hasOwnProperty;
 var func2 = require_ucs2length().default;
 var pattern4 = new RegExp("^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$", "u");
@@ -824,6 +824,131 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                 } else {
                                                                   var valid2 = true;
                                                                 }
+                                                                if (valid2) {
+                                                                  if (data1.proxy !== void 0) {
+                                                                    let data30 = data1.proxy;
+                                                                    const _errs63 = errors;
+                                                                    if (errors === _errs63) {
+                                                                      if (typeof data30 === "string") {
+                                                                        if (func2(data30) > 4096) {
+                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/proxy", schemaPath: "#/$defs/settings/properties/proxy/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                          return false;
+                                                                        } else {
+                                                                          if (func2(data30) < 1) {
+                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/proxy", schemaPath: "#/$defs/settings/properties/proxy/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                            return false;
+                                                                          }
+                                                                        }
+                                                                      } else {
+                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/proxy", schemaPath: "#/$defs/settings/properties/proxy/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                        return false;
+                                                                      }
+                                                                    }
+                                                                    var valid2 = _errs63 === errors;
+                                                                  } else {
+                                                                    var valid2 = true;
+                                                                  }
+                                                                  if (valid2) {
+                                                                    if (data1["ca-file"] !== void 0) {
+                                                                      let data31 = data1["ca-file"];
+                                                                      const _errs65 = errors;
+                                                                      if (errors === _errs65) {
+                                                                        if (typeof data31 === "string") {
+                                                                          if (func2(data31) > 4096) {
+                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                            return false;
+                                                                          } else {
+                                                                            if (func2(data31) < 1) {
+                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                              return false;
+                                                                            }
+                                                                          }
+                                                                        } else {
+                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                          return false;
+                                                                        }
+                                                                      }
+                                                                      var valid2 = _errs65 === errors;
+                                                                    } else {
+                                                                      var valid2 = true;
+                                                                    }
+                                                                    if (valid2) {
+                                                                      if (data1["client-cert"] !== void 0) {
+                                                                        let data32 = data1["client-cert"];
+                                                                        const _errs67 = errors;
+                                                                        if (errors === _errs67) {
+                                                                          if (typeof data32 === "string") {
+                                                                            if (func2(data32) > 4096) {
+                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                              return false;
+                                                                            } else {
+                                                                              if (func2(data32) < 1) {
+                                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                return false;
+                                                                              }
+                                                                            }
+                                                                          } else {
+                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                            return false;
+                                                                          }
+                                                                        }
+                                                                        var valid2 = _errs67 === errors;
+                                                                      } else {
+                                                                        var valid2 = true;
+                                                                      }
+                                                                      if (valid2) {
+                                                                        if (data1["client-key"] !== void 0) {
+                                                                          let data33 = data1["client-key"];
+                                                                          const _errs69 = errors;
+                                                                          if (errors === _errs69) {
+                                                                            if (typeof data33 === "string") {
+                                                                              if (func2(data33) > 4096) {
+                                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/client-key", schemaPath: "#/$defs/settings/properties/client-key/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                return false;
+                                                                              } else {
+                                                                                if (func2(data33) < 1) {
+                                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/client-key", schemaPath: "#/$defs/settings/properties/client-key/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                  return false;
+                                                                                }
+                                                                              }
+                                                                            } else {
+                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/client-key", schemaPath: "#/$defs/settings/properties/client-key/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                              return false;
+                                                                            }
+                                                                          }
+                                                                          var valid2 = _errs69 === errors;
+                                                                        } else {
+                                                                          var valid2 = true;
+                                                                        }
+                                                                        if (valid2) {
+                                                                          if (data1["http-token-file"] !== void 0) {
+                                                                            let data34 = data1["http-token-file"];
+                                                                            const _errs71 = errors;
+                                                                            if (errors === _errs71) {
+                                                                              if (typeof data34 === "string") {
+                                                                                if (func2(data34) > 4096) {
+                                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                  return false;
+                                                                                } else {
+                                                                                  if (func2(data34) < 1) {
+                                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                    return false;
+                                                                                  }
+                                                                                }
+                                                                              } else {
+                                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                return false;
+                                                                              }
+                                                                            }
+                                                                            var valid2 = _errs71 === errors;
+                                                                          } else {
+                                                                            var valid2 = true;
+                                                                          }
+                                                                        }
+                                                                      }
+                                                                    }
+                                                                  }
+                                                                }
                                                               }
                                                             }
                                                           }
@@ -858,50 +983,50 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
             }
             if (valid0) {
               if (data.environments !== void 0) {
-                let data30 = data.environments;
-                const _errs63 = errors;
-                if (errors === _errs63) {
-                  if (data30 && typeof data30 == "object" && !Array.isArray(data30)) {
-                    if (Object.keys(data30).length > 100) {
+                let data35 = data.environments;
+                const _errs73 = errors;
+                if (errors === _errs73) {
+                  if (data35 && typeof data35 == "object" && !Array.isArray(data35)) {
+                    if (Object.keys(data35).length > 100) {
                       validate20.errors = [{ instancePath: instancePath + "/environments", schemaPath: "#/properties/environments/maxProperties", keyword: "maxProperties", params: { limit: 100 }, message: "must NOT have more than 100 properties" }];
                       return false;
                     } else {
-                      const _errs65 = errors;
-                      for (const key2 in data30) {
+                      const _errs75 = errors;
+                      for (const key2 in data35) {
                         if (!pattern4.test(key2)) {
                           validate20.errors = [{ instancePath: instancePath + "/environments", schemaPath: "#/properties/environments/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key2 }, message: "must NOT have additional properties" }];
                           return false;
                           break;
                         }
                       }
-                      if (_errs65 === errors) {
+                      if (_errs75 === errors) {
                         var valid8 = true;
-                        for (const key3 in data30) {
+                        for (const key3 in data35) {
                           if (pattern4.test(key3)) {
-                            let data31 = data30[key3];
-                            const _errs66 = errors;
-                            const _errs67 = errors;
-                            if (errors === _errs67) {
-                              if (data31 && typeof data31 == "object" && !Array.isArray(data31)) {
-                                const _errs69 = errors;
-                                for (const key4 in data31) {
+                            let data36 = data35[key3];
+                            const _errs76 = errors;
+                            const _errs77 = errors;
+                            if (errors === _errs77) {
+                              if (data36 && typeof data36 == "object" && !Array.isArray(data36)) {
+                                const _errs79 = errors;
+                                for (const key4 in data36) {
                                   if (!func1.call(schema32.properties, key4)) {
                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"), schemaPath: "#/$defs/settings/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key4 }, message: "must NOT have additional properties" }];
                                     return false;
                                     break;
                                   }
                                 }
-                                if (_errs69 === errors) {
-                                  if (data31.trust !== void 0) {
-                                    let data32 = data31.trust;
-                                    const _errs70 = errors;
-                                    if (errors === _errs70) {
-                                      if (typeof data32 === "string") {
-                                        if (func2(data32) > 4096) {
+                                if (_errs79 === errors) {
+                                  if (data36.trust !== void 0) {
+                                    let data37 = data36.trust;
+                                    const _errs80 = errors;
+                                    if (errors === _errs80) {
+                                      if (typeof data37 === "string") {
+                                        if (func2(data37) > 4096) {
                                           validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/trust", schemaPath: "#/$defs/settings/properties/trust/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                           return false;
                                         } else {
-                                          if (func2(data32) < 1) {
+                                          if (func2(data37) < 1) {
                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/trust", schemaPath: "#/$defs/settings/properties/trust/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                             return false;
                                           }
@@ -911,36 +1036,36 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                         return false;
                                       }
                                     }
-                                    var valid10 = _errs70 === errors;
+                                    var valid10 = _errs80 === errors;
                                   } else {
                                     var valid10 = true;
                                   }
                                   if (valid10) {
-                                    if (data31["public-key"] !== void 0) {
-                                      let data33 = data31["public-key"];
-                                      const _errs72 = errors;
-                                      if (errors === _errs72) {
-                                        if (Array.isArray(data33)) {
-                                          if (data33.length > 100) {
+                                    if (data36["public-key"] !== void 0) {
+                                      let data38 = data36["public-key"];
+                                      const _errs82 = errors;
+                                      if (errors === _errs82) {
+                                        if (Array.isArray(data38)) {
+                                          if (data38.length > 100) {
                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key", schemaPath: "#/$defs/settings/properties/public-key/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                             return false;
                                           } else {
-                                            if (data33.length < 1) {
+                                            if (data38.length < 1) {
                                               validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key", schemaPath: "#/$defs/settings/properties/public-key/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                               return false;
                                             } else {
                                               var valid11 = true;
-                                              const len5 = data33.length;
+                                              const len5 = data38.length;
                                               for (let i5 = 0; i5 < len5; i5++) {
-                                                let data34 = data33[i5];
-                                                const _errs74 = errors;
-                                                if (errors === _errs74) {
-                                                  if (typeof data34 === "string") {
-                                                    if (func2(data34) > 4096) {
+                                                let data39 = data38[i5];
+                                                const _errs84 = errors;
+                                                if (errors === _errs84) {
+                                                  if (typeof data39 === "string") {
+                                                    if (func2(data39) > 4096) {
                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i5, schemaPath: "#/$defs/settings/properties/public-key/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                       return false;
                                                     } else {
-                                                      if (func2(data34) < 1) {
+                                                      if (func2(data39) < 1) {
                                                         validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i5, schemaPath: "#/$defs/settings/properties/public-key/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                         return false;
                                                       }
@@ -950,7 +1075,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                     return false;
                                                   }
                                                 }
-                                                var valid11 = _errs74 === errors;
+                                                var valid11 = _errs84 === errors;
                                                 if (!valid11) {
                                                   break;
                                                 }
@@ -962,21 +1087,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                           return false;
                                         }
                                       }
-                                      var valid10 = _errs72 === errors;
+                                      var valid10 = _errs82 === errors;
                                     } else {
                                       var valid10 = true;
                                     }
                                     if (valid10) {
-                                      if (data31["signing-key"] !== void 0) {
-                                        let data35 = data31["signing-key"];
-                                        const _errs76 = errors;
-                                        if (errors === _errs76) {
-                                          if (typeof data35 === "string") {
-                                            if (func2(data35) > 4096) {
+                                      if (data36["signing-key"] !== void 0) {
+                                        let data40 = data36["signing-key"];
+                                        const _errs86 = errors;
+                                        if (errors === _errs86) {
+                                          if (typeof data40 === "string") {
+                                            if (func2(data40) > 4096) {
                                               validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signing-key", schemaPath: "#/$defs/settings/properties/signing-key/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                               return false;
                                             } else {
-                                              if (func2(data35) < 1) {
+                                              if (func2(data40) < 1) {
                                                 validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signing-key", schemaPath: "#/$defs/settings/properties/signing-key/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                 return false;
                                               }
@@ -986,21 +1111,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                             return false;
                                           }
                                         }
-                                        var valid10 = _errs76 === errors;
+                                        var valid10 = _errs86 === errors;
                                       } else {
                                         var valid10 = true;
                                       }
                                       if (valid10) {
-                                        if (data31["passphrase-file"] !== void 0) {
-                                          let data36 = data31["passphrase-file"];
-                                          const _errs78 = errors;
-                                          if (errors === _errs78) {
-                                            if (typeof data36 === "string") {
-                                              if (func2(data36) > 4096) {
+                                        if (data36["passphrase-file"] !== void 0) {
+                                          let data41 = data36["passphrase-file"];
+                                          const _errs88 = errors;
+                                          if (errors === _errs88) {
+                                            if (typeof data41 === "string") {
+                                              if (func2(data41) > 4096) {
                                                 validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/passphrase-file", schemaPath: "#/$defs/settings/properties/passphrase-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                 return false;
                                               } else {
-                                                if (func2(data36) < 1) {
+                                                if (func2(data41) < 1) {
                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/passphrase-file", schemaPath: "#/$defs/settings/properties/passphrase-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                   return false;
                                                 }
@@ -1010,21 +1135,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                               return false;
                                             }
                                           }
-                                          var valid10 = _errs78 === errors;
+                                          var valid10 = _errs88 === errors;
                                         } else {
                                           var valid10 = true;
                                         }
                                         if (valid10) {
-                                          if (data31["signed-by"] !== void 0) {
-                                            let data37 = data31["signed-by"];
-                                            const _errs80 = errors;
-                                            if (errors === _errs80) {
-                                              if (typeof data37 === "string") {
-                                                if (func2(data37) > 4096) {
+                                          if (data36["signed-by"] !== void 0) {
+                                            let data42 = data36["signed-by"];
+                                            const _errs90 = errors;
+                                            if (errors === _errs90) {
+                                              if (typeof data42 === "string") {
+                                                if (func2(data42) > 4096) {
                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signed-by", schemaPath: "#/$defs/settings/properties/signed-by/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                   return false;
                                                 } else {
-                                                  if (func2(data37) < 1) {
+                                                  if (func2(data42) < 1) {
                                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signed-by", schemaPath: "#/$defs/settings/properties/signed-by/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                     return false;
                                                   }
@@ -1034,21 +1159,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                 return false;
                                               }
                                             }
-                                            var valid10 = _errs80 === errors;
+                                            var valid10 = _errs90 === errors;
                                           } else {
                                             var valid10 = true;
                                           }
                                           if (valid10) {
-                                            if (data31.to !== void 0) {
-                                              let data38 = data31.to;
-                                              const _errs82 = errors;
-                                              if (errors === _errs82) {
-                                                if (typeof data38 === "string") {
-                                                  if (func2(data38) > 4096) {
+                                            if (data36.to !== void 0) {
+                                              let data43 = data36.to;
+                                              const _errs92 = errors;
+                                              if (errors === _errs92) {
+                                                if (typeof data43 === "string") {
+                                                  if (func2(data43) > 4096) {
                                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/to", schemaPath: "#/$defs/settings/properties/to/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                     return false;
                                                   } else {
-                                                    if (func2(data38) < 1) {
+                                                    if (func2(data43) < 1) {
                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/to", schemaPath: "#/$defs/settings/properties/to/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                       return false;
                                                     }
@@ -1058,21 +1183,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                   return false;
                                                 }
                                               }
-                                              var valid10 = _errs82 === errors;
+                                              var valid10 = _errs92 === errors;
                                             } else {
                                               var valid10 = true;
                                             }
                                             if (valid10) {
-                                              if (data31.set !== void 0) {
-                                                let data39 = data31.set;
-                                                const _errs84 = errors;
-                                                if (errors === _errs84) {
-                                                  if (typeof data39 === "string") {
-                                                    if (func2(data39) > 4096) {
+                                              if (data36.set !== void 0) {
+                                                let data44 = data36.set;
+                                                const _errs94 = errors;
+                                                if (errors === _errs94) {
+                                                  if (typeof data44 === "string") {
+                                                    if (func2(data44) > 4096) {
                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/set", schemaPath: "#/$defs/settings/properties/set/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                       return false;
                                                     } else {
-                                                      if (func2(data39) < 1) {
+                                                      if (func2(data44) < 1) {
                                                         validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/set", schemaPath: "#/$defs/settings/properties/set/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                         return false;
                                                       }
@@ -1082,36 +1207,36 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                     return false;
                                                   }
                                                 }
-                                                var valid10 = _errs84 === errors;
+                                                var valid10 = _errs94 === errors;
                                               } else {
                                                 var valid10 = true;
                                               }
                                               if (valid10) {
-                                                if (data31.audience !== void 0) {
-                                                  let data40 = data31.audience;
-                                                  const _errs86 = errors;
-                                                  if (errors === _errs86) {
-                                                    if (Array.isArray(data40)) {
-                                                      if (data40.length > 100) {
+                                                if (data36.audience !== void 0) {
+                                                  let data45 = data36.audience;
+                                                  const _errs96 = errors;
+                                                  if (errors === _errs96) {
+                                                    if (Array.isArray(data45)) {
+                                                      if (data45.length > 100) {
                                                         validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience", schemaPath: "#/$defs/settings/properties/audience/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                                         return false;
                                                       } else {
-                                                        if (data40.length < 1) {
+                                                        if (data45.length < 1) {
                                                           validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience", schemaPath: "#/$defs/settings/properties/audience/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                                           return false;
                                                         } else {
                                                           var valid12 = true;
-                                                          const len6 = data40.length;
+                                                          const len6 = data45.length;
                                                           for (let i6 = 0; i6 < len6; i6++) {
-                                                            let data41 = data40[i6];
-                                                            const _errs88 = errors;
-                                                            if (errors === _errs88) {
-                                                              if (typeof data41 === "string") {
-                                                                if (func2(data41) > 4096) {
+                                                            let data46 = data45[i6];
+                                                            const _errs98 = errors;
+                                                            if (errors === _errs98) {
+                                                              if (typeof data46 === "string") {
+                                                                if (func2(data46) > 4096) {
                                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i6, schemaPath: "#/$defs/settings/properties/audience/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                   return false;
                                                                 } else {
-                                                                  if (func2(data41) < 1) {
+                                                                  if (func2(data46) < 1) {
                                                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i6, schemaPath: "#/$defs/settings/properties/audience/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                     return false;
                                                                   }
@@ -1121,7 +1246,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                 return false;
                                                               }
                                                             }
-                                                            var valid12 = _errs88 === errors;
+                                                            var valid12 = _errs98 === errors;
                                                             if (!valid12) {
                                                               break;
                                                             }
@@ -1133,21 +1258,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                       return false;
                                                     }
                                                   }
-                                                  var valid10 = _errs86 === errors;
+                                                  var valid10 = _errs96 === errors;
                                                 } else {
                                                   var valid10 = true;
                                                 }
                                                 if (valid10) {
-                                                  if (data31["expires-in"] !== void 0) {
-                                                    let data42 = data31["expires-in"];
-                                                    const _errs90 = errors;
-                                                    if (errors === _errs90) {
-                                                      if (typeof data42 === "string") {
-                                                        if (func2(data42) > 4096) {
+                                                  if (data36["expires-in"] !== void 0) {
+                                                    let data47 = data36["expires-in"];
+                                                    const _errs100 = errors;
+                                                    if (errors === _errs100) {
+                                                      if (typeof data47 === "string") {
+                                                        if (func2(data47) > 4096) {
                                                           validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                           return false;
                                                         } else {
-                                                          if (func2(data42) < 1) {
+                                                          if (func2(data47) < 1) {
                                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                             return false;
                                                           }
@@ -1157,21 +1282,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                         return false;
                                                       }
                                                     }
-                                                    var valid10 = _errs90 === errors;
+                                                    var valid10 = _errs100 === errors;
                                                   } else {
                                                     var valid10 = true;
                                                   }
                                                   if (valid10) {
-                                                    if (data31["gateway-profile"] !== void 0) {
-                                                      let data43 = data31["gateway-profile"];
-                                                      const _errs92 = errors;
-                                                      if (errors === _errs92) {
-                                                        if (typeof data43 === "string") {
-                                                          if (func2(data43) > 4096) {
+                                                    if (data36["gateway-profile"] !== void 0) {
+                                                      let data48 = data36["gateway-profile"];
+                                                      const _errs102 = errors;
+                                                      if (errors === _errs102) {
+                                                        if (typeof data48 === "string") {
+                                                          if (func2(data48) > 4096) {
                                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                             return false;
                                                           } else {
-                                                            if (func2(data43) < 1) {
+                                                            if (func2(data48) < 1) {
                                                               validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                               return false;
                                                             }
@@ -1181,21 +1306,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                           return false;
                                                         }
                                                       }
-                                                      var valid10 = _errs92 === errors;
+                                                      var valid10 = _errs102 === errors;
                                                     } else {
                                                       var valid10 = true;
                                                     }
                                                     if (valid10) {
-                                                      if (data31.mapping !== void 0) {
-                                                        let data44 = data31.mapping;
-                                                        const _errs94 = errors;
-                                                        if (errors === _errs94) {
-                                                          if (typeof data44 === "string") {
-                                                            if (func2(data44) > 4096) {
+                                                      if (data36.mapping !== void 0) {
+                                                        let data49 = data36.mapping;
+                                                        const _errs104 = errors;
+                                                        if (errors === _errs104) {
+                                                          if (typeof data49 === "string") {
+                                                            if (func2(data49) > 4096) {
                                                               validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mapping", schemaPath: "#/$defs/settings/properties/mapping/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                               return false;
                                                             } else {
-                                                              if (func2(data44) < 1) {
+                                                              if (func2(data49) < 1) {
                                                                 validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mapping", schemaPath: "#/$defs/settings/properties/mapping/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                 return false;
                                                               }
@@ -1205,46 +1330,46 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                             return false;
                                                           }
                                                         }
-                                                        var valid10 = _errs94 === errors;
+                                                        var valid10 = _errs104 === errors;
                                                       } else {
                                                         var valid10 = true;
                                                       }
                                                       if (valid10) {
-                                                        if (data31.jobs !== void 0) {
-                                                          let data45 = data31.jobs;
-                                                          const _errs96 = errors;
-                                                          if (!(typeof data45 == "number" && (!(data45 % 1) && !isNaN(data45)) && isFinite(data45))) {
+                                                        if (data36.jobs !== void 0) {
+                                                          let data50 = data36.jobs;
+                                                          const _errs106 = errors;
+                                                          if (!(typeof data50 == "number" && (!(data50 % 1) && !isNaN(data50)) && isFinite(data50))) {
                                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/jobs", schemaPath: "#/$defs/settings/properties/jobs/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                                                             return false;
                                                           }
-                                                          if (errors === _errs96) {
-                                                            if (typeof data45 == "number" && isFinite(data45)) {
-                                                              if (data45 > 64 || isNaN(data45)) {
+                                                          if (errors === _errs106) {
+                                                            if (typeof data50 == "number" && isFinite(data50)) {
+                                                              if (data50 > 64 || isNaN(data50)) {
                                                                 validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/jobs", schemaPath: "#/$defs/settings/properties/jobs/maximum", keyword: "maximum", params: { comparison: "<=", limit: 64 }, message: "must be <= 64" }];
                                                                 return false;
                                                               } else {
-                                                                if (data45 < 1 || isNaN(data45)) {
+                                                                if (data50 < 1 || isNaN(data50)) {
                                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/jobs", schemaPath: "#/$defs/settings/properties/jobs/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
                                                                   return false;
                                                                 }
                                                               }
                                                             }
                                                           }
-                                                          var valid10 = _errs96 === errors;
+                                                          var valid10 = _errs106 === errors;
                                                         } else {
                                                           var valid10 = true;
                                                         }
                                                         if (valid10) {
-                                                          if (data31["split-size"] !== void 0) {
-                                                            let data46 = data31["split-size"];
-                                                            const _errs98 = errors;
-                                                            if (errors === _errs98) {
-                                                              if (typeof data46 === "string") {
-                                                                if (func2(data46) > 4096) {
+                                                          if (data36["split-size"] !== void 0) {
+                                                            let data51 = data36["split-size"];
+                                                            const _errs108 = errors;
+                                                            if (errors === _errs108) {
+                                                              if (typeof data51 === "string") {
+                                                                if (func2(data51) > 4096) {
                                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/split-size", schemaPath: "#/$defs/settings/properties/split-size/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                   return false;
                                                                 } else {
-                                                                  if (func2(data46) < 1) {
+                                                                  if (func2(data51) < 1) {
                                                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/split-size", schemaPath: "#/$defs/settings/properties/split-size/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                     return false;
                                                                   }
@@ -1254,21 +1379,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                 return false;
                                                               }
                                                             }
-                                                            var valid10 = _errs98 === errors;
+                                                            var valid10 = _errs108 === errors;
                                                           } else {
                                                             var valid10 = true;
                                                           }
                                                           if (valid10) {
-                                                            if (data31.parity !== void 0) {
-                                                              let data47 = data31.parity;
-                                                              const _errs100 = errors;
-                                                              if (errors === _errs100) {
-                                                                if (typeof data47 === "string") {
-                                                                  if (func2(data47) > 4096) {
+                                                            if (data36.parity !== void 0) {
+                                                              let data52 = data36.parity;
+                                                              const _errs110 = errors;
+                                                              if (errors === _errs110) {
+                                                                if (typeof data52 === "string") {
+                                                                  if (func2(data52) > 4096) {
                                                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/parity", schemaPath: "#/$defs/settings/properties/parity/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                     return false;
                                                                   } else {
-                                                                    if (func2(data47) < 1) {
+                                                                    if (func2(data52) < 1) {
                                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/parity", schemaPath: "#/$defs/settings/properties/parity/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                       return false;
                                                                     }
@@ -1278,41 +1403,41 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                   return false;
                                                                 }
                                                               }
-                                                              var valid10 = _errs100 === errors;
+                                                              var valid10 = _errs110 === errors;
                                                             } else {
                                                               var valid10 = true;
                                                             }
                                                             if (valid10) {
-                                                              if (data31.keep !== void 0) {
-                                                                let data48 = data31.keep;
-                                                                const _errs102 = errors;
-                                                                if (!(typeof data48 == "number" && (!(data48 % 1) && !isNaN(data48)) && isFinite(data48))) {
+                                                              if (data36.keep !== void 0) {
+                                                                let data53 = data36.keep;
+                                                                const _errs112 = errors;
+                                                                if (!(typeof data53 == "number" && (!(data53 % 1) && !isNaN(data53)) && isFinite(data53))) {
                                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/keep", schemaPath: "#/$defs/settings/properties/keep/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                                                                   return false;
                                                                 }
-                                                                if (errors === _errs102) {
-                                                                  if (typeof data48 == "number" && isFinite(data48)) {
-                                                                    if (data48 < 1 || isNaN(data48)) {
+                                                                if (errors === _errs112) {
+                                                                  if (typeof data53 == "number" && isFinite(data53)) {
+                                                                    if (data53 < 1 || isNaN(data53)) {
                                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/keep", schemaPath: "#/$defs/settings/properties/keep/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
                                                                       return false;
                                                                     }
                                                                   }
                                                                 }
-                                                                var valid10 = _errs102 === errors;
+                                                                var valid10 = _errs112 === errors;
                                                               } else {
                                                                 var valid10 = true;
                                                               }
                                                               if (valid10) {
-                                                                if (data31.host !== void 0) {
-                                                                  let data49 = data31.host;
-                                                                  const _errs104 = errors;
-                                                                  if (errors === _errs104) {
-                                                                    if (typeof data49 === "string") {
-                                                                      if (func2(data49) > 4096) {
+                                                                if (data36.host !== void 0) {
+                                                                  let data54 = data36.host;
+                                                                  const _errs114 = errors;
+                                                                  if (errors === _errs114) {
+                                                                    if (typeof data54 === "string") {
+                                                                      if (func2(data54) > 4096) {
                                                                         validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host", schemaPath: "#/$defs/settings/properties/host/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                         return false;
                                                                       } else {
-                                                                        if (func2(data49) < 1) {
+                                                                        if (func2(data54) < 1) {
                                                                           validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host", schemaPath: "#/$defs/settings/properties/host/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                           return false;
                                                                         }
@@ -1322,61 +1447,61 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                       return false;
                                                                     }
                                                                   }
-                                                                  var valid10 = _errs104 === errors;
+                                                                  var valid10 = _errs114 === errors;
                                                                 } else {
                                                                   var valid10 = true;
                                                                 }
                                                                 if (valid10) {
-                                                                  if (data31.port !== void 0) {
-                                                                    let data50 = data31.port;
-                                                                    const _errs106 = errors;
-                                                                    if (!(typeof data50 == "number" && (!(data50 % 1) && !isNaN(data50)) && isFinite(data50))) {
+                                                                  if (data36.port !== void 0) {
+                                                                    let data55 = data36.port;
+                                                                    const _errs116 = errors;
+                                                                    if (!(typeof data55 == "number" && (!(data55 % 1) && !isNaN(data55)) && isFinite(data55))) {
                                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/port", schemaPath: "#/$defs/settings/properties/port/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                                                                       return false;
                                                                     }
-                                                                    if (errors === _errs106) {
-                                                                      if (typeof data50 == "number" && isFinite(data50)) {
-                                                                        if (data50 > 65535 || isNaN(data50)) {
+                                                                    if (errors === _errs116) {
+                                                                      if (typeof data55 == "number" && isFinite(data55)) {
+                                                                        if (data55 > 65535 || isNaN(data55)) {
                                                                           validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/port", schemaPath: "#/$defs/settings/properties/port/maximum", keyword: "maximum", params: { comparison: "<=", limit: 65535 }, message: "must be <= 65535" }];
                                                                           return false;
                                                                         } else {
-                                                                          if (data50 < 0 || isNaN(data50)) {
+                                                                          if (data55 < 0 || isNaN(data55)) {
                                                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/port", schemaPath: "#/$defs/settings/properties/port/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                                                                             return false;
                                                                           }
                                                                         }
                                                                       }
                                                                     }
-                                                                    var valid10 = _errs106 === errors;
+                                                                    var valid10 = _errs116 === errors;
                                                                   } else {
                                                                     var valid10 = true;
                                                                   }
                                                                   if (valid10) {
-                                                                    if (data31["host-key"] !== void 0) {
-                                                                      let data51 = data31["host-key"];
-                                                                      const _errs108 = errors;
-                                                                      if (errors === _errs108) {
-                                                                        if (Array.isArray(data51)) {
-                                                                          if (data51.length > 100) {
+                                                                    if (data36["host-key"] !== void 0) {
+                                                                      let data56 = data36["host-key"];
+                                                                      const _errs118 = errors;
+                                                                      if (errors === _errs118) {
+                                                                        if (Array.isArray(data56)) {
+                                                                          if (data56.length > 100) {
                                                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key", schemaPath: "#/$defs/settings/properties/host-key/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                                                             return false;
                                                                           } else {
-                                                                            if (data51.length < 1) {
+                                                                            if (data56.length < 1) {
                                                                               validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key", schemaPath: "#/$defs/settings/properties/host-key/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                                                               return false;
                                                                             } else {
                                                                               var valid13 = true;
-                                                                              const len7 = data51.length;
+                                                                              const len7 = data56.length;
                                                                               for (let i7 = 0; i7 < len7; i7++) {
-                                                                                let data52 = data51[i7];
-                                                                                const _errs110 = errors;
-                                                                                if (errors === _errs110) {
-                                                                                  if (typeof data52 === "string") {
-                                                                                    if (func2(data52) > 4096) {
+                                                                                let data57 = data56[i7];
+                                                                                const _errs120 = errors;
+                                                                                if (errors === _errs120) {
+                                                                                  if (typeof data57 === "string") {
+                                                                                    if (func2(data57) > 4096) {
                                                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i7, schemaPath: "#/$defs/settings/properties/host-key/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                       return false;
                                                                                     } else {
-                                                                                      if (func2(data52) < 1) {
+                                                                                      if (func2(data57) < 1) {
                                                                                         validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i7, schemaPath: "#/$defs/settings/properties/host-key/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                         return false;
                                                                                       }
@@ -1386,7 +1511,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                                     return false;
                                                                                   }
                                                                                 }
-                                                                                var valid13 = _errs110 === errors;
+                                                                                var valid13 = _errs120 === errors;
                                                                                 if (!valid13) {
                                                                                   break;
                                                                                 }
@@ -1398,36 +1523,36 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                           return false;
                                                                         }
                                                                       }
-                                                                      var valid10 = _errs108 === errors;
+                                                                      var valid10 = _errs118 === errors;
                                                                     } else {
                                                                       var valid10 = true;
                                                                     }
                                                                     if (valid10) {
-                                                                      if (data31.identity !== void 0) {
-                                                                        let data53 = data31.identity;
-                                                                        const _errs112 = errors;
-                                                                        if (errors === _errs112) {
-                                                                          if (Array.isArray(data53)) {
-                                                                            if (data53.length > 100) {
+                                                                      if (data36.identity !== void 0) {
+                                                                        let data58 = data36.identity;
+                                                                        const _errs122 = errors;
+                                                                        if (errors === _errs122) {
+                                                                          if (Array.isArray(data58)) {
+                                                                            if (data58.length > 100) {
                                                                               validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity", schemaPath: "#/$defs/settings/properties/identity/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                                                               return false;
                                                                             } else {
-                                                                              if (data53.length < 1) {
+                                                                              if (data58.length < 1) {
                                                                                 validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity", schemaPath: "#/$defs/settings/properties/identity/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                                                                 return false;
                                                                               } else {
                                                                                 var valid14 = true;
-                                                                                const len8 = data53.length;
+                                                                                const len8 = data58.length;
                                                                                 for (let i8 = 0; i8 < len8; i8++) {
-                                                                                  let data54 = data53[i8];
-                                                                                  const _errs114 = errors;
-                                                                                  if (errors === _errs114) {
-                                                                                    if (typeof data54 === "string") {
-                                                                                      if (func2(data54) > 4096) {
+                                                                                  let data59 = data58[i8];
+                                                                                  const _errs124 = errors;
+                                                                                  if (errors === _errs124) {
+                                                                                    if (typeof data59 === "string") {
+                                                                                      if (func2(data59) > 4096) {
                                                                                         validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i8, schemaPath: "#/$defs/settings/properties/identity/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                         return false;
                                                                                       } else {
-                                                                                        if (func2(data54) < 1) {
+                                                                                        if (func2(data59) < 1) {
                                                                                           validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i8, schemaPath: "#/$defs/settings/properties/identity/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                           return false;
                                                                                         }
@@ -1437,7 +1562,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                                       return false;
                                                                                     }
                                                                                   }
-                                                                                  var valid14 = _errs114 === errors;
+                                                                                  var valid14 = _errs124 === errors;
                                                                                   if (!valid14) {
                                                                                     break;
                                                                                   }
@@ -1449,36 +1574,36 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                             return false;
                                                                           }
                                                                         }
-                                                                        var valid10 = _errs112 === errors;
+                                                                        var valid10 = _errs122 === errors;
                                                                       } else {
                                                                         var valid10 = true;
                                                                       }
                                                                       if (valid10) {
-                                                                        if (data31["known-hosts"] !== void 0) {
-                                                                          let data55 = data31["known-hosts"];
-                                                                          const _errs116 = errors;
-                                                                          if (errors === _errs116) {
-                                                                            if (Array.isArray(data55)) {
-                                                                              if (data55.length > 100) {
+                                                                        if (data36["known-hosts"] !== void 0) {
+                                                                          let data60 = data36["known-hosts"];
+                                                                          const _errs126 = errors;
+                                                                          if (errors === _errs126) {
+                                                                            if (Array.isArray(data60)) {
+                                                                              if (data60.length > 100) {
                                                                                 validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                                                                 return false;
                                                                               } else {
-                                                                                if (data55.length < 1) {
+                                                                                if (data60.length < 1) {
                                                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                                                                   return false;
                                                                                 } else {
                                                                                   var valid15 = true;
-                                                                                  const len9 = data55.length;
+                                                                                  const len9 = data60.length;
                                                                                   for (let i9 = 0; i9 < len9; i9++) {
-                                                                                    let data56 = data55[i9];
-                                                                                    const _errs118 = errors;
-                                                                                    if (errors === _errs118) {
-                                                                                      if (typeof data56 === "string") {
-                                                                                        if (func2(data56) > 4096) {
+                                                                                    let data61 = data60[i9];
+                                                                                    const _errs128 = errors;
+                                                                                    if (errors === _errs128) {
+                                                                                      if (typeof data61 === "string") {
+                                                                                        if (func2(data61) > 4096) {
                                                                                           validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i9, schemaPath: "#/$defs/settings/properties/known-hosts/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                           return false;
                                                                                         } else {
-                                                                                          if (func2(data56) < 1) {
+                                                                                          if (func2(data61) < 1) {
                                                                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i9, schemaPath: "#/$defs/settings/properties/known-hosts/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                             return false;
                                                                                           }
@@ -1488,7 +1613,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                                         return false;
                                                                                       }
                                                                                     }
-                                                                                    var valid15 = _errs118 === errors;
+                                                                                    var valid15 = _errs128 === errors;
                                                                                     if (!valid15) {
                                                                                       break;
                                                                                     }
@@ -1500,21 +1625,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                               return false;
                                                                             }
                                                                           }
-                                                                          var valid10 = _errs116 === errors;
+                                                                          var valid10 = _errs126 === errors;
                                                                         } else {
                                                                           var valid10 = true;
                                                                         }
                                                                         if (valid10) {
-                                                                          if (data31["ssh-config"] !== void 0) {
-                                                                            let data57 = data31["ssh-config"];
-                                                                            const _errs120 = errors;
-                                                                            if (errors === _errs120) {
-                                                                              if (typeof data57 === "string") {
-                                                                                if (func2(data57) > 4096) {
+                                                                          if (data36["ssh-config"] !== void 0) {
+                                                                            let data62 = data36["ssh-config"];
+                                                                            const _errs130 = errors;
+                                                                            if (errors === _errs130) {
+                                                                              if (typeof data62 === "string") {
+                                                                                if (func2(data62) > 4096) {
                                                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                   return false;
                                                                                 } else {
-                                                                                  if (func2(data57) < 1) {
+                                                                                  if (func2(data62) < 1) {
                                                                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                     return false;
                                                                                   }
@@ -1524,21 +1649,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                                 return false;
                                                                               }
                                                                             }
-                                                                            var valid10 = _errs120 === errors;
+                                                                            var valid10 = _errs130 === errors;
                                                                           } else {
                                                                             var valid10 = true;
                                                                           }
                                                                           if (valid10) {
-                                                                            if (data31["ssh-password-file"] !== void 0) {
-                                                                              let data58 = data31["ssh-password-file"];
-                                                                              const _errs122 = errors;
-                                                                              if (errors === _errs122) {
-                                                                                if (typeof data58 === "string") {
-                                                                                  if (func2(data58) > 4096) {
+                                                                            if (data36["ssh-password-file"] !== void 0) {
+                                                                              let data63 = data36["ssh-password-file"];
+                                                                              const _errs132 = errors;
+                                                                              if (errors === _errs132) {
+                                                                                if (typeof data63 === "string") {
+                                                                                  if (func2(data63) > 4096) {
                                                                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                     return false;
                                                                                   } else {
-                                                                                    if (func2(data58) < 1) {
+                                                                                    if (func2(data63) < 1) {
                                                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                       return false;
                                                                                     }
@@ -1548,21 +1673,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                                   return false;
                                                                                 }
                                                                               }
-                                                                              var valid10 = _errs122 === errors;
+                                                                              var valid10 = _errs132 === errors;
                                                                             } else {
                                                                               var valid10 = true;
                                                                             }
                                                                             if (valid10) {
-                                                                              if (data31["ssh-passphrase-file"] !== void 0) {
-                                                                                let data59 = data31["ssh-passphrase-file"];
-                                                                                const _errs124 = errors;
-                                                                                if (errors === _errs124) {
-                                                                                  if (typeof data59 === "string") {
-                                                                                    if (func2(data59) > 4096) {
+                                                                              if (data36["ssh-passphrase-file"] !== void 0) {
+                                                                                let data64 = data36["ssh-passphrase-file"];
+                                                                                const _errs134 = errors;
+                                                                                if (errors === _errs134) {
+                                                                                  if (typeof data64 === "string") {
+                                                                                    if (func2(data64) > 4096) {
                                                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                       return false;
                                                                                     } else {
-                                                                                      if (func2(data59) < 1) {
+                                                                                      if (func2(data64) < 1) {
                                                                                         validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                         return false;
                                                                                       }
@@ -1572,9 +1697,134 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                                     return false;
                                                                                   }
                                                                                 }
-                                                                                var valid10 = _errs124 === errors;
+                                                                                var valid10 = _errs134 === errors;
                                                                               } else {
                                                                                 var valid10 = true;
+                                                                              }
+                                                                              if (valid10) {
+                                                                                if (data36.proxy !== void 0) {
+                                                                                  let data65 = data36.proxy;
+                                                                                  const _errs136 = errors;
+                                                                                  if (errors === _errs136) {
+                                                                                    if (typeof data65 === "string") {
+                                                                                      if (func2(data65) > 4096) {
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/proxy", schemaPath: "#/$defs/settings/properties/proxy/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                        return false;
+                                                                                      } else {
+                                                                                        if (func2(data65) < 1) {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/proxy", schemaPath: "#/$defs/settings/properties/proxy/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                          return false;
+                                                                                        }
+                                                                                      }
+                                                                                    } else {
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/proxy", schemaPath: "#/$defs/settings/properties/proxy/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                      return false;
+                                                                                    }
+                                                                                  }
+                                                                                  var valid10 = _errs136 === errors;
+                                                                                } else {
+                                                                                  var valid10 = true;
+                                                                                }
+                                                                                if (valid10) {
+                                                                                  if (data36["ca-file"] !== void 0) {
+                                                                                    let data66 = data36["ca-file"];
+                                                                                    const _errs138 = errors;
+                                                                                    if (errors === _errs138) {
+                                                                                      if (typeof data66 === "string") {
+                                                                                        if (func2(data66) > 4096) {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                          return false;
+                                                                                        } else {
+                                                                                          if (func2(data66) < 1) {
+                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                            return false;
+                                                                                          }
+                                                                                        }
+                                                                                      } else {
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                        return false;
+                                                                                      }
+                                                                                    }
+                                                                                    var valid10 = _errs138 === errors;
+                                                                                  } else {
+                                                                                    var valid10 = true;
+                                                                                  }
+                                                                                  if (valid10) {
+                                                                                    if (data36["client-cert"] !== void 0) {
+                                                                                      let data67 = data36["client-cert"];
+                                                                                      const _errs140 = errors;
+                                                                                      if (errors === _errs140) {
+                                                                                        if (typeof data67 === "string") {
+                                                                                          if (func2(data67) > 4096) {
+                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                            return false;
+                                                                                          } else {
+                                                                                            if (func2(data67) < 1) {
+                                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                              return false;
+                                                                                            }
+                                                                                          }
+                                                                                        } else {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                          return false;
+                                                                                        }
+                                                                                      }
+                                                                                      var valid10 = _errs140 === errors;
+                                                                                    } else {
+                                                                                      var valid10 = true;
+                                                                                    }
+                                                                                    if (valid10) {
+                                                                                      if (data36["client-key"] !== void 0) {
+                                                                                        let data68 = data36["client-key"];
+                                                                                        const _errs142 = errors;
+                                                                                        if (errors === _errs142) {
+                                                                                          if (typeof data68 === "string") {
+                                                                                            if (func2(data68) > 4096) {
+                                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-key", schemaPath: "#/$defs/settings/properties/client-key/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                              return false;
+                                                                                            } else {
+                                                                                              if (func2(data68) < 1) {
+                                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-key", schemaPath: "#/$defs/settings/properties/client-key/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                                return false;
+                                                                                              }
+                                                                                            }
+                                                                                          } else {
+                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-key", schemaPath: "#/$defs/settings/properties/client-key/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                            return false;
+                                                                                          }
+                                                                                        }
+                                                                                        var valid10 = _errs142 === errors;
+                                                                                      } else {
+                                                                                        var valid10 = true;
+                                                                                      }
+                                                                                      if (valid10) {
+                                                                                        if (data36["http-token-file"] !== void 0) {
+                                                                                          let data69 = data36["http-token-file"];
+                                                                                          const _errs144 = errors;
+                                                                                          if (errors === _errs144) {
+                                                                                            if (typeof data69 === "string") {
+                                                                                              if (func2(data69) > 4096) {
+                                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                                return false;
+                                                                                              } else {
+                                                                                                if (func2(data69) < 1) {
+                                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                                  return false;
+                                                                                                }
+                                                                                              }
+                                                                                            } else {
+                                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                              return false;
+                                                                                            }
+                                                                                          }
+                                                                                          var valid10 = _errs144 === errors;
+                                                                                        } else {
+                                                                                          var valid10 = true;
+                                                                                        }
+                                                                                      }
+                                                                                    }
+                                                                                  }
+                                                                                }
                                                                               }
                                                                             }
                                                                           }
@@ -1604,7 +1854,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                 return false;
                               }
                             }
-                            var valid8 = _errs66 === errors;
+                            var valid8 = _errs76 === errors;
                             if (!valid8) {
                               break;
                             }
@@ -1617,7 +1867,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                     return false;
                   }
                 }
-                var valid0 = _errs63 === errors;
+                var valid0 = _errs73 === errors;
               } else {
                 var valid0 = true;
               }

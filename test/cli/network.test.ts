@@ -227,6 +227,25 @@ describe.runIf(hasNginx && hasOpenssl)('https', () => {
   });
 });
 
+test('--proxy, and proxy in a --config file, come before the environment, but not before NO_PROXY', async () => {
+  const { bytes, directory, run } = await scene();
+  const web = await startWeb(sending(bytes));
+  const line = `verify ${web.url}/edge.tar.gz --public-key dev.pub`;
+  const nobody = 'http://127.0.0.1:1';
+  expect((await run(`${line} --proxy ${nobody}`)).code).toBe(8);
+  expect(await run(`${line} --proxy ${nobody}`, { env: { NO_PROXY: '127.0.0.1' } })).toMatchObject(verified);
+  await writeFile(
+    join(directory, 'plugferry.yaml'),
+    `type: plugferry.config/v1\nenvironments: { far: { proxy: "${nobody}" } }\n`,
+  );
+  expect((await run(`${line} --config plugferry.yaml --env far`)).code).toBe(8);
+  expect(await run(`${line} --config plugferry.yaml`)).toMatchObject(verified);
+  for (const odd of ['socks5://h', 'h:8080', `http://me:${secret('proxy-pass-word')}@h:1`]) {
+    const refused = await run(`${line} --proxy ${odd} --json`);
+    expect([odd, refused.code, errorCode(refused)]).toEqual([odd, 2, 'E_USAGE']);
+  }
+});
+
 describe.runIf(hasTinyproxy)('a proxy', () => {
   test('that wants a login is gone through, and its password shown to nobody', async () => {
     const { bytes, run } = await scene();
