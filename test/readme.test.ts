@@ -75,6 +75,14 @@ describe('README', () => {
     }
     await writeFile(join(directory, 'wasmplugins.yaml'), wasmPlugin('key-auth', '1.0.1'));
     const port = String(await freePort());
+    await writeFile(
+      join(directory, 'plugins.properties'),
+      `key-auth=http://127.0.0.1:${port}/plugins/key-auth/1.0.0/plugin.wasm\n`,
+    );
+    // There is no cluster here.
+    await writeFile(join(directory, 'kubectl.yaml'), wasmPlugin('key-auth', '1.0.0'));
+    await writeFile(join(directory, 'bin/kubectl'), `#!/bin/sh\nexec cat '${directory}/kubectl.yaml'\n`);
+    await chmod(join(directory, 'bin/kubectl'), 0o755);
     const volume = join(directory, 'volume');
     const yaml = /^```yaml\n(.*?)^```$/ms.exec(readme)?.[1] ?? '';
     await writeFile(join(directory, 'plugferry.yaml'), yaml.replaceAll('/srv/plugin-server', volume));
