@@ -1,6 +1,7 @@
-import { lstat, mkdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { PlugferryError } from '../../src/errors.js';
 import type { FileSystem } from '../../src/io/file-system.js';
 import { openSftpDirectory, type SftpDirectory } from '../../src/transport/sftp-file-system.js';
 import { changeVolume } from '../../src/volume/change.js';
@@ -9,9 +10,11 @@ import { history } from '../../src/volume/history.js';
 import { prune } from '../../src/volume/prune.js';
 import { readVolume } from '../../src/volume/read.js';
 import { rollback } from '../../src/volume/rollback.js';
+import { startCutter } from '../helpers/cut.js';
 import { hasSshd, startSshd, type SshdOptions } from '../helpers/sshd.js';
 import { tempDir, treeOf } from '../helpers/temp.js';
 import { expectClean, floorOf, servedBy } from '../volume/invariants.js';
+import { canMount, mounted } from '../volume/mount.js';
 import { actor, importInto, plainTree, type Plugins } from '../volume/scene.js';
 
 interface Scene {
@@ -221,4 +224,114 @@ describe.skipIf(!hasSshd)('a run that dies', () => {
       if (!died) expect(step).toBeGreaterThan(40);
     }
   });
+
+  test(
+    'because its connection is cut anywhere leaves the old or the new release, and cleans up over a new one',
+    { timeout: 180_000 },
+    async () => {
+      const sshd = await startSshd();
+      const root = join(await tempDir(), 'volume');
+      await importInto(root, { plugins: waf('old') });
+      const settings = { hostKeys: [sshd.fingerprint], identities: [sshd.identity] };
+      const [old, next] = [waf('old'), { ...waf('old'), 'jwt@1.0.0': large }];
+      const arrival = { plugins: { 'jwt@1.0.0': large }, sequence: 2 };
+      let failed = 0;
+      for (const share of [0, 0.001, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99]) {
+        const at = [Math.floor(2000 + share * large.length)];
+        const cutter = await startCutter({ to: sshd.port, direction: 'up', at });
+        const remote = await openSftpDirectory(
+          `sftp://${sshd.user}@127.0.0.1:${cutter.port}${root}`,
+          settings,
+        ).catch(() => undefined);
+        if (remote === undefined) continue;
+        const error: unknown = await importInto(root, { ...arrival, options: { files: remote.files } }).then(
+          () => undefined,
+          (reason: unknown) => reason,
+        );
+        await remote.close();
+        const found = await servedBy(root);
+        expect([old, next]).toContainEqual(found);
+        if (error !== undefined) {
+          failed += 1;
+          expect(error).toMatchObject({
+            code: 'E_NETWORK',
+            message: expect.stringContaining('connection was lost'),
+          });
+          expect(await readdir(join(root, '.plugferry/staging'))).toEqual([]);
+          expect(await readdir(join(root, '.plugferry'))).not.toContain('lock');
+        }
+        await importInto(root, arrival);
+        await expectClean(root);
+        await rollback(root, {}, { actor });
+        await rm(join(root, '.plugferry/blobs/sha256'), { recursive: true });
+        await mkdir(join(root, '.plugferry/blobs/sha256'), { mode: 0o755 });
+        await rm(join(root, '.plugferry/releases', (await readVolume(root)).releases[1]!.id), {
+          recursive: true,
+        });
+        expect(await servedBy(root)).toEqual(old);
+      }
+      expect(failed).toBeGreaterThan(4);
+    },
+  );
+
+  test('because somebody stopped it leaves nothing behind', async () => {
+    const { root, files } = await scene();
+    await importInto(root, { plugins: waf('old'), options: { files } });
+    const controller = new AbortController();
+    const options = { files, signal: controller.signal };
+    const stopping: FileSystem = {
+      ...files,
+      writeNew: async (path, content) => {
+        if (path.includes('incoming')) controller.abort(new PlugferryError('E_INTERRUPTED', 'interrupted'));
+        await files.writeNew(path, content);
+      },
+    };
+    await expect(
+      importInto(root, {
+        plugins: { 'jwt@1.0.0': large },
+        sequence: 2,
+        options: { ...options, files: stopping },
+      }),
+    ).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
+    expect(await servedBy(root)).toEqual(waf('old'));
+    await expectClean(root);
+  });
+
+  test.skipIf(!canMount)(
+    'because the disk of the server is full says so, and leaves the old release',
+    async () => {
+      const sshd = await startSshd();
+      const disk = await mounted('size=6m');
+      const root = join(disk, 'volume');
+      const settings = { hostKeys: [sshd.fingerprint], identities: [sshd.identity] };
+      const remote = await openSftpDirectory(sshd.url(root), settings);
+      onTestFinished(() => remote.close());
+      const { files } = remote;
+      await importInto(root, { plugins: waf('old'), options: { files } });
+      const arrival = { plugins: { 'jwt@1.0.0': large }, sequence: 2 };
+      await writeFile(join(disk, 'ballast'), Buffer.alloc(4_000_000));
+      await expect(importInto(root, { ...arrival, options: { files } })).rejects.toMatchObject({
+        code: 'E_NO_SPACE',
+        message: expect.stringContaining('nothing was written'),
+      });
+      await rm(join(disk, 'ballast'));
+      // Somebody else takes the space after it was looked at.
+      const greedy: FileSystem = {
+        ...files,
+        writeNew: async (path, content) => {
+          if (path.includes('incoming')) await writeFile(join(disk, 'ballast'), Buffer.alloc(5_000_000));
+          await files.writeNew(path, content);
+        },
+      };
+      await expect(importInto(root, { ...arrival, options: { files: greedy } })).rejects.toMatchObject({
+        code: 'E_NO_SPACE',
+      });
+      expect(await servedBy(root)).toEqual(waf('old'));
+      await rm(join(disk, 'ballast'));
+      await expectClean(root);
+      await importInto(root, { ...arrival, options: { files } });
+      expect(await servedBy(root)).toEqual({ 'jwt@1.0.0': large, ...waf('old') });
+      await expectClean(root);
+    },
+  );
 });
