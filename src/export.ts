@@ -18,6 +18,7 @@ import { refuseUnfit } from './gateway/compatibility.js';
 import type { Signer } from './keys.js';
 import { parsePluginPath, pluginPath } from './plugin/layout.js';
 import { formatPluginId, type PluginId } from './plugin/plugin.js';
+import type { RegistryAccess } from './registry/login.js';
 import { select } from './plugin/selection.js';
 import type { GatewayProfile } from './schema/gatewayProfile.js';
 import type { ManifestFile } from './schema/manifest.js';
@@ -45,6 +46,8 @@ export interface ExportOptions extends Omit<ReachOptions, 'sha256'> {
   readonly catalogueKind?: CatalogueKind | undefined;
   /** Where to ask for what they name, instead of where they say. */
   readonly mirrors?: readonly Mirror[];
+  /** How registries (`oci://`) are reached. */
+  readonly registries?: RegistryAccess | undefined;
   /** The bundle file to write; its name says what kind: `.tar.gz`, `.tgz` or `.zip`. */
   readonly output: string;
   /** Write the bundle in parts, named `<output>.part001` and so on, and not whole. @default whole */
@@ -135,12 +138,13 @@ export async function exportBundle(options: ExportOptions): Promise<ExportResult
   const { pack } = containerFor(options.output);
   const luggage = resourceLuggage(options);
   const { source, namings = [], trust = { publicKeys: [] }, signal, onProgress } = options;
-  const { stdin = Readable.from([]), catalogueKind, mirrors = [], alsoVersions = [] } = options;
+  const { stdin = Readable.from([]), mirrors = [], alsoVersions = [] } = options;
   const locations = typeof source === 'string' ? [source] : source;
   // What is downloaded ends up there anyway, so there has to be room.
   const scratch = dirname(resolve(options.output));
   const beside = options.withTool === true ? await toolFor(options) : undefined;
-  const reading = { stdin, catalogueKind, mirrors, namings, alsoVersions, access: options.access };
+  const { catalogueKind, registries, access } = options;
+  const reading = { stdin, catalogueKind, mirrors, namings, alsoVersions, registries, access };
   const sources = await openSources(locations, { scratch, trust, ...reading, signal, onProgress });
   try {
     const result = await exportFrom({ sources, luggage }, pack, options);

@@ -2,6 +2,7 @@ export { exportBundle, type ExportedPlugin, type ExportOptions, type ExportResul
 export { type ExportedResource } from './export-resources.js';
 export { type NamedVariable } from './resource/variables.js';
 export { type ToolFile } from './tool/beside.js';
+export { type Credentials, type RegistryAccess } from './registry/login.js';
 export { type ExportFailure } from './gather.js';
 export { parseMirror, type Mirror } from './catalogue/mirror.js';
 export { catalogueKinds, type CatalogueKind } from './catalogue/read.js';

@@ -12,8 +12,10 @@ import { PrivateDirectory } from './io/private-directory.js';
 import type { PluginId } from './plugin/plugin.js';
 import { fileKind } from './source/file-kind.js';
 import { holdsFiles } from './source/flat.js';
+import type { RegistryAccess } from './registry/login.js';
 import { isModuleName, type FoundModule } from './source/modules.js';
 import { moduleAtUrl } from './source/module-url.js';
+import { Registries } from './source/oci.js';
 import { isPluginTree } from './source/plugins-directory.js';
 import type { Offer, Source, SourceListing, SourcePlugin } from './source/source.js';
 import { digestFile } from './source/survey.js';
@@ -29,6 +31,7 @@ export interface CatalogueSourceOptions {
   readonly scratch: string;
   /** How servers are reached. Tokens and client certificates are not for those that a text names. */
   readonly http: HttpAccess | undefined;
+  readonly registries?: RegistryAccess | undefined;
 }
 
 /** Whether a location holds references to plugins, and not the plugins. */
@@ -48,7 +51,11 @@ export async function isCatalogue(location: string): Promise<boolean> {
  */
 export async function catalogueSource(location: string, options: CatalogueSourceOptions): Promise<Source> {
   const { entries, notes } = await openCatalogue(location, options);
-  const modules = new Modules(new PrivateDirectory(options.scratch), anonymous(options.http));
+  const modules = new Modules(
+    new PrivateDirectory(options.scratch),
+    anonymous(options.http),
+    options.registries,
+  );
   const listing = listingOf(distinct(entries.map((entry) => options.mirrors.apply(entry))), modules);
   return { list: async () => ({ ...listing, notes }), close: () => modules.close() };
 }
@@ -80,11 +87,13 @@ function listingOf(entries: readonly CatalogueEntry[], modules: Modules): Omit<S
 class Modules {
   readonly #copies: PrivateDirectory;
   readonly #access: HttpAccess;
+  readonly #registries: Registries;
   readonly #known = new Map<string, FoundModule>();
 
-  constructor(copies: PrivateDirectory, access: HttpAccess) {
+  constructor(copies: PrivateDirectory, access: HttpAccess, registries: RegistryAccess = {}) {
     this.#copies = copies;
     this.#access = access;
+    this.#registries = new Registries(copies, { ...registries, http: access });
   }
 
   at(entry: CatalogueEntry): FoundModule {
@@ -100,11 +109,12 @@ class Modules {
 
   #open(reference: Reference): FoundModule {
     if (reference.kind === 'http') return moduleAtUrl(reference.url, this.#copies, { access: this.#access });
+    if (reference.kind === 'oci') return this.#registries.module(reference);
     const from = formatReference(reference);
     return {
       from,
       fetch: async () => {
-        throw reference.kind === 'oci' ? noRegistry(from) : unreachable(from);
+        throw unreachable(from);
       },
     };
   }
@@ -177,10 +187,4 @@ const unreachable = (file: string): PlugferryError =>
       'Give the directory that the gateway mounts as a source of its own and leave this one out (--exclude), ' +
       'or say where it is served: --mirror file:///PATH=http://HOST/PATH',
     details: { file, expected: 'oci:// or http(s)://' },
-  });
-
-const noRegistry = (file: string): PlugferryError =>
-  new PlugferryError('E_SOURCE', `${file}: artifacts of registries cannot be fetched by this version`, {
-    hint: 'Take the plugin from a plugin server that has it, or fetch its module with "oras pull" and name that with --as.',
-    details: { file, expected: 'http(s)://' },
   });

@@ -13,6 +13,7 @@ import { comparePluginIds } from './plugin/plugin.js';
 import { bundleSource } from './source-bundle.js';
 import { catalogueSource, isCatalogue } from './source-catalogue.js';
 import { alsoUnderVersions } from './source/also-version.js';
+import type { RegistryAccess } from './registry/login.js';
 import { rename } from './source/rename.js';
 import type { RemoteAccess } from './transport/locations.js';
 import { sourceFor, type Nameless, type Offer, type Source } from './source/source.js';
@@ -23,6 +24,8 @@ export interface SourcesOptions {
   /** Whose signatures a bundle must have. */
   readonly trust: Trust;
   readonly namings: readonly Naming[];
+  /** How registries are reached. */
+  readonly registries?: RegistryAccess | undefined;
   /** Under which every plugin is offered too. */
   readonly alsoVersions: readonly string[];
   /** What `-` reads. */
@@ -82,10 +85,10 @@ async function openSource(
       progress: progressOf(onProgress, 'unpack'),
     });
   }
-  const { stdin, catalogueKind: kind, mirrors } = options;
+  const { stdin, catalogueKind: kind, mirrors, registries } = options;
   if (await isCatalogue(location))
-    return catalogueSource(location, { stdin, kind, mirrors, scratch, http: access?.http });
-  return sourceFor(location, { scratch, http: access?.http });
+    return catalogueSource(location, { stdin, kind, mirrors, scratch, registries, http: access?.http });
+  return sourceFor(location, { scratch, registries, http: access?.http });
 }
 
 /** Standard input is a text. */

@@ -1,5 +1,5 @@
 import { pipeline, type Readable, type Writable } from 'node:stream';
-import { extract, type Extract } from 'tar-stream';
+import { extract, type Extract } from '../io/tar-parser.js';
 import { Verifying } from '../io/digest.js';
 import { Tally, type Progress } from '../io/progress.js';
 import type { ManifestFile } from '../schema/manifest.js';

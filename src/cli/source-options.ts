@@ -17,8 +17,9 @@ import { trustOptions } from './options.js';
 /** The kinds of source, for help texts. */
 export const sourceKinds =
   'plugin tree (a directory that holds plugins/, or that itself), http(s) URL of a plugin server or of a module, ' +
-  'directory or zip of .wasm files, module (.wasm), bundle, text that names plugins (plugins.properties, Higress release ' +
-  'snapshot, WasmPlugin YAML, Helm values, variables), - for such a text on standard input';
+  'directory or zip of .wasm files, module (.wasm), bundle, artifact of a registry (oci://host/repository:tag; also as ' +
+  'layout directory or "docker save" archive), text that names plugins (plugins.properties, Higress release snapshot, ' +
+  'WasmPlugin YAML, Helm values, variables), - for such a text on standard input';
 
 /** How a bundle is believed that plugins are taken from. */
 export const sourceTrustOptions = {

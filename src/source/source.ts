@@ -6,6 +6,8 @@ import type { HttpAccess } from '../io/http.js';
 import { isHttpLocation, withoutCredentials } from '../io/http-address.js';
 import type { Progress } from '../io/progress.js';
 import type { PluginId } from '../plugin/plugin.js';
+import type { RegistryAccess } from '../registry/login.js';
+import { isLayout } from '../registry/stored.js';
 import { artifactZipSource } from './artifact-zip.js';
 import { directorySource } from './directory.js';
 import { fileKind } from './file-kind.js';
@@ -13,6 +15,7 @@ import { flatSource, holdsFiles } from './flat.js';
 import { moduleFileSource } from './module-file.js';
 import { isModuleUrl, moduleUrlSource } from './module-url.js';
 import { isModuleName } from './modules.js';
+import { ociSource, storedSource } from './oci.js';
 import { pluginServerSource } from './plugin-server.js';
 import { isPluginTree } from './plugins-directory.js';
 
@@ -85,6 +88,8 @@ export interface SourceOptions {
   readonly scratch?: string | undefined;
   /** How http(s) servers are reached. */
   readonly http?: HttpAccess | undefined;
+  /** How registries are reached. */
+  readonly registries?: RegistryAccess | undefined;
 }
 
 /**
@@ -94,15 +99,17 @@ export interface SourceOptions {
  */
 export async function sourceFor(
   location: string,
-  { scratch = tmpdir(), http }: SourceOptions = {},
+  { scratch = tmpdir(), http, registries }: SourceOptions = {},
 ): Promise<Source> {
   if (isHttpLocation(location)) {
     return isModuleUrl(location)
       ? moduleUrlSource(location, { scratch, access: http })
       : pluginServerSource(location, { scratch, access: http });
   }
+  if (/^oci:\/\//i.test(location)) return ociSource(location, scratch, { ...registries, http });
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) throw unknownKind(location);
   if (await isRegularFile(location)) return fileSource(location, scratch);
+  if (await isLayout(location)) return storedSource(location, scratch);
   const isFlat = !(await isPluginTree(location)) && (await holdsFiles(location, isModuleName));
   return isFlat ? flatSource(location) : directorySource(location);
 }
@@ -111,6 +118,7 @@ async function fileSource(path: string, scratch: string): Promise<Source> {
   const kind = await fileKind(path);
   if (kind === 'module') return moduleFileSource(path);
   if (kind === 'zip') return artifactZipSource(path, scratch);
+  if (kind === 'tar') return storedSource(path, scratch);
   throw new PlugferryError('E_SOURCE', `${path} is not a file that plugins can be taken from`, {
     hint: 'Expected is a module (.wasm), a zip that holds modules, a bundle, or a text that names plugins.',
     details: { file: path, expected: 'module, zip, bundle or catalogue' },

@@ -24,6 +24,7 @@ import {
   sourceTrustOptions,
   writeFailures,
 } from '../source-options.js';
+import { registriesFrom, registryOptions } from '../registry-options.js';
 import { partRows, splitFrom, splitOptions } from '../split-options.js';
 import { facts, table } from '../table.js';
 import { expiry } from '../time-options.js';
@@ -64,6 +65,7 @@ export default command({
     },
     mapping: { type: 'string', describe: 'File with one FROM=name@version a line' },
     ...catalogueOptions,
+    ...registryOptions,
     jobs: {
       type: 'number',
       default: 4,
@@ -155,6 +157,7 @@ export default command({
       exclude: await readPatterns(flags.exclude ?? []),
       namings: await readNamings(flags),
       ...catalogueFrom(flags),
+      registries: registriesFrom(flags),
       jobs: jobsOf(flags.jobs),
       keepGoing: flags['keep-going'],
       trust: await readTrust(flags, terminal),

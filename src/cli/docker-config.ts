@@ -1,0 +1,151 @@
+import { spawn } from 'node:child_process';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { Credentials } from '../index.js';
+import { PlugferryError, isPlugferryError } from '../errors.js';
+import { readSmallFile } from '../io/file.js';
+
+const maxConfigBytes = 4 * 1024 * 1024;
+/** Most bytes that a credential helper may print. */
+const maxAnswer = 64 * 1024;
+/** Milliseconds for a credential helper; some ask a cloud. */
+const helperTime = 30_000;
+
+/** What of `config.json` matters here; the rest is Docker's own business. */
+interface DockerConfig {
+  readonly auths?: Readonly<Record<string, DockerAuth>>;
+  readonly credHelpers?: Readonly<Record<string, string>>;
+  readonly credsStore?: string;
+}
+
+interface DockerAuth {
+  readonly auth?: string;
+  readonly username?: string;
+  readonly password?: string;
+  readonly identitytoken?: string;
+}
+
+/**
+ * The login for a registry that `docker login` has left: in `config.json` of `DOCKER_CONFIG` or `~/.docker`, or with the
+ * credential helper that it names.
+ *
+ * @throws PlugferryError `E_LOGIN` for a file or a helper that cannot be used.
+ */
+export async function dockerCredentials(registry: string): Promise<Credentials | undefined> {
+  const file = join(process.env['DOCKER_CONFIG'] ?? join(homedir(), '.docker'), 'config.json');
+  const config = await readConfig(file);
+  if (config === undefined) return undefined;
+  const [server, auth] =
+    Object.entries(config.auths ?? {}).find(([key]) => hostOf(key) === hostOf(registry)) ?? [];
+  const helper =
+    Object.entries(config.credHelpers ?? {}).find(([key]) => hostOf(key) === hostOf(registry))?.[1] ??
+    config.credsStore;
+  if (typeof helper === 'string' && helper !== '') {
+    const found = await helperCredentials(helper, server ?? registry);
+    if (found !== undefined) return found;
+  }
+  return auth === undefined ? undefined : written(auth, { file, registry });
+}
+
+async function readConfig(file: string): Promise<DockerConfig | undefined> {
+  let bytes: Buffer;
+  try {
+    bytes = await readSmallFile(file, 'Docker configuration', maxConfigBytes);
+  } catch (error) {
+    if (isPlugferryError(error) && error.code === 'E_NOT_FOUND') return undefined;
+    throw error;
+  }
+  try {
+    const config: unknown = JSON.parse(bytes.toString('utf8'));
+    if (typeof config === 'object' && config !== null) return config;
+  } catch {
+    // Its text may hold a password: nothing of it is repeated.
+  }
+  throw unusable(file, 'is not a JSON object');
+}
+
+/** Keys are hosts, or URLs as `https://index.docker.io/v1/`. */
+const hostOf = (key: string): string => {
+  const host = key
+    .replace(/^https?:\/\//i, '')
+    .replace(/\/.*$/, '')
+    .toLowerCase();
+  return host === 'docker.io' || host === 'registry-1.docker.io' ? 'index.docker.io' : host;
+};
+
+function written(
+  { auth, username, password, identitytoken }: DockerAuth,
+  { file, registry }: { readonly file: string; readonly registry: string },
+): Credentials | undefined {
+  if (typeof identitytoken === 'string' && identitytoken !== '') throw identity(registry);
+  if (typeof auth === 'string' && auth !== '') {
+    const [, user, secret] = /^([^:]+):(.*)$/s.exec(Buffer.from(auth, 'base64').toString('utf8')) ?? [];
+    if (user === undefined || secret === undefined)
+      throw unusable(file, `has no "user:password" for ${registry}`);
+    return { username: user, password: secret.replace(/\0+$/, '') };
+  }
+  return typeof username === 'string' && typeof password === 'string' && username !== ''
+    ? { username, password }
+    : undefined;
+}
+
+/** `docker-credential-NAME get`: the server on stdin, a JSON object on stdout. */
+async function helperCredentials(helper: string, server: string): Promise<Credentials | undefined> {
+  if (!/^[\w.-]+$/.test(helper))
+    throw unusable(`credential helper "${helper}"`, 'has a name that is no name');
+  const program = `docker-credential-${helper}`;
+  const { code, stdout } = await run(program, server);
+  if (code !== 0) {
+    // What helpers say, all alike, where they have nothing.
+    if (/credentials not found/i.test(stdout)) return undefined;
+    throw unusable(program, `failed with exit code ${code ?? 'none'} for ${server}`);
+  }
+  try {
+    const { Username: username, Secret: password } = JSON.parse(stdout) as Record<string, unknown>;
+    if (username === '<token>') throw identity(server);
+    if (typeof username === 'string' && typeof password === 'string') return { username, password };
+  } catch (error) {
+    if (isPlugferryError(error)) throw error;
+  }
+  throw unusable(program, `gave no login for ${server}`);
+}
+
+async function run(
+  program: string,
+  input: string,
+): Promise<{ readonly code: number | null; readonly stdout: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, ['get'], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      signal: AbortSignal.timeout(helperTime),
+    });
+    let stdout = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      if (stdout.length < maxAnswer) stdout += text;
+    });
+    child.stdin.on('error', () => undefined).end(input);
+    child.on('error', (cause) => {
+      reject(unusable(program, 'cannot be run', cause));
+    });
+    child.on('close', (code) => {
+      resolve({ code, stdout });
+    });
+  });
+}
+
+const identity = (registry: string): PlugferryError =>
+  new PlugferryError(
+    'E_LOGIN',
+    `the login for ${registry} is an identity token, expected user and password`,
+    {
+      hint: 'Log in with "docker login" as a user with a password or an access token, such as a robot account.',
+      details: { file: registry, expected: 'user and password' },
+    },
+  );
+
+const unusable = (file: string, trouble: string, cause?: unknown): PlugferryError =>
+  new PlugferryError('E_LOGIN', `${file} ${trouble}`, {
+    hint: 'Run "docker login" again, or name another directory with DOCKER_CONFIG.',
+    details: { file },
+    cause,
+  });

@@ -1,0 +1,187 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { PlugferryError } from '../errors.js';
+import { ioError } from '../io/failure.js';
+import { isRegularFile, readSmallFile } from '../io/file.js';
+import type { PrivateDirectory } from '../io/private-directory.js';
+import type { Artifact, Layer } from './artifact.js';
+import { chosenManifest, maxDocumentBytes, parseDocument, refused, type Descriptor } from './document.js';
+import { readTarLayer } from './tar-layer.js';
+
+/** An artifact that lies in files, and what it is called there. */
+export interface StoredArtifact {
+  readonly artifact: Artifact;
+  /** A reference, or only its tag; undefined where nothing was written down. */
+  readonly name: string | undefined;
+}
+
+/** Files by the names that they have in a layout or archive. */
+interface Files {
+  /** How errors call the whole. */
+  readonly label: string;
+  /** Absolute path; undefined where there is no such file. */
+  path(name: string): Promise<string | undefined>;
+}
+
+/** Largest file of an archive, in bytes. */
+const maxFileBytes = 2 * 1024 * 1024 * 1024;
+
+/** Whether a directory is an OCI image layout, such as `oras copy --to-oci-layout` or `skopeo copy ... oci:DIR` make. */
+export const isLayout = (directory: string): Promise<boolean> => isRegularFile(join(directory, 'oci-layout'));
+
+/** @throws PlugferryError `E_SOURCE`, `E_DIGEST`, `E_IO`. */
+export async function layoutArtifacts(directory: string): Promise<StoredArtifact[]> {
+  const files: Files = {
+    label: directory,
+    path: async (name) =>
+      (await isRegularFile(join(directory, name))) ? realpath(join(directory, name)) : undefined,
+  };
+  return indexed(files);
+}
+
+/**
+ * The artifacts of an archive that `docker save`, `skopeo copy ... docker-archive:` or `oci-archive:` made, compressed with gzip
+ * or not.
+ *
+ * @param copies where the parts of the archive are put; whoever owns it removes them.
+ * @throws PlugferryError `E_SOURCE`, `E_DIGEST`, `E_LIMIT`, `E_NO_SPACE`, `E_IO`.
+ */
+export async function archivedArtifacts(
+  archive: string,
+  copies: PrivateDirectory,
+  signal?: AbortSignal,
+): Promise<StoredArtifact[]> {
+  const entries = await readTarLayer(archive, {
+    label: archive,
+    copies,
+    limit: maxFileBytes,
+    signal,
+    want: ({ name, type }) =>
+      type === 'file' &&
+      /^(?:manifest\.json|index\.json|blobs\/sha256\/[0-9a-f]{64}|[^/]+\/layer\.tar|[^/]+\.tar)$/.test(name),
+  });
+  const paths = new Map(entries.map(({ name, path }) => [name, path]));
+  const files: Files = { label: archive, path: async (name) => paths.get(name) };
+  if (paths.has('index.json')) return indexed(files);
+  if (paths.has('manifest.json')) return saved(files);
+  throw new PlugferryError(
+    'E_SOURCE',
+    `${archive} is a tar archive, but neither of images nor of OCI artifacts`,
+    {
+      hint: 'Expected is a bundle, or what "docker save" or "skopeo copy ... oci-archive:FILE" writes.',
+      details: { file: archive, expected: 'index.json or manifest.json' },
+    },
+  );
+}
+
+async function indexed(files: Files): Promise<StoredArtifact[]> {
+  const path = await files.path('index.json');
+  const label = `${files.label}: index.json`;
+  if (path === undefined) throw refused(label, 'does not exist');
+  const document = parseDocument(await readSmallFile(path, 'index', maxDocumentBytes), undefined, label);
+  if (document.kind !== 'list') throw refused(label, 'is no list of manifests');
+  const stored: StoredArtifact[] = [];
+  for (const descriptor of document.manifests) {
+    const { annotations } = descriptor;
+    const name = annotations['io.containerd.image.name'] ?? annotations['org.opencontainers.image.ref.name'];
+    stored.push({ artifact: await artifactAt(descriptor, files), name });
+  }
+  return stored;
+}
+
+async function artifactAt(descriptor: Descriptor, files: Files): Promise<Artifact> {
+  const path = await provedBlob(descriptor, files);
+  const label = `${files.label}: ${descriptor.digest}`;
+  const bytes = await readSmallFile(path, 'manifest', maxDocumentBytes);
+  const document = parseDocument(bytes, descriptor.mediaType, label);
+  if (document.kind === 'list') {
+    const inner = await artifactAt(chosenManifest(document.manifests, label), files);
+    return { ...inner, digest: descriptor.digest };
+  }
+  return {
+    form: document.form,
+    digest: descriptor.digest,
+    layers: document.layers.map((layer) => layerAt(layer, files)),
+  };
+}
+
+const layerAt = (descriptor: Descriptor, files: Files): Layer => ({
+  mediaType: descriptor.mediaType,
+  digest: descriptor.digest,
+  size: descriptor.size,
+  label: `${files.label}: ${descriptor.digest}`,
+  fetch: (signal) => provedBlob(descriptor, files, signal),
+});
+
+async function provedBlob({ digest, size }: Descriptor, files: Files, signal?: AbortSignal): Promise<string> {
+  const label = `${files.label}: ${digest}`;
+  const path = await files.path(`blobs/${digest.replace(':', '/')}`);
+  if (path === undefined) throw refused(label, 'is named by a manifest and not there');
+  const hash = createHash('sha256');
+  let found = 0;
+  try {
+    await pipeline(
+      createReadStream(path, { highWaterMark: 256 * 1024 }),
+      async (chunks: AsyncIterable<Buffer>) => {
+        for await (const chunk of chunks) {
+          signal?.throwIfAborted();
+          hash.update(chunk);
+          found += chunk.length;
+        }
+      },
+    );
+  } catch (error) {
+    throw ioError(error, path);
+  }
+  const sha256 = `sha256:${hash.digest('hex')}`;
+  if (sha256 === digest && found === size) return path;
+  throw new PlugferryError(
+    'E_DIGEST',
+    `${label} is damaged: it is ${sha256} of ${found} bytes, expected ${size} bytes`,
+    {
+      hint: 'Copy it again from where it was made.',
+      details: { file: label, expected: digest, found: sha256 },
+    },
+  );
+}
+
+/** The older format of `docker save`: layers are tar archives by path, and only their config has digests. */
+async function saved(files: Files): Promise<StoredArtifact[]> {
+  const path = (await files.path('manifest.json')) ?? '';
+  const label = `${files.label}: manifest.json`;
+  const bytes = await readSmallFile(path, 'manifest', maxDocumentBytes);
+  return imagesIn(bytes, label).map(({ RepoTags: tags, Layers: layers }) => ({
+    name: Array.isArray(tags) && typeof tags[0] === 'string' ? tags[0] : undefined,
+    artifact: {
+      form: 'docker',
+      digest: undefined,
+      layers: (Array.isArray(layers) ? layers : []).map((layer) => savedLayer(String(layer), files)),
+    },
+  }));
+}
+
+function imagesIn(bytes: Buffer, label: string): Record<string, unknown>[] {
+  try {
+    const images: unknown = JSON.parse(bytes.toString('utf8'));
+    if (Array.isArray(images) && images.every((image) => typeof image === 'object' && image !== null))
+      return images as Record<string, unknown>[];
+  } catch (cause) {
+    throw refused(label, 'is not JSON', cause);
+  }
+  throw refused(label, 'is no list of images');
+}
+
+const savedLayer = (name: string, files: Files): Layer => ({
+  mediaType: 'application/vnd.docker.image.rootfs.diff.tar',
+  digest: undefined,
+  size: undefined,
+  label: `${files.label}: ${name}`,
+  fetch: async () => {
+    const path = await files.path(name);
+    if (path !== undefined) return path;
+    throw refused(`${files.label}: ${name}`, 'is a layer that is not there, or only as a link');
+  },
+});
