@@ -72,7 +72,7 @@ function distinct(entries: readonly CatalogueEntry[]): CatalogueEntry[] {
 }
 
 function listingOf(entries: readonly CatalogueEntry[], modules: Modules): Omit<SourceListing, 'notes'> {
-  const things = entries.map((entry) => ({ id: entry.id, module: checked(entry, modules.at(entry)) }));
+  const things = entries.map((entry) => ({ id: entry.id, module: checked(entry, opened(entry, modules)) }));
   return {
     offers: things.flatMap(({ id, module }): Offer[] =>
       id === undefined
@@ -81,6 +81,14 @@ function listingOf(entries: readonly CatalogueEntry[], modules: Modules): Omit<S
     ),
     nameless: things.flatMap(({ id, module }) => (id === undefined ? [module] : [])),
   };
+}
+
+function opened(entry: CatalogueEntry, modules: Modules): FoundModule {
+  try {
+    return modules.at(entry);
+  } catch (error) {
+    throw placed(error, entry.place);
+  }
 }
 
 /** The modules behind references, each fetched once. */

@@ -42,8 +42,8 @@ export function refusedCatalogue(place: string, reason: string, hint: string): P
   });
 }
 
-/** Words from outside, without credentials and cut to a length that an error can bear. */
+/** Words from outside, without credentials and query, and cut to a length that an error can bear. */
 export function quoted(text: string): string {
-  const shown = withoutCredentials(text);
+  const shown = withoutCredentials(text).replace(/^([a-z]+:\/\/[^?]*)\?.*$/is, '$1?(...)');
   return `"${shown.length > quoteLength ? `${shown.slice(0, quoteLength)}...` : shown}"`;
 }

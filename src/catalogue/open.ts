@@ -49,7 +49,7 @@ async function openText(location: string, { stdin, kind }: CatalogueOptions): Pr
 
 /** Java reads such a file as Latin-1, Python as UTF-8: what is not the one is the other, and only comments differ. */
 async function readPropertiesText(file: string): Promise<CatalogueText> {
-  const bytes = await readSmallFile(file, 'properties', maxPropertiesBytes);
+  const bytes = await readSmallFile(file, 'properties file', maxPropertiesBytes);
   try {
     return { file, text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
   } catch {

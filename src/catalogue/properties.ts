@@ -10,7 +10,7 @@ import {
 import { formatReference, idOfReference, parseReference, versionOf, type Reference } from './reference.js';
 
 const hint =
-  'Write each line as name=oci://registry/repository:tag. Nothing of a file with a mistake is taken: it would be missed later.';
+  'Write each line as name=oci://registry/repository:tag, or with the URL of a module without a query. Nothing of a file with a mistake is taken: it would be missed later.';
 
 /**
  * `plugins.properties`: `name=reference` a line. The Console reads the file as Java does (`:` and blanks as separators, `!`

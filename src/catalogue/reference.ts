@@ -37,7 +37,10 @@ const maxReferenceLength = 1024;
  */
 export function parseReference(text: string): Reference | undefined {
   if (text.length > maxReferenceLength) return undefined;
-  if (/^https?:\/\//i.test(text)) return URL.canParse(text) ? { kind: 'http', url: text } : undefined;
+  if (/^https?:\/\//i.test(text)) {
+    // A query may be a key to what lies there; it would be written down.
+    return URL.canParse(text) && !/[?#]/.test(text) ? { kind: 'http', url: text } : undefined;
+  }
   if (/^file:\/\//i.test(text)) return { kind: 'file', url: text };
   const found = ociPattern.exec(text.replace(/^oci:\/\//i, ''))?.groups;
   const { registry = '', repository = '', tag, digest } = found ?? {};

@@ -14,7 +14,7 @@ import { formatReference, idOfReference, parseReference, type Reference } from '
 import { pluginsOfSettings, settingsOfDocument } from './settings.js';
 
 const hint =
-  'Expected are WasmPlugin resources as "kubectl get wasmplugins -A -o yaml" prints them, or Helm values that hold URLs of plugins.';
+  'Expected are WasmPlugin resources as "kubectl get wasmplugins -A -o yaml" prints them, or Helm values that hold URLs of plugins, without queries.';
 
 /**
  * YAML or JSON: WasmPlugin resources, each under the name and version that its URL has or that the Console gave it, and, of

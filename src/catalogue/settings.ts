@@ -20,23 +20,26 @@ export interface Setting {
 /** Variables whose value is the reference of a plugin, whatever it looks like (Higress `pkg/config/envs.go`). */
 const pluginVariables = new Set(['MCP_SERVER_WASM_IMAGE_URL']);
 
-const hint = 'Expected is a reference like oci://registry/repository:tag, or the URL of a module.';
+/** An artifact, or the URL of a module; one with a query is none that can be asked for, but is not passed over. */
+const reference = /^(?:oci:\/\/.*|(?:https?|file):\/\/[^\s?#]+\.wasm(?:[?#].*)?)$/is;
+
+const hint =
+  'Expected is a reference like oci://registry/repository:tag, or the URL of a module without a query.';
 
 /** The plugins that settings name: values that are an `oci://` reference or the URL of a `.wasm` file, whole. */
 export function pluginsOfSettings(settings: readonly Setting[]): Catalogue {
   const patterns: string[] = [];
   const entries = settings.flatMap(({ name, value, place }): CatalogueEntry[] => {
-    const isMeant =
-      pluginVariables.has(name) || /^oci:\/\//i.test(value) || /^(?:https?|file):\/\/\S+\.wasm$/i.test(value);
+    const isMeant = pluginVariables.has(name) || reference.test(value);
     if (!isMeant || value === '') return [];
     if (value.includes('${')) {
       patterns.push(place);
       return [];
     }
-    const reference = parseReference(value);
-    if (reference === undefined)
+    const found = parseReference(value);
+    if (found === undefined)
       throw refusedCatalogue(place, `${quoted(value)} is not a reference to a plugin`, hint);
-    return [{ id: idOfReference(reference), reference, text: formatReference(reference), place }];
+    return [{ id: idOfReference(found), reference: found, text: formatReference(found), place }];
   });
   return { entries, notes: patterns.map((place) => `${place} is a pattern for URLs and names no plugin`) };
 }

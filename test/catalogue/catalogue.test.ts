@@ -62,6 +62,7 @@ describe('a reference', () => {
     ['a pattern', 'oci://registry.example/${name}:1'],
     ['no end', `oci://registry.example/${'a'.repeat(2000)}:1`],
     ['another scheme', 'ftp://registry.example/a.wasm'],
+    ['a query', 'https://host/a-1.0.0.wasm?signature=x'],
   ])('%s is none', (_what, text) => {
     expect(parseReference(text)).toBeUndefined();
   });
@@ -324,6 +325,11 @@ urlPattern: http://s/plugins/\${name}/\${version}/plugin.wasm
       'a value that only looks like a reference',
       'a: { b: "oci://r.example" }',
       'a.b: "oci://r.example" is not a reference',
+    ],
+    [
+      'a URL with a key to it, which is not shown,',
+      'a: { b: "https://host/x.wasm?signature=abc" }',
+      'a.b: "https://host/x.wasm?(...)" is not a reference',
     ],
     ['nothing', 'a: b\n', 'E_SELECTION x.yaml names no plugin'],
     ['no YAML', 'a: [', 'E_SOURCE x.yaml'],
