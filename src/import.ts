@@ -3,6 +3,7 @@ import { thisActor } from './actor.js';
 import { authenticator, judge, type Authentication, type Judgement, type Trust } from './authenticate.js';
 import type { OpenBundle, SealedBundle } from './bundle/bundle.js';
 import { refuseUnfit } from './gateway/compatibility.js';
+import { changeTarget, type ConfigMapTarget } from './configmaps.js';
 import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
 import { isRemote } from './io/location.js';
@@ -29,8 +30,8 @@ export interface ImportOptions extends ReachOptions {
   readonly bundle: BundlePlace;
   /** Told, once, what was missing or damaged in parts and was made again from parity. */
   readonly onRepair?: (repaired: readonly PartDamage[]) => void;
-  /** Directory of the volume, here or `sftp://USER@HOST/PATH`; made when it does not exist. */
-  readonly to: string;
+  /** Directory of the volume, here or `sftp://USER@HOST/PATH`, made when it does not exist; or ConfigMaps. */
+  readonly to: string | ConfigMapTarget;
   readonly trust: Trust;
   /** `merge` adds to what is current, `replace` makes the volume hold exactly the bundle. @default merge */
   readonly mode?: 'merge' | 'replace';
@@ -88,7 +89,7 @@ export async function importBundle(options: ImportOptions): Promise<ImportResult
     ...reachOf(options),
     signal,
     onRepair,
-    ...(isRemote(to) ? {} : { scratch: layoutOf(to).staging }),
+    ...(typeof to === 'string' && !isRemote(to) ? { scratch: layoutOf(to).staging } : {}),
   });
   try {
     const moment = { clock: clock() };
@@ -99,8 +100,11 @@ export async function importBundle(options: ImportOptions): Promise<ImportResult
       const wanted = select(opened.manifest.plugins, { include: options.include ?? [], exclude: [] });
       refuseUnfit(wanted, options.gateway);
     }
-    const volume = { actor: thisActor(), clock, ...(signal === undefined ? {} : { signal }) };
     const incoming = { sealed, opened, manifestSha256, options };
+    if (typeof to !== 'string') {
+      return await changeTarget(to, { clock, signal }, (change) => apply(change, incoming, clock()));
+    }
+    const volume = { actor: thisActor(), clock, ...(signal === undefined ? {} : { signal }) };
     return await atVolume(to, { access, signal }, ({ root, files }) =>
       changeVolume(root, { ...volume, ...(files === undefined ? {} : { files }) }, (change) =>
         apply(change, incoming, clock()),
@@ -138,7 +142,7 @@ async function apply(change: ReleaseChange, incoming: Incoming, clock: Date): Pr
     ...(authentication.skipped ? {} : { seen: bundle }),
   });
   return {
-    volume: options.to,
+    volume: typeof options.to === 'string' ? options.to : options.to.store.location,
     outcome: published.outcome,
     release: published.release.id,
     previous: published.previous,

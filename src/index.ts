@@ -47,7 +47,23 @@ export {
 } from './releases.js';
 export { type ReachVolume } from './volume-place.js';
 export { type SshSettings } from './transport/ssh-settings.js';
-export { type History, type HistoryLine } from './volume/history.js';
+export {
+  configMapHistory,
+  configMapsAsYaml,
+  configMapsInCluster,
+  configMapsInDirectory,
+  listConfigMaps,
+  pruneConfigMaps,
+  rollbackConfigMaps,
+  type ConfigMapTarget,
+} from './configmaps.js';
+export { type ClusterOptions } from './cluster.js';
+export { defaultMaxBytes as defaultConfigMapBytes, describeBudget, type Budget } from './configmap/budget.js';
+export { type CollectedStore } from './configmap/collected.js';
+export { type ConfigMapPruning } from './configmap/manage.js';
+export { isConfigMapLocation } from './configmap/place.js';
+export { type ConfigMapStore } from './configmap/store.js';
+export { type History, type HistoryLine } from './release/history.js';
 export {
   checkHint as volumeCheckHint,
   checkVolume as verifyVolume,
@@ -55,6 +71,7 @@ export {
   type VolumeCheck,
 } from './volume/check.js';
 export { type Receipt, type ReceiptOptions } from './volume/receipt.js';
+export { type PrunedRelease } from './release/fates.js';
 export { type Pruned, type PruneOptions } from './volume/prune.js';
 export { servePlugins, type Readiness, type RunningServer, type ServeOptions } from './serve.js';
 export { type RequestRecord } from './server/exchange.js';

@@ -2,6 +2,7 @@ import { isPlugferryError, PlugferryError } from './errors.js';
 import { isHttpLocation } from './io/http-address.js';
 import { isRemote } from './io/location.js';
 import type { PluginId } from './plugin/plugin.js';
+import type { ReleaseFile } from './schema/release.js';
 import { sourceFor, type Offer } from './source/source.js';
 import { surveyPlugin } from './source/survey.js';
 import type { RemoteAccess } from './transport/locations.js';
@@ -28,8 +29,8 @@ export interface ListedPlugin extends PluginId {
 }
 
 export interface Listing {
-  readonly kind: 'volume' | 'tree' | 'server';
-  /** Id of the current release of a volume. */
+  readonly kind: 'volume' | 'tree' | 'server' | 'configmap';
+  /** Id of the current release of a volume, or of ConfigMaps. */
   readonly release?: string;
   readonly plugins: readonly ListedPlugin[];
   readonly notes: readonly string[];
@@ -50,11 +51,18 @@ export async function listPlugins(options: ListOptions): Promise<Listing> {
     if (isRemote(location)) throw notImported(volume.root);
     return { kind: 'tree', ...(await listSource(options)) };
   }
-  const plugins = volume.current.plugins.map(({ name, version, files }) => {
-    const module = files.find((file) => file.name === 'plugin.wasm');
-    return { name, version, ...(module === undefined ? {} : digestOf(module)) };
-  });
+  const plugins = volume.current.plugins.map(({ name, version, files }) => ({
+    name,
+    version,
+    ...moduleDigest(files),
+  }));
   return { kind: 'volume', release: volume.current.id, plugins, notes: [] };
+}
+
+/** What a release recorded of a module. */
+export function moduleDigest(files: readonly ReleaseFile[]): Pick<ListedPlugin, 'size' | 'sha256' | 'md5'> {
+  const module = files.find((file) => file.name === 'plugin.wasm');
+  return module === undefined ? {} : digestOf(module);
 }
 
 async function listSource({

@@ -1,8 +1,9 @@
 import { thisActor } from './actor.js';
 import type { Published } from './release/change.js';
+import type { History } from './release/history.js';
 import { atVolume, type ReachVolume } from './volume-place.js';
 import { alias, type Alias } from './volume/alias.js';
-import { history, type History } from './volume/history.js';
+import { history } from './volume/history.js';
 import { prune, type Pruned, type PruneOptions } from './volume/prune.js';
 import { receipt, type Receipt, type ReceiptOptions } from './volume/receipt.js';
 import { rollback, type RollbackTarget } from './volume/rollback.js';

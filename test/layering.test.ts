@@ -25,6 +25,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   config: ['io', 'plugin', 'schema'],
   release: ['io', 'plugin', 'schema'],
   volume: ['io', 'plugin', 'release', 'schema'],
+  configmap: ['io', 'plugin', 'release', 'schema'],
   kube: ['io', 'schema'],
   server: ['io', 'plugin', 'schema'],
   cli: ['io'],

@@ -167,7 +167,7 @@ async function tokenOf(file: string | undefined): Promise<string | undefined> {
  *
  * @throws PlugferryError `E_USAGE` for an option that is no proxy, or has a password in it.
  */
-function proxiesOf(option: string | undefined): (url: URL) => string {
+export function proxiesOf(option: string | undefined): (url: URL) => string {
   if (option !== undefined) {
     const url = isProxy(option) ? new URL(option) : undefined;
     if (url === undefined) throw noProxy('--proxy');

@@ -4,6 +4,7 @@ import type { GatewayProfile } from './gatewayProfile.js';
 import type { IndexDocument } from './index.js';
 import type { Manifest } from './manifest.js';
 import type { Release } from './release.js';
+import type { ShardIndex } from './shardIndex.js';
 import type { State } from './state.js';
 import type { TrustDocument } from './trust.js';
 import * as generated from './validators.js';
@@ -19,6 +20,7 @@ type Validator = ((data: unknown) => boolean) & { errors?: readonly SchemaError[
 interface Documents {
   readonly manifest: Manifest;
   readonly release: Release;
+  readonly shardIndex: ShardIndex;
   readonly state: State;
   readonly trust: TrustDocument;
 }

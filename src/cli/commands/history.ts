@@ -1,16 +1,20 @@
-import { volumeHistory, type HistoryLine } from '../../index.js';
+import { configMapHistory, isConfigMapLocation, volumeHistory, type HistoryLine } from '../../index.js';
+import { placeOptions, refuseOptions, releasePlace, storeFrom } from '../cluster-options.js';
 import { command } from '../command.js';
-import { sshOptions, sshSettings, volumePlace } from '../ssh-options.js';
+import { sshOptions, sshSettings } from '../ssh-options.js';
 import { table } from '../table.js';
 
 export default command({
   name: 'history',
   describe: 'Show which release of a volume was current when',
-  positionals: { volume: volumePlace },
-  options: sshOptions,
+  positionals: { volume: releasePlace },
+  options: { ...placeOptions, ...sshOptions },
   examples: [['/srv/plugin-server', 'Newest first; * marks what is served now']],
   async run({ volume, ...flags }, { terminal, signal }) {
-    const history = await volumeHistory(volume, { access: { ssh: sshSettings(flags) }, signal });
+    if (!isConfigMapLocation(volume)) refuseOptions({ yaml: flags.yaml }, volume);
+    const history = isConfigMapLocation(volume)
+      ? await configMapHistory(await storeFrom(volume, flags), signal)
+      : await volumeHistory(volume, { access: { ssh: sshSettings(flags) }, signal });
     for (const warning of history.warnings) terminal.warn(warning);
     for (const id of history.unlisted) terminal.say(`note: release ${id} is kept, but no change names it`);
     return {

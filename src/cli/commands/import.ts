@@ -1,5 +1,7 @@
-import { importBundle, type ImportResult } from '../../index.js';
+import { importBundle, isConfigMapLocation, type ImportResult } from '../../index.js';
+import { refuseOptions } from '../cluster-options.js';
 import { command } from '../command.js';
+import { configMapFlags, configMapImport, configMapOptions } from '../configmap-import.js';
 import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
 import { reachFrom, reachOptions } from '../network-options.js';
 import { readTrust, trustOptions } from '../options.js';
@@ -16,7 +18,8 @@ export default command({
     to: {
       type: 'string',
       demandOption: true,
-      describe: 'Directory of the volume, or sftp://USER@HOST/PATH; a plain plugin tree is adopted',
+      describe:
+        'Directory of the volume, or sftp://USER@HOST/PATH; a plain plugin tree is adopted. Or configmap:NAMESPACE/NAME',
     },
     mode: {
       type: 'string',
@@ -42,6 +45,7 @@ export default command({
         '--public-key on your word; logged, and marks the release',
     },
     ...gatewayOptions,
+    ...configMapOptions,
     ...trustOptions,
     ...reachOptions,
   },
@@ -50,16 +54,22 @@ export default command({
     ['edge.tar.gz --to /srv/plugin-server --trust ./trust', 'Let the policy of the set decide'],
     ['edge.tar.gz --to /srv/plugin-server --public-key dev.pub --mode replace', 'Serve exactly the bundle'],
     [
+      'edge.tar.gz --to configmap:higress-system/edge --public-key dev.pub --yaml edge.yaml',
+      'Write ConfigMaps for a cluster that has no volume',
+    ],
+    [
       'edge.tar.gz.part001 edge.tar.gz.part002 --to /srv/plugin-server --public-key dev.pub',
       'Take the bundle from its parts, as they are on the media',
     ],
   ],
   async run({ bundle, to, mode, ...flags }, { terminal, signal }) {
+    const configMaps = isConfigMapLocation(to) ? await configMapImport(to, flags, terminal) : undefined;
+    if (configMaps === undefined) refuseOptions(configMapFlags(flags), to);
     const result = await importBundle({
       bundle: bundle.map(String),
       ...(await reachFrom(flags, bundle)),
       onRepair: sayRepairs(terminal),
-      to,
+      to: configMaps?.target ?? to,
       trust: await readTrust(flags, terminal),
       mode: mode === 'replace' ? 'replace' : 'merge',
       include: (flags.plugin ?? []).map(String),
@@ -71,9 +81,16 @@ export default command({
       onProgress: terminal.onProgress,
     });
     for (const warning of result.warnings) terminal.warn(warning);
+    const yaml = await configMaps?.finish();
+    if (configMaps?.next !== undefined) terminal.say(`next: ${configMaps.next}`);
+    const budget = configMaps?.budget();
     return {
-      json: result,
-      text: describe(result),
+      json: {
+        ...result,
+        ...(budget === undefined ? {} : { budget }),
+        ...(yaml === undefined ? {} : { yaml }),
+      },
+      text: yaml?.trimEnd() ?? describe(result, configMaps?.next !== undefined),
       summary: {
         what: `imported ${named(bundle)} into ${result.volume}`,
         size: result.totalSize,
@@ -83,12 +100,15 @@ export default command({
   },
 });
 
-function describe({ outcome, release, previous, changes, authentication, volume }: ImportResult): string {
+function describe(result: ImportResult, isToApply: boolean): string {
+  const { outcome, release, previous, changes, authentication, volume } = result;
   const lists = Object.entries(changes).filter(([, ids]) => ids.length > 0);
   return [
     outcome === 'unchanged'
       ? `UNCHANGED: ${escapeLine(volume)} held exactly this already.`
-      : `IMPORTED: ${escapeLine(volume)} now serves release ${release.slice(0, 12)}.`,
+      : isToApply
+        ? `WRITTEN: ${escapeLine(volume)} has release ${release.slice(0, 12)}, once it is applied.`
+        : `IMPORTED: ${escapeLine(volume)} now serves release ${release.slice(0, 12)}.`,
     '',
     facts([
       ...lists.map(

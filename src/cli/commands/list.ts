@@ -1,5 +1,6 @@
-import { listPlugins } from '../../index.js';
+import { isConfigMapLocation, listConfigMaps, listPlugins } from '../../index.js';
 import { formatBytes } from '../../io/text.js';
+import { placeOptions, refuseOptions, storeFrom } from '../cluster-options.js';
 import { command } from '../command.js';
 import { accessFrom, networkOptions } from '../network-options.js';
 import { table } from '../table.js';
@@ -11,13 +12,17 @@ export default command({
     location: {
       type: 'string',
       demandOption: true,
-      describe: 'Directory of the volume or tree, sftp:// location of a volume, or URL of a plugin server',
+      describe:
+        'Directory of the volume or tree, sftp:// location of a volume, configmap:NAMESPACE/NAME, or URL of a plugin server',
     },
   },
-  options: networkOptions,
+  options: { ...placeOptions, ...networkOptions },
   examples: [['/srv/plugin-server', 'What is served now']],
   async run({ location, ...flags }, { terminal, signal }) {
-    const listing = await listPlugins({ location, access: await accessFrom(flags), signal });
+    if (!isConfigMapLocation(location)) refuseOptions({ yaml: flags.yaml }, location);
+    const listing = isConfigMapLocation(location)
+      ? await listConfigMaps(await storeFrom(location, flags), signal)
+      : await listPlugins({ location, access: await accessFrom(flags), signal });
     for (const note of listing.notes) terminal.say(`note: ${note}`);
     const rows = listing.plugins.map(({ name, version, size, sha256, md5, stated, problem }) => [
       name,

@@ -1,16 +1,18 @@
-import { pruneVolume } from '../../index.js';
+import { isConfigMapLocation, pruneConfigMaps, pruneVolume, type PrunedRelease } from '../../index.js';
 import { formatBytes } from '../../io/text.js';
+import { placeOptions, refuseOptions, releasePlace, storeFrom } from '../cluster-options.js';
 import { command } from '../command.js';
-import { sshOptions, sshSettings, volumePlace } from '../ssh-options.js';
+import { sshOptions, sshSettings } from '../ssh-options.js';
 import { table } from '../table.js';
 
 export default command({
   name: 'prune',
   describe: 'Remove old releases of a volume, and the bytes that only they used',
-  positionals: { volume: volumePlace },
+  positionals: { volume: releasePlace },
   options: {
     keep: { type: 'number', default: 3, describe: 'How many releases to keep, the current one among them' },
     'dry-run': { type: 'boolean', default: false, describe: 'Say what would go, remove nothing' },
+    ...placeOptions,
     ...sshOptions,
   },
   examples: [
@@ -18,14 +20,33 @@ export default command({
     ['/srv/plugin-server --keep 5', 'Keep five; what was current within the hour stays, too'],
   ],
   async run({ volume, keep, ...flags }, { terminal, signal }) {
-    const pruned = await pruneVolume(
-      volume,
-      { keep, dryRun: flags['dry-run'] },
-      { access: { ssh: sshSettings(flags) }, signal },
-    );
+    const what = { keep, dryRun: flags['dry-run'] };
+    if (isConfigMapLocation(volume)) {
+      const pruned = await pruneConfigMaps(await storeFrom(volume, flags), what, { signal });
+      return {
+        json: { ...pruned, dryRun: what.dryRun },
+        text: prunedText(pruned, `${pruned.objects.length} ConfigMaps`, what),
+      };
+    }
+    refuseOptions({ yaml: flags.yaml }, volume);
+    const pruned = await pruneVolume(volume, what, { access: { ssh: sshSettings(flags) }, signal });
     for (const warning of pruned.warnings) terminal.warn(warning);
-    const rows = pruned.releases.map(({ id, createdAt, fate }) => [id.slice(0, 12), createdAt, fate]);
-    const freed = `${pruned.files} files, ${formatBytes(pruned.bytes)} ${pruned.dryRun ? 'would be freed' : 'freed'}`;
-    return { json: pruned, text: [table(['RELEASE', 'CREATED', 'FATE'], rows), '', freed].join('\n') };
+    return { json: pruned, text: prunedText(pruned, `${pruned.files} files`, what) };
   },
 });
+
+interface Pruning {
+  readonly releases: readonly PrunedRelease[];
+  /** Bytes that go. */
+  readonly bytes: number;
+}
+
+function prunedText(
+  { releases, bytes }: Pruning,
+  gone: string,
+  { dryRun }: { readonly dryRun: boolean },
+): string {
+  const rows = releases.map(({ id, createdAt, fate }) => [id.slice(0, 12), createdAt, fate]);
+  const freed = `${gone}, ${formatBytes(bytes)} ${dryRun ? 'would be freed' : 'freed'}`;
+  return [table(['RELEASE', 'CREATED', 'FATE'], rows), '', freed].join('\n');
+}

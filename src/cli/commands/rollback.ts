@@ -1,17 +1,19 @@
-import { rollbackVolume } from '../../index.js';
+import { isConfigMapLocation, rollbackConfigMaps, rollbackVolume } from '../../index.js';
+import { placeOptions, refuseOptions, releasePlace, storeFrom } from '../cluster-options.js';
 import { command } from '../command.js';
-import { sshOptions, sshSettings, volumePlace } from '../ssh-options.js';
+import { sshOptions, sshSettings } from '../ssh-options.js';
 import { switchedText } from '../release-text.js';
 
 export default command({
   name: 'rollback',
   describe: 'Switch a volume back to a release that it keeps',
-  positionals: { volume: volumePlace },
+  positionals: { volume: releasePlace },
   options: {
     to: {
       type: 'string',
       describe: 'Beginning of a release id (default: the release that the current one replaced)',
     },
+    ...placeOptions,
     ...sshOptions,
   },
   examples: [
@@ -19,10 +21,11 @@ export default command({
     ['/srv/plugin-server --json', 'The same, for a script'],
   ],
   async run({ volume, to, ...flags }, { terminal, signal }) {
-    const switched = await rollbackVolume(volume, to === undefined ? {} : { to }, {
-      access: { ssh: sshSettings(flags) },
-      signal,
-    });
+    if (!isConfigMapLocation(volume)) refuseOptions({ yaml: flags.yaml }, volume);
+    const target = to === undefined ? {} : { to };
+    const switched = isConfigMapLocation(volume)
+      ? await rollbackConfigMaps(await storeFrom(volume, flags), target, { signal })
+      : await rollbackVolume(volume, target, { access: { ssh: sshSettings(flags) }, signal });
     for (const warning of switched.warnings) terminal.warn(warning);
     return { json: switched, text: switchedText('ROLLED BACK', volume, switched) };
   },
