@@ -54,7 +54,8 @@ export function isForbiddenHost({ hostname }: URL): boolean {
 const guardedLookup: LookupFunction = (hostname, options, done) => {
   lookup(hostname, { ...options, all: true }, (error, addresses) => {
     const failure = error ?? refusalOf(addresses);
-    const [first] = addresses;
+    // With an error there is no list, whatever its type says.
+    const [first] = failure === undefined ? addresses : [];
     if (failure !== undefined || first === undefined) done(failure ?? null, []);
     else if (options.all === true) done(null, addresses);
     else done(null, first.address, first.family);

@@ -399,6 +399,13 @@ describe('an address', () => {
     expect(error.message).toBe(`${url}/base/file: nothing listens there (ECONNREFUSED), expected an answer`);
   });
 
+  test('whose name nobody knows is named', async () => {
+    const url = 'http://registry.invalid';
+    const error = await refusal(at({ url, asked: [], headers: [] }).get());
+    expect(error.code).toBe('E_NETWORK');
+    expect(error.message).toMatch(/registry\.invalid\/base\/file: the name/);
+  });
+
   test('that speaks something else is named', async () => {
     const web = await startWeb((_request, response) => {
       response.socket?.end('SSH-2.0-OpenSSH_9.2\r\n');
