@@ -1,4 +1,6 @@
 import type { Trust } from './authenticate.js';
+import type { ReachOptions } from './bundle-bytes.js';
+import type { Catalogue } from './catalogue/catalogue.js';
 import { diagnose, type Holding } from './diagnosis/diagnose.js';
 import type { Finding } from './diagnosis/finding.js';
 import { shellLine } from './diagnosis/mend.js';
@@ -7,20 +9,21 @@ import { moduleUrl, type Reference } from './diagnosis/reference.js';
 import { PlugferryError } from './errors.js';
 import { incompatibilities } from './gateway/compatibility.js';
 import { takeInventory, type InventoryItem, type InventoryPlace } from './inventory.js';
-import type { HttpAccess } from './io/http.js';
 import { formatPluginId, type PluginId } from './plugin/plugin.js';
 import type { PluginSpec } from './resource/plugin-spec.js';
 import type { ResourceText } from './resource/texts.js';
 import { readWasmPlugins, type WasmPluginResource } from './resource/wasm-plugin.js';
 import type { GatewayProfile } from './schema/gatewayProfile.js';
 
-export interface DoctorOptions {
+export interface DoctorOptions extends Omit<ReachOptions, 'sha256'> {
   /** What holds the plugins: a bundle file, a volume, `VOLUME@ID`, a plain plugin-server tree, or the URL of a plugin server. */
   readonly place: string;
   /** YAML or JSON with WasmPlugin resources. */
   readonly resources?: readonly ResourceText[] | undefined;
   /** How the Console makes the URLs of the plugins that it offers. */
   readonly console?: { readonly pattern: string; readonly specs: readonly PluginSpec[] } | undefined;
+  /** A text that names plugins, such as a Higress release snapshot: all of them have to be there. */
+  readonly catalogue?: Catalogue | undefined;
   /** What the controller uses for MCP servers: `MCP_SERVER_WASM_IMAGE_URL`. */
   readonly mcpUrl?: string | undefined;
   /** Where gateways reach the plugin server. @default any server with the right paths is taken to be it */
@@ -31,7 +34,6 @@ export interface DoctorOptions {
   readonly gateway?: GatewayProfile | undefined;
   /** A running server, `http://host/` for `http://host/plugins/...`: every plugin is fetched from it as a gateway does. */
   readonly probe?: string | undefined;
-  readonly access?: HttpAccess | undefined;
   /** Whose signatures a bundle must have; without it a bundle is taken at its word. */
   readonly trust?: Trust | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -61,8 +63,9 @@ export interface DoctorResult {
  */
 export async function doctor(options: DoctorOptions): Promise<DoctorResult> {
   const references = referencesOf(options);
-  const { trust, signal } = options;
-  const inventory = await takeInventory(options.place, { trust, signal });
+  const { trust, signal, access, stdin } = options;
+  const reach = { ...(access && { access }), ...(stdin && { stdin }) };
+  const inventory = await takeInventory(options.place, { trust, signal, ...reach });
   try {
     const { place, items, notes } = inventory;
     const holding: Holding = { location: place.location, kind: place.kind, modules: items };
@@ -84,10 +87,11 @@ export async function doctor(options: DoctorOptions): Promise<DoctorResult> {
   }
 }
 
-function referencesOf({ resources, console, mcpUrl, ...options }: DoctorOptions): Reference[] {
+function referencesOf({ resources, console, mcpUrl, catalogue, ...options }: DoctorOptions): Reference[] {
   const references = [
     ...(resources ?? []).flatMap(({ file, text }) => readWasmPlugins(text, file).map(fromResource)),
     ...(console === undefined ? [] : fromConsole(console)),
+    ...(catalogue?.entries ?? []).flatMap(fromCatalogue),
     ...(mcpUrl === undefined ? [] : [fromController(mcpUrl)]),
   ];
   const anything = references.length > 0 || options.gateway !== undefined || options.probe !== undefined;
@@ -99,7 +103,7 @@ function referencesOf({ resources, console, mcpUrl, ...options }: DoctorOptions)
     {
       hint:
         'Give WasmPlugin resources (kubectl get wasmplugins -A -o yaml), the URL pattern of the Console with its specs, the URL for ' +
-        'MCP servers, a server to probe, or a gateway profile.',
+        'MCP servers, a text that names plugins, a server to probe, or a gateway profile.',
       details: { expected: 'references', found: empty ? 'no WasmPlugin' : 'nothing' },
     },
   );
@@ -128,6 +132,21 @@ function fromConsole({ pattern, specs }: NonNullable<DoctorOptions['console']>):
     resource: undefined,
   }));
 }
+
+const fromCatalogue = ({ id, text, place, wasmSha256 }: Catalogue['entries'][number]): Reference[] =>
+  id === undefined
+    ? []
+    : [
+        {
+          origin: 'catalogue',
+          who: 'catalogue',
+          file: place,
+          line: undefined,
+          url: text,
+          meant: { id, sha256: wasmSha256 },
+          resource: undefined,
+        },
+      ];
 
 const fromController = (url: string): Reference => ({
   origin: 'mcp-server',
@@ -174,7 +193,7 @@ async function probeAll(
   const probed: ProbedPlugin[] = [];
   for (const { name, version } of wanted) {
     const url = moduleUrl(probe, { name, version });
-    probed.push({ name, version, url, ...(await probeModule(url, { access, signal })) });
+    probed.push({ name, version, url, ...(await probeModule(url, { access: access?.http, signal })) });
   }
   return probed;
 }

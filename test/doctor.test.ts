@@ -236,6 +236,41 @@ test('orphans, the URL for MCP servers, and a gateway that cannot run a module',
   expect(old.findings[0]?.problem).toContain('ABI');
 });
 
+test('what a text names has to be there, and to be the module that it means', async () => {
+  const { dir, volume } = await volumeWith({ 'waf@1.0.0': 'a', 'key-auth@1.0.0': 'b' });
+  const file = join(dir, 'plugins.properties');
+  await writeFile(
+    file,
+    'waf=oci://r.example.com/plugins/waf:1.0.0\nopa=oci://r.example.com/plugins/opa:1.0.0\n',
+  );
+  const properties = await doctor([volume, '--catalogue', file]);
+  expect(properties.findings).toMatchObject([
+    { kind: 'dangling', plugin: { name: 'opa' }, file: `${file}:2` },
+  ]);
+  const lock = join(dir, 'lock.json');
+  const entry = (name: string, seed: string): object => ({
+    logicalKey: name,
+    servedPath: name,
+    servedVersion: '1.0.0',
+    repository: `r.example.com/plugins/${name}`,
+    tag: '1.0.0',
+    digest: `sha256:${'0'.repeat(64)}`,
+    wasmSha256: sha256Of(tinyModule(seed)),
+  });
+  await writeFile(
+    lock,
+    JSON.stringify({
+      schemaVersion: 1,
+      plugins: { waf: entry('waf', 'a'), 'key-auth': entry('key-auth', 'a') },
+    }),
+  );
+  const locked = await cli(['doctor', volume, '--catalogue', lock, '--json']);
+  expect([locked.code, locked.stderr]).toEqual([20, '']);
+  expect((JSON.parse(locked.stdout) as DoctorResult).findings).toMatchObject([
+    { kind: 'sha256', plugin: { name: 'key-auth' } },
+  ]);
+});
+
 const profileText = async (): Promise<string> => {
   const { readFile } = await import('node:fs/promises');
   return readFile(join(import.meta.dirname, '../examples/gateway-profiles/higress.json'), 'utf8');

@@ -40,8 +40,9 @@ export function diagnose(
   const asked = new Map<string, PluginId>();
   const context: Context = { holding, base: base ?? usualBase };
   const findings = references.flatMap((reference) => {
-    if (reference.url === undefined) return [withoutUrl(reference)];
-    const target = targetOf(reference.url, base);
+    const { url, meant } = reference;
+    if (url === undefined) return [withoutUrl(reference)];
+    const target = meant ?? targetOf(url, base);
     if (!('id' in target)) return [notFromHere(reference, target, context)];
     asked.set(formatPluginId(target.id), target.id);
     return pluginFindings(reference, target.id, holding);
@@ -62,7 +63,11 @@ function pluginFindings(reference: Reference, id: PluginId, holding: Holding): F
   const { resource } = reference;
   const ofResource =
     resource === undefined ? [] : resourceFindings({ reference, resource, plugin: id, held });
-  return held === undefined ? [missing(reference, id, holding), ...ofResource] : ofResource;
+  if (held === undefined) return [missing(reference, id, holding), ...ofResource];
+  const promised = reference.meant?.sha256;
+  return promised === undefined || promised === held.sha256
+    ? ofResource
+    : [otherBytes(reference, { id, promised, held }), ...ofResource];
 }
 
 function missing(reference: Reference, id: PluginId, { location, kind, modules }: Holding): Finding {
@@ -98,6 +103,25 @@ function missing(reference: Reference, id: PluginId, { location, kind, modules }
     ),
   });
 }
+
+const otherBytes = (
+  reference: Reference,
+  { id, promised, held }: { readonly id: PluginId; readonly promised: string; readonly held: HeldModule },
+): Finding =>
+  findingOn(reference, {
+    kind: 'sha256',
+    plugin: id,
+    problem: `has ${formatPluginId(id)} as sha256 ${promised.slice(0, 16)}..., and what is there has ${held.sha256.slice(0, 16)}...`,
+    mend: shellLine(
+      'plugferry',
+      'export',
+      reference.file ?? 'SOURCE',
+      '--plugin',
+      formatPluginId(id),
+      '-o',
+      `${id.name}.tar.gz`,
+    ),
+  });
 
 /** Names that differ by a letter or two. */
 const alike = 0.75;

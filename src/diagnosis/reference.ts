@@ -2,7 +2,7 @@ import { isPluginName, isPluginVersion, type PluginId } from '../plugin/plugin.j
 
 /** Something that names a module, which a gateway will fetch. */
 export interface Reference {
-  readonly origin: 'wasmplugin' | 'console' | 'mcp-server';
+  readonly origin: 'wasmplugin' | 'console' | 'mcp-server' | 'catalogue';
   /** How findings call it. */
   readonly who: string;
   /** Where it stands; undefined for what came on the command line. */
@@ -10,6 +10,8 @@ export interface Reference {
   readonly line: number | undefined;
   /** As it stands; undefined where a resource has none. */
   readonly url: string | undefined;
+  /** Which plugin is meant, where that does not follow from the URL; and what its module must be, where that is said. */
+  readonly meant?: { readonly id: PluginId; readonly sha256: string | undefined };
   /** Of a WasmPlugin only. */
   readonly resource: ReferringResource | undefined;
 }

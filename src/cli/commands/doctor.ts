@@ -1,5 +1,6 @@
 import {
   doctor,
+  openCatalogue,
   readConsoleSpecs,
   readResourceTexts,
   type DoctorFinding,
@@ -9,6 +10,7 @@ import { PlugferryError } from '../../errors.js';
 import { escapeLine, formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
 import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
+import { networkOptions, reachFrom } from '../network-options.js';
 import { readSigners, signerOptions } from '../options.js';
 import { table } from '../table.js';
 
@@ -40,6 +42,11 @@ export default command({
       type: 'string',
       describe: 'Directory with the spec.yaml of each plugin that the Console offers',
     },
+    catalogue: {
+      type: 'string',
+      describe:
+        'Text that names plugins (Higress release snapshot, plugins.properties, lock file, Helm values): all of it must be there',
+    },
     'mcp-url': {
       type: 'string',
       describe: "URL for MCP servers: the controller's MCP_SERVER_WASM_IMAGE_URL",
@@ -58,6 +65,7 @@ export default command({
       describe: gatewayOptions['gateway-profile'].describe.replace(/^Refuse/, 'Report'),
     },
     ...signerOptions,
+    ...networkOptions,
   },
   examples: [
     ['/srv/plugin-server --resources wasmplugins.yaml', 'Whether every WasmPlugin will find its module'],
@@ -79,6 +87,8 @@ export default command({
       probe,
       orphans,
       ...(await gatewayFrom(flags)),
+      ...(await reachFrom(flags, [place])),
+      catalogue: await catalogueOf(flags.catalogue),
       trust: await readSigners(flags),
       signal,
     });
@@ -102,6 +112,9 @@ async function consoleOf(flags: {
     hint: 'The Console makes each URL from its pattern and the name and version in the spec.yaml of a plugin.',
   });
 }
+
+const catalogueOf = async (location: string | undefined) =>
+  location === undefined ? undefined : openCatalogue(location, { stdin: process.stdin, kind: undefined });
 
 function requireHttp(option: string, value: string | undefined): void {
   if (value === undefined || /^https?:\/\/[^/?#]+(?:\/[^?#]*)?$/i.test(value)) return;
