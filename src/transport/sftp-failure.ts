@@ -64,8 +64,7 @@ export function fileError(error: unknown, name: string): unknown {
   }
 }
 
-const again =
-  'Check the network and the server, then run the same command again: what arrived is not sent twice.';
+const again = 'Check the network and the server, then run the same command again.';
 
 const addressOf = ({ host, port }: Pick<SshTarget, 'host' | 'port'>): string =>
   escapeText(knownName(host, port));

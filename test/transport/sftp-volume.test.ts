@@ -230,13 +230,14 @@ describe.skipIf(!hasSshd)('a run that dies', () => {
     { timeout: 180_000 },
     async () => {
       const sshd = await startSshd();
-      const root = join(await tempDir(), 'volume');
-      await importInto(root, { plugins: waf('old') });
+      const top = await tempDir();
       const settings = { hostKeys: [sshd.fingerprint], identities: [sshd.identity] };
       const [old, next] = [waf('old'), { ...waf('old'), 'jwt@1.0.0': large }];
       const arrival = { plugins: { 'jwt@1.0.0': large }, sequence: 2 };
       let failed = 0;
       for (const share of [0, 0.001, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99]) {
+        const root = join(top, String(share));
+        await importInto(root, { plugins: old });
         const at = [Math.floor(2000 + share * large.length)];
         const cutter = await startCutter({ to: sshd.port, direction: 'up', at });
         const remote = await openSftpDirectory(
@@ -261,14 +262,8 @@ describe.skipIf(!hasSshd)('a run that dies', () => {
           expect(await readdir(join(root, '.plugferry'))).not.toContain('lock');
         }
         await importInto(root, arrival);
+        expect(await servedBy(root)).toEqual(next);
         await expectClean(root);
-        await rollback(root, {}, { actor });
-        await rm(join(root, '.plugferry/blobs/sha256'), { recursive: true });
-        await mkdir(join(root, '.plugferry/blobs/sha256'), { mode: 0o755 });
-        await rm(join(root, '.plugferry/releases', (await readVolume(root)).releases[1]!.id), {
-          recursive: true,
-        });
-        expect(await servedBy(root)).toEqual(old);
       }
       expect(failed).toBeGreaterThan(4);
     },
