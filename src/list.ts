@@ -1,6 +1,5 @@
 import { isPlugferryError, PlugferryError } from './errors.js';
 import { isHttpLocation } from './io/http-address.js';
-import { isRemote } from './io/location.js';
 import type { PluginId } from './plugin/plugin.js';
 import type { ReleaseFile } from './schema/release.js';
 import { sourceFor, type Offer } from './source/source.js';
@@ -46,9 +45,12 @@ export interface Listing {
 export async function listPlugins(options: ListOptions): Promise<Listing> {
   const { location, access, signal } = options;
   if (isHttpLocation(location)) return { kind: 'server', ...(await listSource(options)) };
-  const volume = await atVolume(location, { access, signal }, ({ root, files }) => readVolume(root, files));
+  const volume = await atVolume(location, { access, signal }, async ({ root, files }) => {
+    const found = await readVolume(root, files);
+    if (files !== undefined && (found.current === undefined || found.plain)) throw notImported(root);
+    return found;
+  });
   if (volume.current === undefined || volume.plain) {
-    if (isRemote(location)) throw notImported(volume.root);
     return { kind: 'tree', ...(await listSource(options)) };
   }
   const plugins = volume.current.plugins.map(({ name, version, files }) => ({
@@ -100,7 +102,7 @@ async function look(offer: Offer, signal: AbortSignal | undefined): Promise<List
 }
 
 const notImported = (root: string): PlugferryError =>
-  new PlugferryError('E_NOT_FOUND', `${root} on the server has no release of Plugferry`, {
+  new PlugferryError('E_NOT_FOUND', `${root} has no release of Plugferry`, {
     hint: 'A plain tree is listed by "plugferry list" on the server, or by the URL under which it is served.',
     details: { file: root },
   });

@@ -150,6 +150,8 @@ describe.skipIf(!hasSshd)('a volume behind sftp://', () => {
     const shown = `sftp://127.0.0.1:${sshd.port}${volume}`;
     const missing = await run(['history', url, ...ssh]);
     expect(missing.stderr).toContain(`E_NOT_FOUND: ${shown} is not a volume, or does not exist`);
+    const plain = await run(['list', sshd.url(join(home, 'one')), ...ssh]);
+    expect(plain.stderr).toContain(`127.0.0.1:${sshd.port}${home}/one has no release of Plugferry`);
     await run(['import', 'one.tar.gz', '--to', url, ...signed, ...ssh]);
     await writeFile(join(volume, '.plugferry/state.json'), '{');
     const damaged = await run(['import', 'two.tar.gz', '--to', url, ...signed, ...ssh, '--json']);
