@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 import type { Entry, ZipFile } from 'yauzl';
 import { isPlugferryError, PlugferryError } from '../errors.js';
+import { ioError } from '../io/failure.js';
 import { fileWriter } from '../io/file-writer.js';
 import { PrivateDirectory } from '../io/private-directory.js';
 import { escapeText } from '../io/text.js';
@@ -103,7 +104,8 @@ async function extract({ path, zip, copies }: Archive, entry: Entry, signal?: Ab
     return copy.path;
   } catch (error) {
     await rm(copy.path, { force: true });
-    throw error;
+    // A full disk is not the archive's fault.
+    throw ioError(error, copy.path);
   } finally {
     await copy.handle.close();
   }
@@ -115,7 +117,8 @@ async function guarded<T>(path: string, work: () => Promise<T>, signal?: AbortSi
     return await work();
   } catch (error) {
     signal?.throwIfAborted();
-    if (isPlugferryError(error)) throw error;
+    const known = ioError(error, path);
+    if (isPlugferryError(known)) throw known;
     throw refused(path, error instanceof Error ? error.message : String(error), { cause: error });
   }
 }

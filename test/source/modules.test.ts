@@ -7,6 +7,7 @@ import { sha256Of } from '../../src/io/digest.js';
 import { cli, errorCode } from '../helpers/cli.js';
 import { tempDir } from '../helpers/temp.js';
 import { tinyTree } from '../helpers/tree.js';
+import { canMount, mounted } from '../volume/mount.js';
 import { serving, startWeb } from '../helpers/web.js';
 import { tinyModule } from '../helpers/wasm.js';
 import { rawZip, type RawZipEntry } from '../helpers/zip.js';
@@ -263,6 +264,16 @@ describe('a zip of a build', () => {
   ])('with %s is refused', async (...[, entries, code, says]) => {
     const error = await refusal(await zipped(entries));
     expect([error.code, error.message]).toEqual([code, expect.stringContaining(says)]);
+  });
+
+  test.skipIf(!canMount)('on a full disk: that is said, and not that the zip is damaged', async () => {
+    const directory = await mounted('size=1m');
+    const zip = await zipped([
+      { name: 'waf-1.0.0.wasm', body: Buffer.concat([body, Buffer.alloc(4_000_000)]) },
+    ]);
+    const run = await cli(['export', zip, '-o', 'out.tar.gz', '--keep-going', '--json'], { cwd: directory });
+    expect([run.code, errorCode(run)]).toEqual([7, 'E_NO_SPACE']);
+    expect(await readdir(directory)).toEqual([]);
   });
 
   test('cut off anywhere is refused', async () => {
