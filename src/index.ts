@@ -3,6 +3,22 @@ export { type ExportedResource } from './export-resources.js';
 export { type NamedVariable } from './resource/variables.js';
 export { type ToolFile } from './tool/beside.js';
 export { type Credentials, type RegistryAccess } from './registry/login.js';
+export { parseOverlays, type Overlays } from './resource/overlay.js';
+export { parseValues } from './resource/values.js';
+export {
+  renderResources,
+  type RenderedResource,
+  type Rendering,
+  type RenderOptions,
+  type ServedPlugin,
+} from './render-resources.js';
+export {
+  refuseExistingResources,
+  writeResources,
+  type ResourceLayout,
+  type WriteResourcesOptions,
+} from './write-resources.js';
+export { type EnvironmentLine } from './served-environment.js';
 export { type ExportFailure } from './gather.js';
 export { parseMirror, type Mirror } from './catalogue/mirror.js';
 export { catalogueKinds, type CatalogueKind } from './catalogue/read.js';

@@ -23,6 +23,19 @@ const commandLines = [...readme.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, b
   (block ?? '').trim().split('\n'),
 );
 
+/** The files that `yaml` blocks show, each with its name in the first line. */
+const yamlFiles = [...readme.matchAll(/^```yaml\n# (\S+)\n(.*?)^```$/gms)].map(
+  ([, name = '', text = '']) => [name, text] as const,
+);
+
+const devResource = `apiVersion: extensions.higress.io/v1alpha1
+kind: WasmPlugin
+metadata: {name: key-auth, namespace: higress-system}
+spec:
+  url: oci://registry.example/plugins/key-auth:1.0.0
+  defaultConfig: {consumers: [{name: ada, credential: ${secret('a secret of dev')}}]}
+`;
+
 /** The rows of all tables, cells trimmed. */
 const rows = readme
   .split('\n')
@@ -65,6 +78,9 @@ describe('README', () => {
     ]);
     await mkdir(join(directory, 'build'));
     await writeFile(join(directory, 'build/main.wasm'), tinyModule('w'));
+    for (const [name, text] of yamlFiles) await writeFile(join(directory, name), text);
+    await mkdir(join(directory, 'wasmplugins'));
+    await writeFile(join(directory, 'wasmplugins/key-auth.yaml'), devResource);
     await tinyTree(join(directory, 'next'), { 'hello-header@1.1.0': 'd', 'key-auth@1.0.0': 'c' });
     await tinyTree(directory, { 'hello-header@1.0.0': 'a', 'key-auth@0.9.0': 'b', 'key-auth@1.0.0': 'c' });
     const sshd = hasSshd ? await startSshd() : undefined;
@@ -84,7 +100,7 @@ describe('README', () => {
     await writeFile(join(directory, 'bin/kubectl'), `#!/bin/sh\nexec cat '${directory}/kubectl.yaml'\n`);
     await chmod(join(directory, 'bin/kubectl'), 0o755);
     const volume = join(directory, 'volume');
-    const yaml = /^```yaml\n(.*?)^```$/ms.exec(readme)?.[1] ?? '';
+    const yaml = /^```yaml\n((?!# )\S.*?)^```$/ms.exec(readme)?.[1] ?? '';
     await writeFile(join(directory, 'plugferry.yaml'), yaml.replaceAll('/srv/plugin-server', volume));
     let cwd = directory;
     let server: ServeProcess | undefined;

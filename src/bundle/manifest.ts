@@ -11,6 +11,7 @@ import {
 import {
   isResourceName,
   maxResourceBytes,
+  maxResourceTotal,
   parseResourcePath,
   resourcePath,
 } from '../plugin/resource-name.js';
@@ -116,13 +117,13 @@ function checkFiles(manifest: Manifest): void {
     if (folded.has(file.path.toLowerCase()))
       throw refused(`"${file.path}" differs from another path only in case`);
     checkSameAs(file, seen);
-    checkSize(file);
     seen.set(file.path, file);
     folded.add(file.path.toLowerCase());
     total += file.size;
   }
   if (files.length !== expected.length) throw refused(`${files.length} files, expected ${expected.length}`);
   if (total !== totalSize) throw refused(`totalSize is ${totalSize}, its files have ${total} bytes`);
+  checkResourceSizes(files);
   checkChecksums(files);
 }
 
@@ -141,15 +142,20 @@ function checkSameAs(file: ManifestFile, seen: ReadonlyMap<string, ManifestFile>
   }
 }
 
-/** A resource is read whole. */
-function checkSize({ path, size }: ManifestFile): void {
-  if (parseResourcePath(path) === undefined || size <= maxResourceBytes) return;
-  const reason = `${path} has ${size} bytes, a resource has at most ${maxResourceBytes}`;
-  throw new PlugferryError('E_LIMIT', `${manifestName}: ${reason}`, {
-    hint,
-    details: { file: path, expected: maxResourceBytes, found: size },
-  });
+/** Resources are read whole. */
+function checkResourceSizes(files: readonly ManifestFile[]): void {
+  const resources = files.filter(({ path }) => parseResourcePath(path) !== undefined);
+  const large = resources.find(({ size }) => size > maxResourceBytes);
+  if (large !== undefined) throw beyond(large.path, large.size, maxResourceBytes);
+  const total = resources.reduce((sum, { size }) => sum + size, 0);
+  if (total > maxResourceTotal) throw beyond('resources', total, maxResourceTotal);
 }
+
+const beyond = (file: string, found: number, expected: number): PlugferryError =>
+  new PlugferryError('E_LIMIT', `${manifestName}: ${file} has ${found} bytes, expected at most ${expected}`, {
+    hint,
+    details: { file, expected, found },
+  });
 
 /** The checksum files hold nothing that the manifest does not say, so their digests follow from it. */
 function checkChecksums(files: readonly ManifestFile[]): void {

@@ -11,6 +11,11 @@ export type OptionTable = Readonly<Record<string, Options>>;
 export interface Outcome {
   readonly json: unknown;
   readonly text: string;
+  /**
+   * What stdout gets in place of `text` where it is no terminal: data for another program, byte for byte. Foreign text in it is
+   * quoted by its own format.
+   */
+  readonly exact?: string;
   /** For outcomes that are not errors, such as findings. @default 0 */
   readonly exit?: number;
   /** What was done, for the last line on stderr. Without it, nothing is said there. */

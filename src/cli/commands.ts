@@ -13,6 +13,7 @@ import keygen from './commands/keygen.js';
 import list from './commands/list.js';
 import prune from './commands/prune.js';
 import receipt from './commands/receipt.js';
+import render from './commands/render.js';
 import rollback from './commands/rollback.js';
 import serve from './commands/serve.js';
 import sign from './commands/sign.js';
@@ -40,6 +41,7 @@ export const commands: readonly Command[] = [
   alias,
   prune,
   receipt,
+  render,
   serve,
   config,
 ];

@@ -23,7 +23,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     const { exit = 0, summary, ...outcome } = await run({ terminal, signal: stop.signal });
     terminal.end();
     const text = json ? asciiJson(outcome.json, 2) : outcome.text;
-    if (text !== '') terminal.data(text);
+    if (!json && outcome.exact !== undefined) terminal.exact(outcome.exact);
+    else if (text !== '') terminal.data(text);
     if (summary !== undefined) terminal.sum(summary);
     return exit;
   } catch (error) {

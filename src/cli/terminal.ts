@@ -7,6 +7,8 @@ import { barTalk, jsonTalk, lineTalk, logTalk, type Failure, type Summary, type 
 export interface Terminal {
   /** Writes data to stdout, with a final line feed. What it is made of must not hold foreign line feeds. */
   readonly data: (text: string) => void;
+  /** Writes a document to stdout byte for byte; to a terminal as {@link data}. It ends with a line feed of its own. */
+  readonly exact: (text: string) => void;
   /** Says one line about progress on stderr; silent with `--quiet`. */
   readonly say: (text: string) => void;
   /** Says one line on stderr that must not be missed. */
@@ -34,6 +36,9 @@ export async function processTerminal({ quiet, progress }: TerminalOptions): Pro
   return {
     data: (text) => {
       process.stdout.write(`${escapeLines(text)}\n`);
+    },
+    exact: (text) => {
+      process.stdout.write(process.stdout.isTTY ? escapeLines(text) : text);
     },
     say: (text) => {
       if (!quiet) talk.note(text);

@@ -2,6 +2,8 @@
 export const maxResourceName = 95;
 /** Most bytes of one resource; what etcd takes by default is not much more. */
 export const maxResourceBytes = 1024 * 1024;
+/** Most bytes of all resources of one bundle, which are held in memory. */
+export const maxResourceTotal = 64 * 1024 * 1024;
 /** Most resources of one bundle. */
 export const maxResources = 2000;
 

@@ -82,19 +82,20 @@ export function fillVariables(
   });
 }
 
-/**
- * @param wanted the variables of each resource, by its name.
- * @throws PlugferryError `E_VARIABLES` naming all that have no value.
- */
-export function demandValues(
-  wanted: readonly { readonly name: string; readonly variables: readonly string[] }[],
-  values: ReadonlyMap<string, string>,
-): void {
-  const all = new Set(wanted.flatMap(({ variables }) => variables));
-  const missing = [...all].filter((name) => !values.has(name)).sort(compareText);
+/** Those of some variables that stand in a document. */
+export function variablesIn(document: YamlDocument, names: readonly string[]): string[] {
+  const texts = new Set(textsOf(document));
+  return names.filter((name) => texts.has(reference(name)));
+}
+
+/** @throws PlugferryError `E_VARIABLES` naming all that have no value. */
+export function demandValues(wanted: readonly string[], values: ReadonlyMap<string, string>): void {
+  const missing = [...new Set(wanted)].filter((name) => !values.has(name)).sort(compareText);
   if (missing.length === 0) return;
   throw new PlugferryError('E_VARIABLES', `no value is given for ${missing.join(', ')}`, {
-    hint: 'These secrets did not travel. Give each in the file of --variables, or in the environment under its name.',
+    hint:
+      'They stand for secrets that did not travel. Give each in the file of --variables (NAME: "value"), or in the environment ' +
+      'as PLUGFERRY_VARIABLE_<NAME>.',
     details: { missing },
   });
 }

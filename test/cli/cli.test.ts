@@ -174,6 +174,7 @@ test('every example of --help works', { timeout: 180_000 }, async () => {
   );
   await writeFile(join(prepared, 'qa.pass'), `${secret('four other words of yours')}\n`);
   await writeFile(join(prepared, 'wasmplugins.yaml'), wasmPlugin('waf', '1.0.0'));
+  await writeFile(join(prepared, 'prod.yaml'), '"*": {spec: {priority: 7}}\n');
   const root = { key: await testKey('root'), role: 'root' };
   await putStore(join(prepared, 'prod-trust'), { keys: [root] });
   await putStore(join(prepared, 'new-trust'), { keys: [root], version: 2 }, [root.key]);

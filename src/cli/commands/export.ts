@@ -134,6 +134,10 @@ export default command({
       'For a receiver who has nothing else: VERIFY.txt, beside it, says what to do there',
     ],
     [
+      './plugins -o edge-resources.tar.gz --set moved --with-resources wasmplugins.yaml --secrets-to-variables --signing-key dev.key',
+      'Let the WasmPlugin resources travel along, without their secrets',
+    ],
+    [
       'edge.tar.gz auth.tar.gz -o both.tar.gz --public-key dev.pub --signing-key dev.key',
       'Merge bundles, after verifying them',
     ],

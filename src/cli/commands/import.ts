@@ -1,10 +1,12 @@
-import { importBundle, isConfigMapLocation, type ImportResult } from '../../index.js';
+import { importBundle, isConfigMapLocation, type ImportOptions, type ImportResult } from '../../index.js';
 import { refuseOptions } from '../cluster-options.js';
 import { command } from '../command.js';
 import { configMapFlags, configMapImport, configMapOptions } from '../configmap-import.js';
 import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
+import { putRendered, renderBeforeImport } from '../import-resources.js';
 import { reachFrom, reachOptions } from '../network-options.js';
 import { readTrust, trustOptions } from '../options.js';
+import { resourceOptions } from '../resource-options.js';
 import { bundlePlace, sayRepairs } from '../split-options.js';
 import { escapeLine } from '../../io/text.js';
 import { named } from '../talk.js';
@@ -44,6 +46,13 @@ export default command({
         'Take a bundle older than one seen here; with --trust only where the policy of the set permits it, with ' +
         '--public-key on your word; logged, and marks the release',
     },
+    'resources-out': {
+      type: 'string',
+      describe:
+        'Directory, or "-", to write the WasmPlugin resources of the bundle to, as this environment needs them, once it is imported',
+    },
+    ...resourceOptions,
+    force: { type: 'boolean', default: false, describe: 'Replace existing files of resources' },
     ...gatewayOptions,
     ...configMapOptions,
     ...trustOptions,
@@ -58,20 +67,25 @@ export default command({
       'Write ConfigMaps for a cluster that has no volume',
     ],
     [
+      'edge-resources.tar.gz --to /srv/plugin-server --public-key dev.pub --resources-out ./applied',
+      'Also write its WasmPlugin resources, for kubectl apply --server-side',
+    ],
+    [
       'edge.tar.gz.part001 edge.tar.gz.part002 --to /srv/plugin-server --public-key dev.pub',
       'Take the bundle from its parts, as they are on the media',
     ],
   ],
-  async run({ bundle, to, mode, ...flags }, { terminal, signal }) {
+  async run({ bundle, to, mode, ...flags }, context) {
+    const { terminal, signal } = context;
     const configMaps = isConfigMapLocation(to) ? await configMapImport(to, flags, terminal) : undefined;
     if (configMaps === undefined) refuseOptions(configMapFlags(flags), to);
-    const result = await importBundle({
+    const options = {
       bundle: bundle.map(String),
       ...(await reachFrom(flags, bundle)),
       onRepair: sayRepairs(terminal),
       to: configMaps?.target ?? to,
       trust: await readTrust(flags, terminal),
-      mode: mode === 'replace' ? 'replace' : 'merge',
+      mode: mode === 'replace' ? ('replace' as const) : ('merge' as const),
       include: (flags.plugin ?? []).map(String),
       allowOverwrite: flags['allow-overwrite'],
       allowDowngrade: flags['allow-downgrade'],
@@ -79,18 +93,25 @@ export default command({
       signal,
       notify: terminal.say,
       onProgress: terminal.onProgress,
-    });
+    } satisfies ImportOptions;
+    const rendering = await renderBeforeImport(flags, options, context);
+    const result = await importBundle(options);
     for (const warning of result.warnings) terminal.warn(warning);
     const yaml = await configMaps?.finish();
     if (configMaps?.next !== undefined) terminal.say(`next: ${configMaps.next}`);
     const budget = configMaps?.budget();
+    const put = await putRendered({ rendering, result, flags }, context);
+    if (rendering === undefined && result.resources.length > 0)
+      terminal.say(`not applied: ${result.resources.length} WasmPlugins; see "plugferry render resources"`);
     return {
       json: {
         ...result,
         ...(budget === undefined ? {} : { budget }),
         ...(yaml === undefined ? {} : { yaml }),
+        ...put.json,
       },
       text: yaml?.trimEnd() ?? describe(result, configMaps?.next !== undefined),
+      ...(put.text === undefined ? {} : { exact: put.text }),
       summary: {
         what: `imported ${named(bundle)} into ${result.volume}`,
         size: result.totalSize,

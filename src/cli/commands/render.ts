@@ -1,0 +1,6 @@
+import { group } from '../group.js';
+import resources from './render/resources.js';
+
+export default group('render', 'Write what a cluster needs to use the plugins of a bundle or volume', [
+  resources,
+]);
