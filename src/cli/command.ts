@@ -1,4 +1,4 @@
-import type { Argv, InferredOptionTypes, Options } from 'yargs';
+import type { Argv, InferredOptionTypes, Options, PositionalOptions } from 'yargs';
 import type { Settled } from '../index.js';
 import { globalOptions } from './globals.js';
 import { impliedValues, isImplied, type Implied } from './settings.js';
@@ -58,6 +58,13 @@ interface Definition<Positionals extends OptionTable, Flags extends OptionTable>
 /** A command, its value types forgotten: a row of the table in `main.ts`. */
 export interface Command {
   readonly name: string;
+  /** One line for lists of commands. */
+  readonly describe: string;
+  /** In the order of the command line. */
+  readonly positionals: OptionTable;
+  readonly options: OptionTable;
+  /** Those of a group. */
+  readonly commands: readonly Command[];
   /** What follows the command's name, with what that does. */
   readonly examples: readonly (readonly [line: string, meaning: string])[];
   /** Its options that take a value, as they are written: `--output`, `-o`. */
@@ -76,6 +83,10 @@ export function command<const Positionals extends OptionTable, const Flags exten
   const words = Object.entries(positionals).map(([key, option]) => placeholder(key, option));
   return {
     name,
+    describe,
+    positionals,
+    options,
+    commands: [],
     examples,
     valued: valuedOptions(options),
     register(yargs, { settled, ready }) {
@@ -130,8 +141,8 @@ const valuedOptions = (options: OptionTable): string[] =>
     .map((key) => (key.length === 1 ? `-${key}` : `--${key}`));
 
 /** yargs takes "demanded" for positionals from the command string. */
-function positional({ describe, array }: Options): { type: 'string'; describe: string; array: boolean } {
-  return { type: 'string', describe: describe ?? '', array: array ?? false };
+function positional({ describe = '', array = false, choices }: Options): PositionalOptions {
+  return { type: 'string', describe, array, ...(choices === undefined ? {} : { choices }) };
 }
 
 /** yargs lets a number be NaN and turns an option that is given twice into an array; both are mistakes. */

@@ -1,5 +1,6 @@
 import type { Command } from './command.js';
 import alias from './commands/alias.js';
+import completion from './commands/completion.js';
 import config from './commands/config.js';
 import convert from './commands/convert.js';
 import diff from './commands/diff.js';
@@ -44,4 +45,5 @@ export const commands: readonly Command[] = [
   render,
   serve,
   config,
+  completion,
 ];

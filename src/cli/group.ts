@@ -9,6 +9,10 @@ export function group(name: string, describe: string, commands: readonly Command
   const wordOf = (command: Command): string => command.name.slice(name.length + 1);
   return {
     name,
+    describe,
+    positionals: {},
+    options: {},
+    commands,
     examples: commands.flatMap((command) =>
       command.examples.map(([line, meaning]) => [`${wordOf(command)} ${line}`, meaning] as const),
     ),

@@ -1,6 +1,7 @@
 import { isPlugferryError, PlugferryError } from '../errors.js';
-import { asciiJson } from '../io/text.js';
+import { asciiJson, escapeLine } from '../io/text.js';
 import { commands } from './commands.js';
+import { candidates, completionRequest } from './completion.js';
 import { exitCodes } from './exit-codes.js';
 import { readGlobals } from './globals.js';
 import { parse } from './parser.js';
@@ -13,6 +14,7 @@ import { processTerminal, type Terminal } from './terminal.js';
  * @param argv the words behind the program's name.
  */
 export async function main(argv: readonly string[]): Promise<number> {
+  if (argv[0] === completionRequest) return answerShell(argv.slice(1));
   const globals = readGlobals(argv);
   const { json } = globals;
   const terminal = await processTerminal(globals);
@@ -33,6 +35,15 @@ export async function main(argv: readonly string[]): Promise<number> {
   } finally {
     stop.forget();
   }
+}
+
+/** A shell asks what could come next; whatever goes wrong, it gets no message into its prompt. */
+async function answerShell(words: readonly string[]): Promise<number> {
+  const found = await candidates(words, commands).catch(() => []);
+  process.stdout.write(
+    found.map(({ word, about }) => `${escapeLine(word)}\t${escapeLine(about)}\n`).join(''),
+  );
+  return 0;
 }
 
 /** Says on stderr, and under `--json` also as data, what went wrong. */
