@@ -26,6 +26,8 @@ export { isPluginVersion } from './plugin/plugin.js';
 export { parseMapping, parseNaming, type Naming } from './plugin/naming.js';
 export { convertBundle, type ConvertOptions, type ConvertResult } from './convert.js';
 export { splitBundle, type SplitOptions, type SplitResult, type SplitShape } from './split.js';
+export { pull, type PullOptions, type PullResult } from './pull.js';
+export { push, type PushOptions, type PushResult } from './push.js';
 export { joinParts, type JoinOptions, type JoinResult } from './join.js';
 export { describeDamage, type ByteRange, type PartDamage } from './parts/damage.js';
 export { holdsParts, type BundlePlace, type ReachOptions } from './bundle-bytes.js';

@@ -13,6 +13,8 @@ import join from './commands/join.js';
 import keygen from './commands/keygen.js';
 import list from './commands/list.js';
 import prune from './commands/prune.js';
+import pull from './commands/pull.js';
+import push from './commands/push.js';
 import receipt from './commands/receipt.js';
 import render from './commands/render.js';
 import rollback from './commands/rollback.js';
@@ -33,6 +35,8 @@ export const commands: readonly Command[] = [
   convert,
   split,
   join,
+  push,
+  pull,
   importCommand,
   list,
   diff,

@@ -74,6 +74,6 @@ export const exitMeanings: Readonly<Record<number, string>> = {
   8: 'network: no answer, a broken connection or an unexpected status; run the same command again',
   9: 'partial success: "export --keep-going" left out what it could not have',
   20: '"diff --exit-code" found differences, or "doctor" something wrong',
-  130: 'interrupted (Ctrl-C); nothing half written is left',
-  143: 'terminated (SIGTERM); nothing half written is left',
+  130: 'interrupted (Ctrl-C); nothing half written has its final name',
+  143: 'terminated (SIGTERM); nothing half written has its final name',
 };

@@ -87,4 +87,4 @@ function stopSignals(): { readonly signal: AbortSignal; forget(): void } {
   };
 }
 
-const leftovers = 'Nothing half written was left behind. Run the same command again.';
+const leftovers = 'Nothing half written has its final name. Run the same command again.';

@@ -195,7 +195,8 @@ const withPassword = (): PlugferryError =>
     hint: 'Everybody on this machine can read it there, so change it. Give it in HTTP_PROXY and HTTPS_PROXY instead.',
   });
 
-function pinOf(text: string): string {
+/** What `--sha256` says. */
+export function pinOf(text: string): string {
   const digest = text.toLowerCase().replace(/^sha256:/, '');
   if (/^[0-9a-f]{64}$/.test(digest)) return digest;
   throw new PlugferryError('E_USAGE', `--sha256: "${text}" is not a SHA-256`, {

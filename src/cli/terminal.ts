@@ -1,3 +1,5 @@
+import { Writable } from 'node:stream';
+import { PlugferryError } from '../errors.js';
 import type { ProgressObserver } from '../index.js';
 import { escapeLines } from '../io/text.js';
 import { followSteps, type ProgressMode } from './progress.js';
@@ -9,6 +11,12 @@ export interface Terminal {
   readonly data: (text: string) => void;
   /** Writes a document to stdout byte for byte; to a terminal as {@link data}. It ends with a line feed of its own. */
   readonly exact: (text: string) => void;
+  /**
+   * Standard output for bytes; everything that would be data goes to stderr from then on.
+   *
+   * @throws PlugferryError `E_USAGE` where that is a terminal.
+   */
+  readonly bytes: () => Writable;
   /** Says one line about progress on stderr; silent with `--quiet`. */
   readonly say: (text: string) => void;
   /** Says one line on stderr that must not be missed. */
@@ -33,9 +41,14 @@ export async function processTerminal({ quiet, progress }: TerminalOptions): Pro
   const began = performance.now();
   const talk = await talkFor(progress === 'auto' ? usual(quiet) : progress);
   const show = talk.display === undefined ? undefined : followSteps(talk.display);
+  let claimed = false;
   return {
     data: (text) => {
-      process.stdout.write(`${escapeLines(text)}\n`);
+      (claimed ? process.stderr : process.stdout).write(`${escapeLines(text)}\n`);
+    },
+    bytes: () => {
+      claimed = true;
+      return stdoutBytes();
     },
     exact: (text) => {
       process.stdout.write(process.stdout.isTTY ? escapeLines(text) : text);
@@ -73,3 +86,27 @@ async function talkFor(mode: Exclude<ProgressMode, 'auto'>): Promise<Talk> {
   const { liveLine } = await import('./progress-bar.js');
   return barTalk((text) => liveLine(process.stderr, text));
 }
+
+/** Ending it leaves standard output open. */
+function stdoutBytes(): Writable {
+  if (process.stdout.isTTY) {
+    throw new PlugferryError('E_USAGE', 'standard output is a terminal, and a bundle is nothing to look at', {
+      hint: 'Send it into a file or another program: plugferry ... -o - | ...',
+    });
+  }
+  return new Writable({
+    highWaterMark: 1024 * 1024,
+    write(chunk: Buffer, _encoding, done) {
+      process.stdout.write(chunk, (error) => {
+        done(error ? unread(error) : null);
+      });
+    },
+  });
+}
+
+const unread = (cause: Error): PlugferryError =>
+  new PlugferryError('E_IO', `standard output takes no more: ${cause.message}`, {
+    hint: 'Look at the program that reads it.',
+    details: { file: 'standard output' },
+    cause,
+  });

@@ -7,6 +7,7 @@ import { cli, errorCode, finished, start } from '../helpers/cli.js';
 import { testKey } from '../helpers/keys.js';
 import { secret } from '../helpers/secrets.js';
 import { startServe } from '../helpers/server.js';
+import { startStore } from '../helpers/store.js';
 import { tempDir } from '../helpers/temp.js';
 import { tinyTree } from '../helpers/tree.js';
 import { putStore } from '../helpers/trust.js';
@@ -186,8 +187,13 @@ test('every example of --help works', { timeout: 180_000 }, async () => {
     await importBundle({ bundle: output, to: volume, trust: { insecureSkipSignature: true } });
   }
   const env = { PLUGFERRY_KEY_PASSPHRASE: 'four words of yours' };
+  const store = await startStore();
   const run = (line: string) => {
-    const words = line.replaceAll('/srv/plugin-server', 'volume').match(/"[^"]*"|\S+/g) ?? [];
+    const words =
+      line
+        .replaceAll('/srv/plugin-server', 'volume')
+        .replaceAll('https://files.example', store.url)
+        .match(/"[^"]*"|\S+/g) ?? [];
     return cli(
       words.map((word) => word.replace(/^"(.*)"$/, '$1')),
       { cwd: prepared, env },
