@@ -6,6 +6,8 @@ export interface Artifact {
   readonly form: 'docker' | 'oci';
   /** `sha256:` and 64 hex characters of the manifest, or of the list of manifests that was asked for; undefined where there is none. */
   readonly digest: string | undefined;
+  /** Whether its config is that of a container, as images and what `docker build` makes have it. */
+  readonly isImage: boolean;
   /** In the order of the manifest. */
   readonly layers: readonly Layer[];
 }

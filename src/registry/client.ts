@@ -45,7 +45,7 @@ export class RegistryClient {
     access: RegistryAccess & { readonly patience?: Partial<Patience> | undefined } = {},
   ) {
     this.#registry = registry;
-    this.#base = new URL(`${access.plainHttp === true ? 'http' : 'https'}://${registry}/v2/`);
+    this.#base = new URL(`${access.plainHttp === true ? 'http' : 'https'}://${hostOf(registry)}/v2/`);
     // Blobs mostly lie in object stores, to which registries send their callers.
     this.#client = new HttpClient(
       { url: this.#base, authorization: undefined },
@@ -66,7 +66,7 @@ export class RegistryClient {
     if (digest !== undefined && digest !== found) throw otherDigest(file, digest, found);
     const document = parseDocument(bytes, type, file);
     if (document.kind === 'manifest')
-      return { form: document.form, digest: found, layers: this.#layers(repository, document.layers) };
+      return { ...document, digest: found, layers: this.#layers(repository, document.layers) };
     const chosen = chosenManifest(document.manifests, file);
     const inner = await this.artifact({ ...address, tag: undefined, digest: chosen.digest }, signal);
     return { ...inner, digest: found };
@@ -139,6 +139,10 @@ export class RegistryClient {
     }
   }
 }
+
+/** Docker's own registry answers under another name than the one that references have. */
+const hostOf = (registry: string): string =>
+  ['docker.io', 'index.docker.io'].includes(registry) ? 'registry-1.docker.io' : registry;
 
 /** A token for web servers is nothing that a registry should see. */
 const withoutToken = (http: HttpAccess = {}): HttpAccess => {

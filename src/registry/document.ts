@@ -13,7 +13,12 @@ export interface Descriptor {
 
 /** A manifest, or a list of manifests. */
 export type Document =
-  | { readonly kind: 'manifest'; readonly form: 'docker' | 'oci'; readonly layers: readonly Descriptor[] }
+  | {
+      readonly kind: 'manifest';
+      readonly form: 'docker' | 'oci';
+      readonly isImage: boolean;
+      readonly layers: readonly Descriptor[];
+    }
   | { readonly kind: 'list'; readonly manifests: readonly Descriptor[] };
 
 const manifestTypes: Readonly<Record<string, 'docker' | 'oci'>> = {
@@ -23,6 +28,11 @@ const manifestTypes: Readonly<Record<string, 'docker' | 'oci'>> = {
 const listTypes: readonly string[] = [
   'application/vnd.docker.distribution.manifest.list.v2+json',
   'application/vnd.oci.image.index.v1+json',
+];
+
+const imageConfigs: readonly unknown[] = [
+  'application/vnd.docker.container.image.v1+json',
+  'application/vnd.oci.image.config.v1+json',
 ];
 
 /** What a registry is told that we understand. */
@@ -51,9 +61,17 @@ export function parseDocument(bytes: Uint8Array, stated: string | undefined, fil
   const form = Object.hasOwn(manifestTypes, type) ? manifestTypes[type] : undefined;
   const isOci = form === undefined && type === '' && value['schemaVersion'] === 2;
   if (form !== undefined || isOci)
-    return { kind: 'manifest', form: form ?? 'oci', layers: descriptorsIn(value['layers'], 'layers', file) };
+    return {
+      kind: 'manifest',
+      form: form ?? 'oci',
+      isImage: imageConfigs.includes(configType(value['config'])),
+      layers: descriptorsIn(value['layers'], 'layers', file),
+    };
   throw refused(file, type === '' ? 'is no manifest of version 2' : `is of type ${type}`);
 }
+
+const configType = (config: unknown): unknown =>
+  typeof config === 'object' && config !== null && 'mediaType' in config ? config.mediaType : undefined;
 
 const knownType = (type: string | undefined): string | undefined =>
   type !== undefined && (listTypes.includes(type) || Object.hasOwn(manifestTypes, type)) ? type : undefined;

@@ -3,13 +3,13 @@ import { createReadStream } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { PlugferryError } from '../errors.js';
+import { isPlugferryError, PlugferryError } from '../errors.js';
 import { ioError } from '../io/failure.js';
 import { isRegularFile, readSmallFile } from '../io/file.js';
 import type { PrivateDirectory } from '../io/private-directory.js';
 import type { Artifact, Layer } from './artifact.js';
 import { chosenManifest, maxDocumentBytes, parseDocument, refused, type Descriptor } from './document.js';
-import { readTarLayer } from './tar-layer.js';
+import { isGzip, readTarLayer } from './tar-layer.js';
 
 /** An artifact that lies in files, and what it is called there. */
 export interface StoredArtifact {
@@ -61,12 +61,15 @@ export async function archivedArtifacts(
     signal,
     want: ({ name, type }) =>
       type === 'file' &&
-      /^(?:manifest\.json|index\.json|blobs\/sha256\/[0-9a-f]{64}|[^/]+\/layer\.tar|[^/]+\.tar)$/.test(name),
+      /^(?:manifest\.json|index\.json|[0-9a-f]{64}\.json|blobs\/sha256\/[0-9a-f]{64}|[^/]+\/layer\.tar|[^/]+\.tar)$/.test(
+        name,
+      ),
   });
   const paths = new Map(entries.map(({ name, path }) => [name, path]));
   const files: Files = { label: archive, path: async (name) => paths.get(name) };
+  const digests = new Map(entries.map(({ name, sha256 }) => [name, `sha256:${sha256}`]));
   if (paths.has('index.json')) return indexed(files);
-  if (paths.has('manifest.json')) return saved(files);
+  if (paths.has('manifest.json')) return saved(files, digests);
   throw new PlugferryError(
     'E_SOURCE',
     `${archive} is a tar archive, but neither of images nor of OCI artifacts`,
@@ -103,6 +106,7 @@ async function artifactAt(descriptor: Descriptor, files: Files): Promise<Artifac
   }
   return {
     form: document.form,
+    isImage: document.isImage,
     digest: descriptor.digest,
     layers: document.layers.map((layer) => layerAt(layer, files)),
   };
@@ -138,30 +142,61 @@ async function provedBlob({ digest, size }: Descriptor, files: Files, signal?: A
   }
   const sha256 = `sha256:${hash.digest('hex')}`;
   if (sha256 === digest && found === size) return path;
-  throw new PlugferryError(
-    'E_DIGEST',
-    `${label} is damaged: it is ${sha256} of ${found} bytes, expected ${size} bytes`,
-    {
-      hint: 'Copy it again from where it was made.',
-      details: { file: label, expected: digest, found: sha256 },
-    },
-  );
+  throw damagedPart(label, `${digest} of ${size} bytes`, `${sha256} of ${found} bytes`);
 }
 
-/** The older format of `docker save`: layers are tar archives by path, and only their config has digests. */
-async function saved(files: Files): Promise<StoredArtifact[]> {
+/**
+ * The older format of `docker save`: layers are tar archives by path, and their digests stand in the config, whose own digest is
+ * the ID of the image.
+ *
+ * @param digests `sha256:...` of every file, by name.
+ */
+async function saved(files: Files, digests: ReadonlyMap<string, string>): Promise<StoredArtifact[]> {
   const path = (await files.path('manifest.json')) ?? '';
   const label = `${files.label}: manifest.json`;
   const bytes = await readSmallFile(path, 'manifest', maxDocumentBytes);
-  return imagesIn(bytes, label).map(({ RepoTags: tags, Layers: layers }) => ({
-    name: Array.isArray(tags) && typeof tags[0] === 'string' ? tags[0] : undefined,
-    artifact: {
-      form: 'docker',
-      digest: undefined,
-      layers: (Array.isArray(layers) ? layers : []).map((layer) => savedLayer(String(layer), files)),
-    },
-  }));
+  const stored: StoredArtifact[] = [];
+  for (const { Config: config, RepoTags: tags, Layers: layers } of imagesIn(bytes, label)) {
+    const name = String(config);
+    const id = digests.get(name);
+    const stated = id === undefined ? [] : await layerDigests(name, id, files);
+    stored.push({
+      name: Array.isArray(tags) && typeof tags[0] === 'string' ? tags[0] : undefined,
+      artifact: {
+        form: 'docker',
+        isImage: true,
+        digest: id,
+        layers: (Array.isArray(layers) ? layers : []).map((layer, index) => {
+          const found = { name: String(layer), sha256: digests.get(String(layer)), stated: stated[index] };
+          return savedLayer(found, files);
+        }),
+      },
+    });
+  }
+  return stored;
 }
+
+/** `rootfs.diff_ids` of a config (OCI image specification, "OCI Image Configuration"): layers without compression. */
+async function layerDigests(name: string, id: string, files: Files): Promise<unknown[]> {
+  const label = `${files.label}: ${name}`;
+  const stated = /([0-9a-f]{64})(?:\.json)?$/.exec(name)?.[1];
+  if (stated !== undefined && id !== `sha256:${stated}`) throw damagedPart(label, `sha256:${stated}`, id);
+  const path = (await files.path(name)) ?? '';
+  try {
+    const config = JSON.parse(String(await readSmallFile(path, 'config', maxDocumentBytes))) as unknown;
+    const { rootfs } = config as { readonly rootfs: { readonly diff_ids: unknown } };
+    if (Array.isArray(rootfs.diff_ids)) return rootfs.diff_ids as unknown[];
+  } catch (cause) {
+    if (isPlugferryError(cause)) throw cause;
+  }
+  throw refused(label, 'is no config of an image, which names its layers');
+}
+
+const damagedPart = (label: string, expected: string, found: string): PlugferryError =>
+  new PlugferryError('E_DIGEST', `${label} is damaged: it is ${found}, expected ${expected}`, {
+    hint: 'Copy it again from where it was made.',
+    details: { file: label, expected, found },
+  });
 
 function imagesIn(bytes: Buffer, label: string): Record<string, unknown>[] {
   try {
@@ -174,14 +209,25 @@ function imagesIn(bytes: Buffer, label: string): Record<string, unknown>[] {
   throw refused(label, 'is no list of images');
 }
 
-const savedLayer = (name: string, files: Files): Layer => ({
+interface SavedLayer {
+  readonly name: string;
+  readonly sha256: string | undefined;
+  readonly stated: unknown;
+}
+
+const savedLayer = ({ name, sha256, stated }: SavedLayer, files: Files): Layer => ({
   mediaType: 'application/vnd.docker.image.rootfs.diff.tar',
   digest: undefined,
   size: undefined,
   label: `${files.label}: ${name}`,
   fetch: async () => {
+    const label = `${files.label}: ${name}`;
     const path = await files.path(name);
-    if (path !== undefined) return path;
-    throw refused(`${files.label}: ${name}`, 'is a layer that is not there, or only as a link');
+    if (path === undefined || sha256 === undefined)
+      throw refused(label, 'is a layer that is not there, or only as a link');
+    // What is compressed has another digest than the config says, and a checksum of its own.
+    if (typeof stated === 'string' && stated !== sha256 && !(await isGzip(path)))
+      throw damagedPart(label, stated, sha256);
+    return path;
   },
 });

@@ -12,11 +12,14 @@ import { extract, type Extract } from '../io/tar-parser.js';
 const maxBytes = 8 * 1024 * 1024 * 1024;
 const maxEntries = 200_000;
 
+/** Whether there is, or is to be, content under the name of an entry. */
+export const isContent = ({ type }: LayerEntry): boolean => type === 'file' || type === 'link';
+
 /** What stands in a tar archive. Nothing is ever written under its name. */
 export interface LayerEntry {
   /** With `/`, without a leading `./`; never absolute, never with `..`. */
   readonly name: string;
-  readonly type: 'file' | 'link' | 'other';
+  readonly type: 'file' | 'link' | 'directory' | 'other';
   /** Bytes. */
   readonly size: number;
 }
@@ -37,6 +40,14 @@ export interface LayerRead {
   readonly limit: number;
   readonly signal?: AbortSignal | undefined;
 }
+
+const types: Readonly<Record<string, LayerEntry['type']>> = {
+  file: 'file',
+  'contiguous-file': 'file',
+  link: 'link',
+  symlink: 'link',
+  directory: 'directory',
+};
 
 type TarEntry = Extract extends AsyncIterable<infer Item> ? Item : never;
 
@@ -62,7 +73,7 @@ export async function readTarLayer(path: string, read: LayerRead): Promise<Layer
       read.signal?.throwIfAborted();
       seen += 1;
       if (seen > maxEntries) throw refused(read.label, `has more than ${maxEntries} entries`);
-      const file = await copied(entry, read);
+      const file = await copied(entry, files, read);
       if (file === undefined) entry.resume();
       else files.push(file);
     }
@@ -77,18 +88,21 @@ export async function readTarLayer(path: string, read: LayerRead): Promise<Layer
   return files;
 }
 
-async function copied(entry: TarEntry, read: LayerRead): Promise<LayerFile | undefined> {
+/** @param before the wanted files that came before it: a hard link to one of them is that file under another name. */
+async function copied(
+  entry: TarEntry,
+  before: readonly LayerFile[],
+  read: LayerRead,
+): Promise<LayerFile | undefined> {
   const { header } = entry;
   const name = safeName(header.name, read.label);
-  const type =
-    header.type === 'file' || header.type === 'contiguous-file'
-      ? 'file'
-      : header.type === 'link' || header.type === 'symlink'
-        ? 'link'
-        : 'other';
+  const type = types[header.type] ?? 'other';
   const { size } = header;
   const found = { name, type, size } as const;
   if (!read.want(found)) return undefined;
+  const target = header.type === 'link' ? safeName(header.linkname, read.label) : undefined;
+  const linked = before.findLast((file) => file.name === target);
+  if (linked !== undefined) return { ...linked, name };
   if (type !== 'file') throw refused(read.label, `has "${name}" as a link, expected a file`);
   if (size > read.limit) throw tooLarge(read, found);
   const copy = await read.copies.create();
@@ -119,7 +133,8 @@ function safeName(name: string, label: string): string {
   return parts.join('/');
 }
 
-async function isGzip(path: string): Promise<boolean> {
+/** Whether a file begins as gzip does. */
+export async function isGzip(path: string): Promise<boolean> {
   const handle = await open(path, 'r');
   try {
     const head = Buffer.alloc(2);

@@ -5,6 +5,7 @@ import { openRegular } from '../io/file.js';
 import type { PrivateDirectory } from '../io/private-directory.js';
 import type { Progress } from '../io/progress.js';
 import { maxModuleBytes } from '../plugin/plugin.js';
+import { metadataIn } from './image.js';
 import { isModuleName } from './modules.js';
 import { digestFile } from './survey.js';
 
@@ -16,12 +17,21 @@ export interface Unwrapping {
   readonly progress?: Progress | undefined;
 }
 
+export interface UnwrappedModule {
+  /** Path of plugin.wasm. */
+  readonly wasm: string;
+  /** The bytes of the metadata.txt beside it; undefined where there is none. */
+  readonly metadata: Buffer | undefined;
+}
+
 /** A module that somebody would take out of an artifact. */
 interface Candidate {
   readonly path: string;
   readonly sha256: string;
   /** Where in the artifact it stands, in words. */
   readonly where: string;
+  /** The metadata.txt beside it. */
+  readonly metadata?: LayerFile | undefined;
 }
 
 /** What of each layer could be a module. */
@@ -37,10 +47,10 @@ interface Opened {
  * The gateway and plugin-server take it out by different rules. Where these lead to different code, there is no right answer,
  * and none is given.
  *
- * @returns the path of a private copy.
+ * @returns private copies.
  * @throws PlugferryError `E_SOURCE`, and what fetching a layer throws.
  */
-export async function unwrapModule(artifact: Artifact, unwrapping: Unwrapping): Promise<string> {
+export async function unwrapModule(artifact: Artifact, unwrapping: Unwrapping): Promise<UnwrappedModule> {
   const opened: Opened[] = [];
   for (const layer of artifact.layers) {
     if (layer.mediaType === moduleLayerType) opened.push(await rawModule(layer, unwrapping));
@@ -51,7 +61,7 @@ export async function unwrapModule(artifact: Artifact, unwrapping: Unwrapping): 
   if (gateway !== undefined && server !== undefined && gateway.sha256 !== server.sha256)
     throw disagreement(unwrapping.file, gateway, server);
   const chosen = gateway ?? only(server, opened, unwrapping.file);
-  if (chosen !== undefined) return chosen.path;
+  if (chosen !== undefined) return unwrapped(chosen, unwrapping.file);
   throw noModule(unwrapping.file, artifact);
 }
 
@@ -72,11 +82,27 @@ async function packedModules(layer: Layer, { copies, signal, progress }: Unwrapp
     copies,
     limit: maxModuleBytes,
     want: ({ name, type }) =>
-      isModuleName(name) && type !== 'other' && !name.split('/').at(-1)?.startsWith('.wh.'),
+      (isModuleName(name) || isMetadata(name)) &&
+      (type === 'file' || type === 'link') &&
+      !name.split('/').at(-1)?.startsWith('.wh.'),
     signal,
   });
-  return { layer, candidates: files.map((file) => ({ ...file, where: `"${file.name}" of ${layer.label}` })) };
+  const candidates = files
+    .filter(({ name }) => !isMetadata(name))
+    .map((file) => {
+      const beside = `${file.name.slice(0, file.name.lastIndexOf('/') + 1)}metadata.txt`;
+      const metadata = files.findLast(({ name }) => name === beside);
+      return { ...file, metadata, where: `"${file.name}" of ${layer.label}` };
+    });
+  return { layer, candidates };
 }
+
+const isMetadata = (name: string): boolean => /(?:^|\/)metadata\.txt$/.test(name);
+
+const unwrapped = async ({ path, metadata }: Candidate, label: string): Promise<UnwrappedModule> => ({
+  wasm: path,
+  metadata: metadata && (await metadataIn(metadata, `${label}: ${metadata.name}`)),
+});
 
 /**
  * What istio takes (`pkg/wasm/imagefetcher.go`): of a Docker manifest `plugin.wasm` of the last layer; of an OCI manifest the

@@ -15,8 +15,8 @@ export type Inventory = ReadonlyMap<string, InventoryEntry>;
 
 export const inventoryName = 'snapshot-inventory.json';
 
-/** The official one has 35 entries in 8 KiB. */
-const maxInventoryBytes = 4 * 1024 * 1024;
+/** Most bytes of one; the official one has 35 entries in 8 KiB. */
+export const maxInventoryBytes = 4 * 1024 * 1024;
 
 /**
  * Reads `snapshot-inventory.json` beside the plugins, by `name@version`; empty where there is none.

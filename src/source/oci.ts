@@ -134,11 +134,10 @@ function moduleOf(
     from,
     fetch: async (signal, progress) => {
       const artifact = await open(signal);
-      const wasm = await unwrapModule(artifact, { file: from, copies, signal, progress });
+      const unwrapped = await unwrapModule(artifact, { file: from, copies, signal, progress });
       const { digest } = artifact;
       return {
-        wasm,
-        metadata: undefined,
+        ...unwrapped,
         provenance: { kind: 'oci', reference: escapeText(from), ...(digest === undefined ? {} : { digest }) },
       };
     },
