@@ -5,6 +5,7 @@ import type { SftpSession } from './sftp-session.js';
 
 /** Bytes under way at once: what a line of 100 ms takes to be filled at 300 Mbit/s. */
 const fullWindow = 4 * 1024 * 1024;
+const leastWindow = 64 * 1024;
 
 /** A run of bytes in an open file of the server. */
 export interface Range {
@@ -68,11 +69,32 @@ const endsEarly = (path: string, found: number): PlugferryError =>
     },
   );
 
-/** How much of a file may be under way: what a break costs. */
-export function windowFor(size: number, breaks: number): number {
-  // Many breaks together must cost little of the file; who has had none is not held up by that.
-  const share = breaks === 0 ? size / 32 : size / 512;
-  return Math.min(fullWindow, Math.max(64 * 1024, Math.floor(share)));
+/** A run of bytes, and how many of them may be under way at once: that is what a break costs. */
+export interface Stretch {
+  readonly start: number;
+  readonly end: number;
+  readonly window: number;
+}
+
+/**
+ * Cuts the rest of a file into stretches. Many breaks together must cost little of the file, so after a break little is under
+ * way, and more the longer the connection holds: never more than a 32nd of what came since. Who has had no break is not held up.
+ *
+ * @param size of the whole file.
+ */
+export function* stretches(start: number, size: number, breaks: number): Generator<Stretch> {
+  if (breaks === 0) {
+    const window = Math.min(fullWindow, Math.max(leastWindow, Math.floor(size / 32)));
+    yield { start, end: size, window };
+    return;
+  }
+  let window: number = leastWindow;
+  for (let at = start; at < size;) {
+    const end = window === fullWindow ? size : Math.min(size, at + 32 * window);
+    yield { start: at, end, window };
+    at = end;
+    window = Math.min(fullWindow, 2 * window);
+  }
 }
 
 /** Bytes in one request, so that a window holds at least two. */

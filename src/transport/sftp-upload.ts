@@ -21,7 +21,7 @@ import {
   type Attributes,
 } from './sftp-requests.js';
 import type { SftpSession } from './sftp-session.js';
-import { windowFor, writeRange } from './sftp-transfer.js';
+import { stretches, writeRange } from './sftp-transfer.js';
 import type { LocalFile, Sent, WriteRequest } from './transport.js';
 
 /**
@@ -128,8 +128,8 @@ export class Upload {
         this.#arrived = Math.max(this.#arrived, upTo);
         request.progress?.(this.#arrived, size);
       };
-      const window = windowFor(size, breaks);
-      await writeRange(session, { path, handle, local, start, end: size, window, arrived });
+      for (const stretch of stretches(start, size, breaks))
+        await writeRange(session, { path, handle, local, ...stretch, arrived });
       await syncFile(session, path, handle);
     } catch (error) {
       throw await this.#explained(session, error, size - this.#arrived);

@@ -5,7 +5,7 @@ import { fileError } from './sftp-failure.js';
 import { sftpLocation, type SftpLocation } from './sftp-location.js';
 import { attributesOf, closeFile, openFile, type Handle } from './sftp-requests.js';
 import type { SftpSession } from './sftp-session.js';
-import { readRange, windowFor } from './sftp-transfer.js';
+import { readRange, stretches } from './sftp-transfer.js';
 import { Upload } from './sftp-upload.js';
 import type { SshSettings } from './ssh-settings.js';
 import type { LocalFile, ReadRequest, RemoteBody, RemoteFile, Sent, WriteRequest } from './transport.js';
@@ -88,13 +88,11 @@ class SftpFile implements RemoteFile {
       signal?.addEventListener('abort', stop, { once: true });
       try {
         signal?.throwIfAborted();
-        for await (const piece of readRange(
-          session,
-          { path, handle, start: at, end: size },
-          windowFor(size, retry.breaks),
-        )) {
-          at += piece.length;
-          yield piece;
+        for (const { window, ...part } of stretches(at, size, retry.breaks)) {
+          for await (const piece of readRange(session, { path, handle, ...part }, window)) {
+            at += piece.length;
+            yield piece;
+          }
         }
         await this.#confirm(opened);
         return;
