@@ -120,8 +120,8 @@ async function fileSource(path: string, scratch: string): Promise<Source> {
   if (kind === 'zip') return artifactZipSource(path, scratch);
   if (kind === 'tar') return storedSource(path, scratch);
   throw new PlugferryError('E_SOURCE', `${path} is not a file that plugins can be taken from`, {
-    hint: 'Expected is a module (.wasm), a zip that holds modules, a bundle, or a text that names plugins.',
-    details: { file: path, expected: 'module, zip, bundle or catalogue' },
+    hint: 'Expected is a module (.wasm) or a zip that holds modules. Texts that name plugins are for export.',
+    details: { file: path, expected: 'module or zip' },
   });
 }
 
