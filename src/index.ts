@@ -92,6 +92,7 @@ export {
 export { type Receipt, type ReceiptOptions } from './volume/receipt.js';
 export { type PrunedRelease } from './release/fates.js';
 export { type Pruned, type PruneOptions } from './volume/prune.js';
+export { checkHealth, type Health, type HealthOptions } from './health.js';
 export { servePlugins, type Readiness, type RunningServer, type ServeOptions } from './serve.js';
 export { type RequestRecord } from './server/exchange.js';
 export {

@@ -51,7 +51,11 @@ export async function servePlugins(options: ServeOptions, signal: AbortSignal): 
   signal.throwIfAborted();
   const stop = new AbortController();
   const current = new CurrentIndex(stop.signal);
-  const handler = makeHandler({ current, isStopping: () => stop.signal.aborted, log: options.log });
+  const isStopping = (): boolean => stop.signal.aborted;
+  // Loaded here: no other command has a use for it.
+  const { Metrics } = await import('./server/metrics.js');
+  const metrics = new Metrics(() => ({ index: current.index, isStopping: isStopping() }));
+  const handler = makeHandler({ current, isStopping, metrics, log: options.log });
   const listening = await listen(handler, options);
   const close = async (): Promise<void> => {
     signal.removeEventListener('abort', onAbort);

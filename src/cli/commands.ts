@@ -6,6 +6,7 @@ import convert from './commands/convert.js';
 import diff from './commands/diff.js';
 import doctor from './commands/doctor.js';
 import exportCommand from './commands/export.js';
+import health from './commands/health.js';
 import history from './commands/history.js';
 import importCommand from './commands/import.js';
 import inspect from './commands/inspect.js';
@@ -50,4 +51,5 @@ export const commands: readonly Command[] = [
   serve,
   config,
   completion,
+  health,
 ];

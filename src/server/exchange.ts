@@ -59,7 +59,7 @@ export class Exchange {
 
   /** A short answer in plain text. Caches must not keep it: the plugin that is missing now may be imported next. */
   endWithText(status: number, text: string, headers: OutgoingHttpHeaders = {}): void {
-    const body = Buffer.from(`${text}\n`);
+    const body = Buffer.from(text.endsWith('\n') ? text : `${text}\n`);
     this.writeHead(status, {
       'Content-Type': 'text/plain; charset=utf-8',
       'Content-Length': body.length,

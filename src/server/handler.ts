@@ -5,6 +5,7 @@ import { answerTo, type Answer } from './answer.js';
 import type { CurrentIndex, OpenFile } from './current-index.js';
 import { Exchange, type RequestRecord } from './exchange.js';
 import { fileBody } from './file-body.js';
+import type { Metrics } from './metrics.js';
 import type { Page } from './page.js';
 import type { PluginIndex } from './plugin-index.js';
 
@@ -13,6 +14,7 @@ export interface HandlerOptions {
   readonly current: CurrentIndex;
   /** Whether the server is on its way out; it then calls itself not ready. */
   readonly isStopping: () => boolean;
+  readonly metrics: Metrics;
   /** Receives one record a request, once its answer is complete or cut short. */
   readonly log?: ((record: RequestRecord) => void) | undefined;
 }
@@ -34,17 +36,23 @@ export function makeHandler(options: HandlerOptions): Handler {
         giveUp(exchange, error);
       })
       .then(() => closed)
-      .then(() => options.log?.(exchange.record()));
+      .then(() => {
+        const record = exchange.record();
+        options.metrics.count(record);
+        options.log?.(record);
+      });
   };
 }
 
-async function respond(exchange: Exchange, { current, isStopping }: HandlerOptions): Promise<void> {
+async function respond(exchange: Exchange, { current, isStopping, metrics }: HandlerOptions): Promise<void> {
   const { path, request } = exchange;
   const { index } = current;
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     exchange.endWithText(405, 'method not allowed', { Allow: 'GET, HEAD' });
   } else if (path === '/healthz') {
     exchange.endWithText(200, 'ok');
+  } else if (path === '/metrics') {
+    exchange.endWithText(200, await metrics.text(), { 'Content-Type': metrics.contentType });
   } else if (path === '/readyz' && index !== undefined && !isStopping()) {
     exchange.endWithText(200, 'ok');
   } else if (path === '/readyz' || index === undefined) {

@@ -210,6 +210,13 @@ test('every example of --help works', { timeout: 180_000 }, async () => {
         expect(await server.stop()).toMatchObject({ code: 0 });
         continue;
       }
+      if (name === 'health') {
+        const server = await startServe(join(prepared, 'volume'));
+        const asked = line.replace('http://127.0.0.1:8080', server.url);
+        expect(await run(`${name} ${asked}`)).toMatchObject({ code: 0 });
+        await server.stop();
+        continue;
+      }
       const { code, stderr } = await run(`${name} ${line}`);
       expect([name, line, code, code === 0 ? '' : stderr]).toEqual([name, line, 0, '']);
     }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { userInfo } from 'node:os';
 import { expect, test } from 'vitest';
 import { CurrentIndex } from '../../src/server/current-index.js';
+import { Metrics } from '../../src/server/metrics.js';
 import { makeHandler } from '../../src/server/handler.js';
 import { indexOf } from '../../src/server/index-of.js';
 import { listen, type Listening, type ServerLimits } from '../../src/server/listen.js';
@@ -10,6 +11,8 @@ import { servePlugins } from '../../src/serve.js';
 import { dial, everythingFrom, get, raw, statusOf } from '../helpers/http.js';
 import { start, running, stopLater } from './running.js';
 import { moduleBytes, plainTree, temporaryDirectory } from './trees.js';
+
+const noMetrics = new Metrics(() => ({ index: undefined, isStopping: false }));
 
 const path = '/plugins/large/1.0.0/plugin.wasm';
 const size = 32_000_000;
@@ -22,7 +25,7 @@ async function limited(limits: Partial<ServerLimits>): Promise<Listening> {
   const signal = AbortSignal.any([]);
   const current = new CurrentIndex(signal);
   current.replace(await indexOf(await large(), signal));
-  const handler = makeHandler({ current, isStopping: () => false });
+  const handler = makeHandler({ current, isStopping: () => false, metrics: noMetrics });
   const server = await listen(handler, {
     host: '127.0.0.1',
     port: 0,

@@ -20,11 +20,14 @@ import { sha256Of } from '../../src/io/digest.js';
 import { CurrentIndex } from '../../src/server/current-index.js';
 import { makeHandler } from '../../src/server/handler.js';
 import { indexOf } from '../../src/server/index-of.js';
+import { Metrics } from '../../src/server/metrics.js';
 import { listen } from '../../src/server/listen.js';
 import type { IndexDocument } from '../../src/schema/index.js';
 import { ask, dial, get, raw } from '../helpers/http.js';
 import { running, start, stopLater } from './running.js';
 import { moduleBytes, plainTree, releaseId, samplePlugins, temporaryDirectory, volume } from './trees.js';
+
+const noMetrics = new Metrics(() => ({ index: undefined, isStopping: false }));
 
 const modulePath = '/plugins/key-auth/1.0.0/plugin.wasm';
 const moduleFile = (root: string): string => join(root, modulePath);
@@ -184,7 +187,7 @@ test('an empty volume is healthy, ready, answers 200 on / and 404 for plugins', 
 
 test('until everything is read it is alive, not ready, and says when to ask again', async () => {
   const current = new CurrentIndex(AbortSignal.any([]));
-  const server = await listen(makeHandler({ current, isStopping: () => false }), {
+  const server = await listen(makeHandler({ current, isStopping: () => false, metrics: noMetrics }), {
     host: '127.0.0.1',
     port: 0,
   });
