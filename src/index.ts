@@ -92,6 +92,20 @@ export {
 export { type Receipt, type ReceiptOptions } from './volume/receipt.js';
 export { type PrunedRelease } from './release/fates.js';
 export { type Pruned, type PruneOptions } from './volume/prune.js';
+export {
+  renderDeployment,
+  writeKustomization,
+  type RenderedDeployment,
+  type WriteOptions,
+} from './render-deployment.js';
+export { type KubeObject } from './deployment/object.js';
+export {
+  officialName,
+  officialNamespace,
+  type DeploymentPlan,
+  type PluginVolume,
+  type TrustSource,
+} from './deployment/options.js';
 export { checkHealth, type Health, type HealthOptions } from './health.js';
 export { servePlugins, type Readiness, type RunningServer, type ServeOptions } from './serve.js';
 export { type RequestRecord } from './server/exchange.js';

@@ -21,6 +21,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   catalogue: ['io', 'plugin', 'resource', 'schema'],
   parts: ['io'],
   tool: ['io'],
+  deployment: [],
   transport: ['io'],
   config: ['io', 'plugin', 'schema'],
   release: ['io', 'plugin', 'schema'],

@@ -49,7 +49,7 @@ export const commands: readonly Command[] = [
   receipt,
   render,
   serve,
+  health,
   config,
   completion,
-  health,
 ];
