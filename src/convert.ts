@@ -1,14 +1,15 @@
 import { dirname, resolve } from 'node:path';
 import { containerFor } from './bundle/container.js';
-import { openBundleFile } from './bundle/open-file.js';
+import { reachOf, type ReachOptions } from './bundle-bytes.js';
+import { openBundle } from './open-bundle.js';
 import { repack } from './bundle/repack.js';
 import { committedFile } from './io/commit.js';
 import { sha256Of } from './io/digest.js';
 import { fileWriter } from './io/file-writer.js';
 import { progressOf, type ProgressObserver } from './io/progress.js';
 
-export interface ConvertOptions {
-  /** Path of a bundle file. */
+export interface ConvertOptions extends ReachOptions {
+  /** A path, `-`, `sftp://` or `http(s)://`. */
   readonly bundle: string;
   /** The bundle file to write; its name says what kind: `.tar.gz`, `.tgz` or `.zip`. */
   readonly output: string;
@@ -49,7 +50,7 @@ export async function convertBundle(options: ConvertOptions): Promise<ConvertRes
   const scratch = dirname(output);
   const commit = { force: options.force ?? false, ...(signal === undefined ? {} : { signal }) };
   return committedFile(output, commit, async (file) => {
-    const sealed = await openBundleFile(options.bundle, { signal, scratch });
+    const sealed = await openBundle(options.bundle, { ...reachOf(options), signal, scratch });
     try {
       const opened = sealed.open((_manifest, signatures) => [...signatures.keys()]);
       notify?.(`writing ${options.output}`);

@@ -65,6 +65,8 @@ describe('a bundle', () => {
     const { directory, run } = await scene();
     expect(await run('convert edge.tar.gz -o edge.zip')).toMatchObject({ code: 0 });
     const zip = await readFile(join(directory, 'edge.zip'));
+    expect(await run('convert - -o back.tar.gz', { input: zip })).toMatchObject({ code: 0 });
+    expect(await run('verify back.tar.gz --public-key dev.pub')).toMatchObject(verified);
     expect(await run('verify - --public-key dev.pub', { input: zip })).toMatchObject(verified);
     const web = await startWeb(sending(zip));
     expect(await run(`verify ${web.url}/edge.zip --public-key dev.pub`)).toMatchObject(verified);

@@ -1,13 +1,20 @@
 import { convertBundle } from '../../index.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
+import { reachFrom, reachOptions } from '../network-options.js';
 import { facts } from '../table.js';
 
 export default command({
   name: 'convert',
   describe:
     'Rewrite a bundle as .tar.gz or .zip; nothing is verified here, signatures stay valid for the receiver',
-  positionals: { bundle: { type: 'string', demandOption: true, describe: 'Bundle file' } },
+  positionals: {
+    bundle: {
+      type: 'string',
+      demandOption: true,
+      describe: 'Bundle: a path, - (standard input), sftp:// or http(s)://',
+    },
+  },
   options: {
     output: {
       alias: 'o',
@@ -15,12 +22,14 @@ export default command({
       demandOption: true,
       describe: 'Bundle file to write (.tar.gz or .zip)',
     },
+    ...reachOptions,
     force: { type: 'boolean', default: false, describe: 'Replace an existing output file' },
   },
   examples: [['edge.tar.gz -o edge.zip', 'For a site where only zip files may pass']],
-  async run({ bundle, output, force }, { terminal, signal }) {
+  async run({ bundle, output, force, ...flags }, { terminal, signal }) {
     const result = await convertBundle({
       bundle,
+      ...(await reachFrom(flags, [bundle])),
       output,
       force,
       signal,
