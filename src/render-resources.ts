@@ -127,13 +127,25 @@ async function readBundle(options: RenderOptions): Promise<ReadBundle> {
       async ({ path }, body) => {
         const name = parseResourcePath(path);
         if (name === undefined) await pipeline(body, new Discard());
-        else texts.set(name, Buffer.concat(await body.toArray()).toString('utf8'));
+        else texts.set(name, utf8(Buffer.concat(await body.toArray()), path));
       },
       progressOf(options.onProgress, 'verify'),
     );
     return { manifest, manifestSha256, authentication, texts };
   } finally {
     await sealed.close();
+  }
+}
+
+function utf8(bytes: Buffer, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new PlugferryError('E_SOURCE', `${file} is not UTF-8 text`, {
+      hint: 'The bundle was made by a faulty or foreign program. Export it again with Plugferry.',
+      details: { file, expected: 'UTF-8' },
+      cause,
+    });
   }
 }
 

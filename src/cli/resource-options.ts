@@ -7,8 +7,10 @@ import {
   type RenderedResource,
   type Rendering,
   type RenderOptions,
+  type ResourceText,
 } from '../index.js';
 import { PlugferryError } from '../errors.js';
+import { isDirectory } from '../io/file.js';
 import type { OptionTable } from './command.js';
 import type { Terminal } from './terminal.js';
 
@@ -52,8 +54,8 @@ type Settings = Pick<RenderOptions, 'baseUrl' | 'namespace' | 'overlays' | 'valu
 /** What the options say of the environment that resources are rendered for. */
 export async function renderSettings(flags: ResourceFlags): Promise<Settings> {
   const { overlay, variables, namespace } = flags;
-  const [overlays] = overlay === undefined ? [] : await readResourceTexts(overlay, process.stdin);
-  const [values] = variables === undefined ? [] : await readResourceTexts(variables, process.stdin);
+  const overlays = await textOf('overlay', overlay);
+  const values = await textOf('variables', variables);
   const given = values === undefined ? undefined : parseValues(values);
   if (namespace !== undefined && !/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(namespace)) {
     throw new PlugferryError('E_USAGE', `--namespace: "${namespace}" is no name of a namespace`, {
@@ -67,6 +69,15 @@ export async function renderSettings(flags: ResourceFlags): Promise<Settings> {
     ...(overlays === undefined ? {} : { overlays: parseOverlays(overlays) }),
     value: (name) => given?.get(name) ?? process.env[`PLUGFERRY_VARIABLE_${name}`],
   };
+}
+
+async function textOf(option: string, location: string | undefined): Promise<ResourceText | undefined> {
+  if (location === undefined) return undefined;
+  if (!(await isDirectory(location))) return (await readResourceTexts(location, process.stdin))[0];
+  throw new PlugferryError('E_USAGE', `--${option}: ${location} is a directory, expected a file`, {
+    hint: 'Give one YAML file.',
+    details: { file: location, expected: 'a file' },
+  });
 }
 
 function baseUrl({ 'base-url': url, for: layout }: ResourceFlags): string {

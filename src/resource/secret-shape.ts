@@ -50,10 +50,10 @@ export function secretShape(text: string): string | undefined {
     : undefined;
 }
 
-/** A value that only says where the secret is: `${API_KEY}`, `Bearer {{.config.apiKey}}`, `<your token>`. */
+/** A value that only says where the secret is: `${API_KEY}`, `$API_KEY`, `Bearer {{.config.apiKey}}`, `<your token>`. */
 export const isReference = (value: string): boolean =>
-  /^(?:(?:Bearer|Basic|Token) )?(?:\$\{[^}]*\}|\{\{[^}]*\}\}|<[^>]*>|\$\w+)$/i.test(
-    value.replace(/["',;]+$/, ''),
+  /^(?:\$\{[^}]*\}|\{\{[^}]*\}\}|<[^>]*>|\$[A-Z_][A-Z0-9_]*)$/.test(
+    value.replace(/^(?:Bearer|Basic|Token) /i, '').replace(/["',;]+$/, ''),
   );
 
 /** Digests are public; what else has 32 or more hex digits, or as mixed characters as no word has, is not. */

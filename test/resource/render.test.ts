@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { digestOf } from '../../src/io/digest.js';
+import { resourceBundle, tarGz } from '../helpers/bundle.js';
 import { cli, errorCode, type CliRun } from '../helpers/cli.js';
 import { testKey } from '../helpers/keys.js';
 import { hasKubectl, readByKubectl } from '../helpers/kubectl.js';
@@ -325,6 +326,54 @@ key-auth-1.0.0:
     expect(await render(['-o', 'out', '--force'])).toMatchObject({ code: 0 });
     expect(await readFile(join(directory, 'victim'), 'utf8')).toBe('precious');
   });
+});
+
+describe('a signed bundle is not believed to hold what it should', () => {
+  const bomb = [
+    'a: &a [x, x, x, x, x, x, x, x, x]',
+    ...['ab', 'bc', 'cd', 'de', 'ef', 'fg'].map(
+      ([from = '', to = '']) => `${to}: &${to} [${Array<string>(9).fill(`*${from}`).join(', ')}]`,
+    ),
+  ].join('\n');
+
+  test.each<[string, string, string]>([
+    ['another name', head('other'), 'E_MANIFEST'],
+    ['another kind', head('waf').replace('WasmPlugin', 'ClusterRoleBinding'), 'E_MANIFEST'],
+    [
+      'another group',
+      head('waf').replace('extensions.higress.io', 'rbac.authorization.k8s.io'),
+      'E_MANIFEST',
+    ],
+    ['something more', `${waf}---\n${head('waf').replace('WasmPlugin', 'Secret')}`, 'E_MANIFEST'],
+    ['nothing', '', 'E_MANIFEST'],
+    ['an alias bomb', bomb, 'E_SOURCE'],
+    ['depth', '['.repeat(100_000), 'E_SOURCE'],
+    ['no UTF-8', `${waf}# \xff\n`, 'E_SOURCE'],
+  ])('%s', async (_name, text, code) => {
+    const key = await testKey('mallory');
+    await key.writeTo(directory);
+    const latin1 = Buffer.from(text, 'latin1');
+    const { entries } = resourceBundle([key], [{ name: 'waf', variables: [], text: latin1 }]);
+    await writeFile(join(directory, 'm.tar.gz'), tarGz(entries));
+    const args = ['m.tar.gz', '--public-key', 'mallory.pub', '-o', 'out', '--json'];
+    expect(errorCode(await run(['render', 'resources', ...args]))).toBe(code);
+    expect(await readdir(directory)).not.toContain('out');
+  });
+});
+
+test('two runs into one directory leave complete files of one of them', async () => {
+  const both = await Promise.all([render(['-o', 'out', '--force']), render(['-o', 'out', '--force'])]);
+  expect(both.filter(({ code }) => code === 0).length).toBeGreaterThan(0);
+  for (const { code } of both) expect([0, 6]).toContain(code);
+  const names = await readdir(join(directory, 'out'));
+  expect(names.filter((name) => name.endsWith('.partial'))).toEqual([]);
+  for (const name of names)
+    expect(await readFile(join(directory, 'out', name), 'utf8')).toContain('higress-plugin-server');
+});
+
+test('a directory is neither an overlay nor a file of values', async () => {
+  for (const option of ['--overlay', '--variables'])
+    expect(errorCode(await render([option, '.', '--json']))).toBe('E_USAGE');
 });
 
 describe('import --resources-out', () => {

@@ -30,6 +30,8 @@ describe('what is a secret', () => {
     ['ak: abc', 'ak'],
     ['apikey: abc', 'apikey'],
     ['token: on', undefined],
+    ['password: $ecret1', 'password'],
+    ['password: $PASSWORD', undefined],
     ['credentials: {user: abc}', 'credentials.user'],
     ['env: [{name: DB_PASSWORD, value: abc}]', 'env[0].value'],
     ['headers: [{key: X-API-Key, value: abc}]', 'headers[0].value'],
