@@ -13,7 +13,7 @@ const helperTime = 30_000;
 
 /** What of `config.json` matters here; the rest is Docker's own business. */
 interface DockerConfig {
-  readonly auths?: Readonly<Record<string, DockerAuth>>;
+  readonly auths?: Readonly<Record<string, DockerAuth | null>>;
   readonly credHelpers?: Readonly<Record<string, string>>;
   readonly credsStore?: string;
 }
@@ -41,10 +41,15 @@ export async function dockerCredentials(registry: string): Promise<Credentials |
     Object.entries(config.credHelpers ?? {}).find(([key]) => hostOf(key) === hostOf(registry))?.[1] ??
     config.credsStore;
   if (typeof helper === 'string' && helper !== '') {
+    // It becomes part of the name of a program.
+    if (!/^[\w.-]+$/.test(helper)) throw unusable(file, 'names a credential helper by what is no name');
     const found = await helperCredentials(helper, server ?? registry);
     if (found !== undefined) return found;
   }
-  return auth === undefined ? undefined : written(auth, { file, registry });
+  if (auth === undefined) return undefined;
+  if (typeof auth !== 'object' || auth === null)
+    throw unusable(file, `has no "user:password" for ${registry}`);
+  return written(auth, { file, registry });
 }
 
 async function readConfig(file: string): Promise<DockerConfig | undefined> {
@@ -91,8 +96,6 @@ function written(
 
 /** `docker-credential-NAME get`: the server on stdin, a JSON object on stdout. */
 async function helperCredentials(helper: string, server: string): Promise<Credentials | undefined> {
-  if (!/^[\w.-]+$/.test(helper))
-    throw unusable(`credential helper "${helper}"`, 'has a name that is no name');
   const program = `docker-credential-${helper}`;
   const { code, stdout } = await run(program, server);
   if (code !== 0) {
