@@ -48,6 +48,7 @@ export {
   type ModuleDifference,
   type UpgradedPlugin,
 } from './diff.js';
+export { clusterWasmPlugins } from './cluster-resources.js';
 export { openCatalogue } from './catalogue/open.js';
 export { doctor, type DoctorOptions, type DoctorResult, type ProbedPlugin } from './doctor.js';
 export { type Finding as DoctorFinding, type FindingKind as DoctorFindingKind } from './diagnosis/finding.js';

@@ -8,6 +8,7 @@ import { probeModule } from '../src/diagnosis/probe.js';
 import { exportBundle, importBundle, type DoctorResult } from '../src/index.js';
 import { sha256Of } from '../src/io/digest.js';
 import { cli, errorCode } from './helpers/cli.js';
+import { standInCluster } from './helpers/cluster.js';
 import { startServe } from './helpers/server.js';
 import { rawTar } from './helpers/tar.js';
 import { tempDir } from './helpers/temp.js';
@@ -269,6 +270,37 @@ test('what a text names has to be there, and to be the module that it means', as
   expect((JSON.parse(locked.stdout) as DoctorResult).findings).toMatchObject([
     { kind: 'sha256', plugin: { name: 'key-auth' } },
   ]);
+});
+
+test('--cluster asks for the WasmPlugins of all namespaces', async () => {
+  const { volume } = await volumeWith({ 'waf@1.0.0': 'a' });
+  const { kubeconfig, standIn } = await standInCluster();
+  const asked: string[] = [];
+  standIn.intercept = ({ path, authorization }, response) => {
+    asked.push(path);
+    if (!standIn.tokens.has(authorization?.replace('Bearer ', '') ?? '')) return false;
+    // Two pages, and items that do not say what they are.
+    const isFirst = !path.includes('continue=');
+    const name = isFirst ? 'waf' : 'opa';
+    const item = { metadata: { name, namespace: isFirst ? 'a' : 'b' }, spec: { url: urlOf(name, '1.0.0') } };
+    const metadata = isFirst ? { continue: 'next' } : {};
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(
+      JSON.stringify({
+        kind: 'WasmPluginList',
+        apiVersion: 'extensions.higress.io/v1alpha1',
+        metadata,
+        items: [item],
+      }),
+    );
+    return true;
+  };
+  const result = await doctor([volume, '--cluster', '--kubeconfig', kubeconfig]);
+  expect(result.findings).toMatchObject([
+    { kind: 'dangling', who: 'WasmPlugin b/opa', file: expect.stringContaining('cluster ') },
+  ]);
+  expect(result.references).toBe(2);
+  expect(asked[0]).toContain('/apis/extensions.higress.io/v1alpha1/wasmplugins');
 });
 
 const profileText = async (): Promise<string> => {

@@ -9,6 +9,14 @@ export interface Resource {
   readonly namespace: string;
 }
 
+/** A kind of object of an API group. */
+export interface GroupResource {
+  readonly group: string;
+  readonly version: string;
+  /** Lower case: `wasmplugins`. */
+  readonly plural: string;
+}
+
 export interface ApplyOptions {
   /** Take fields over that other managers own. @default false */
   readonly force?: boolean;
@@ -61,6 +69,26 @@ export class KubeClient {
       const query = { labelSelector, limit: String(pageSize), ...(next === '' ? {} : { continue: next }) };
       const url = this.#url(resource, undefined, query);
       const page = await this.#conversation.ask({ method: 'GET', url, what, signal, accept: metadataOnly });
+      items.push(...listAt(page, 'items'));
+      next = textAt(fieldsAt(page, 'metadata'), 'continue') ?? '';
+      if (next === '') return items;
+    }
+  }
+
+  /** All objects of a kind of an API group, whole, of every namespace. */
+  async listGroup(path: GroupResource, signal?: AbortSignal): Promise<readonly Fields[]> {
+    const { group, version, plural } = path;
+    const items: Fields[] = [];
+    for (let next = ''; ;) {
+      const url = new URL(['apis', group, version, plural].map(encodeURIComponent).join('/'), this.#server);
+      url.searchParams.set('limit', String(pageSize));
+      if (next !== '') url.searchParams.set('continue', next);
+      const page = await this.#conversation.ask({
+        method: 'GET',
+        url,
+        what: `${plural} of ${group}`,
+        signal,
+      });
       items.push(...listAt(page, 'items'));
       next = textAt(fieldsAt(page, 'metadata'), 'continue') ?? '';
       if (next === '') return items;

@@ -1,13 +1,16 @@
 import {
+  clusterWasmPlugins,
   doctor,
   openCatalogue,
   readConsoleSpecs,
   readResourceTexts,
   type DoctorFinding,
   type DoctorResult,
+  type ResourceText,
 } from '../../index.js';
 import { PlugferryError } from '../../errors.js';
 import { escapeLine, formatBytes } from '../../io/text.js';
+import { clusterFrom, clusterOptions } from '../cluster-options.js';
 import { command } from '../command.js';
 import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
 import { networkOptions, reachFrom } from '../network-options.js';
@@ -16,6 +19,18 @@ import { table } from '../table.js';
 
 /** The exit code when something is wrong. */
 const somethingFound = 20;
+
+/** The options of kubectl, in the words of this command. */
+const contextOptions = {
+  kubeconfig: {
+    ...clusterOptions.kubeconfig,
+    describe: clusterOptions.kubeconfig.describe.replace(/^For configmap:/, 'For --cluster:'),
+  },
+  context: {
+    ...clusterOptions.context,
+    describe: clusterOptions.context.describe.replace(/^For configmap:/, 'For --cluster:'),
+  },
+};
 
 export default command({
   name: 'doctor',
@@ -34,6 +49,12 @@ export default command({
       describe:
         'WasmPlugin resources: a file, a directory, or "-" for "kubectl get wasmplugins -A -o yaml | ..."',
     },
+    cluster: {
+      type: 'boolean',
+      default: false,
+      describe: 'WasmPlugin resources of all namespaces of the cluster that kubectl would ask',
+    },
+    ...contextOptions,
     'console-pattern': {
       type: 'string',
       describe: 'URL pattern of the Console: its HIGRESS_ADMIN_WASM_PLUGIN_CUSTOM_IMAGE_URL_PATTERN',
@@ -76,11 +97,11 @@ export default command({
     ['/srv/plugin-server --gateway-profile higress-no-files', 'Whether the gateway can run what is served'],
   ],
   async run(flags, { terminal, signal }) {
-    const { resources, 'mcp-url': mcpUrl, 'base-url': baseUrl, probe, orphans, place } = flags;
+    const { 'mcp-url': mcpUrl, 'base-url': baseUrl, probe, orphans, place } = flags;
     for (const name of ['base-url', 'probe'] as const) requireHttp(name, flags[name]);
     const result = await doctor({
       place,
-      resources: resources === undefined ? undefined : await readResourceTexts(resources, process.stdin),
+      resources: await resourcesOf(flags, signal),
       console: await consoleOf(flags),
       mcpUrl,
       baseUrl,
@@ -111,6 +132,21 @@ async function consoleOf(flags: {
   throw new PlugferryError('E_USAGE', '--console-pattern and --console-specs need each other', {
     hint: 'The Console makes each URL from its pattern and the name and version in the spec.yaml of a plugin.',
   });
+}
+
+async function resourcesOf(
+  flags: Parameters<typeof clusterFrom>[0] & {
+    readonly resources: string | undefined;
+    readonly cluster: boolean;
+  },
+  signal: AbortSignal,
+): Promise<ResourceText[] | undefined> {
+  const { resources, cluster } = flags;
+  if (resources === undefined && !cluster) return undefined;
+  return [
+    ...(resources === undefined ? [] : await readResourceTexts(resources, process.stdin)),
+    ...(cluster ? [await clusterWasmPlugins(await clusterFrom(flags), signal)] : []),
+  ];
 }
 
 const catalogueOf = async (location: string | undefined) =>
