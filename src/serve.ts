@@ -1,12 +1,18 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MountedReleases, type MountOptions } from './mounted-releases.js';
 import { CurrentIndex } from './server/current-index.js';
 import type { RequestRecord } from './server/exchange.js';
 import { makeHandler } from './server/handler.js';
 import { indexOf } from './server/index-of.js';
 import { listen } from './server/listen.js';
+import type { PluginIndex } from './server/plugin-index.js';
 
 export interface ServeOptions {
-  /** A volume, a plain plugin-server tree (the directory that holds `plugins/`), or a plugins directory itself. */
-  readonly root: string;
+  /**
+   * A volume, a plain plugin-server tree (the directory that holds `plugins/`), or a plugins directory itself; or ConfigMaps as
+   * kubelet mounts them, which are followed as they change.
+   */
+  readonly root: string | MountOptions;
   /** Name or address to listen on; `0.0.0.0` for all. */
   readonly host: string;
   /** 0 takes any free one. */
@@ -15,6 +21,10 @@ export interface ServeOptions {
   readonly drainSeconds?: number;
   /** Receives one record a request. Paths in it are raw: escape them before printing. */
   readonly log?: (record: RequestRecord) => void;
+  /** Told of each change of mounted ConfigMaps after the first: what is served from now on, or why it is still what it was. */
+  readonly onChange?: (change: Readiness | { readonly refused: unknown }) => void;
+  /** Milliseconds between two looks at mounted ConfigMaps. @default 1000 */
+  readonly lookMs?: number;
 }
 
 /** What is served, once it is known. */
@@ -61,10 +71,12 @@ export async function servePlugins(options: ServeOptions, signal: AbortSignal): 
     signal.removeEventListener('abort', onAbort);
     stop.abort(signal.reason);
     await listening.close((options.drainSeconds ?? 10) * 1000);
+    await started.then(({ followed }) => followed).catch(() => undefined);
   };
   const onAbort = (): void => void close();
   signal.addEventListener('abort', onAbort, { once: true });
-  const ready = load(options.root, current, stop.signal);
+  const started = start(options, current, stop.signal);
+  const ready = started.then(({ readiness }) => readiness);
   ready.catch(close);
   return {
     url: listening.url,
@@ -76,9 +88,60 @@ export async function servePlugins(options: ServeOptions, signal: AbortSignal): 
   };
 }
 
-async function load(root: string, current: CurrentIndex, signal: AbortSignal): Promise<Readiness> {
-  const index = await indexOf(root, signal);
+interface Started {
+  readonly readiness: Readiness;
+  /** Ends, behind the signal, when nothing is left of it on the disk. */
+  readonly followed: Promise<void>;
+}
+
+/** Loads what there is, and goes on following it where it may change. */
+async function start(options: ServeOptions, current: CurrentIndex, signal: AbortSignal): Promise<Started> {
+  const { root } = options;
+  if (typeof root === 'string') {
+    return { readiness: put(await indexOf(root, signal), current, signal), followed: Promise.resolve() };
+  }
+  const releases = new MountedReleases(root);
+  try {
+    const mark = await releases.mark();
+    const readiness = put(await releases.load(signal), current, signal);
+    const followed = follow(releases, { options, current, mark }, signal).finally(() => releases.close());
+    return { readiness, followed };
+  } catch (error) {
+    await releases.close();
+    throw error;
+  }
+}
+
+function put(index: PluginIndex, current: CurrentIndex, signal: AbortSignal): Readiness {
   signal.throwIfAborted();
   current.replace(index);
   return { release: index.release, plugins: index.plugins.length };
+}
+
+interface Following {
+  readonly options: ServeOptions;
+  readonly current: CurrentIndex;
+  /** Of what is served already. */
+  readonly mark: string;
+}
+
+/** Looks again and again: kubelet's replacements raise no event that could be relied on. Ends with the signal. */
+async function follow(
+  releases: MountedReleases,
+  { options, current, mark }: Following,
+  signal: AbortSignal,
+): Promise<void> {
+  let seen = mark;
+  const isOver = (): boolean => signal.aborted;
+  while (!isOver()) {
+    await sleep(options.lookMs ?? 1000, undefined, { signal }).catch(() => undefined);
+    const found = await releases.mark();
+    if (isOver() || found === seen) continue;
+    seen = found;
+    try {
+      options.onChange?.(put(await releases.load(signal), current, signal));
+    } catch (refused) {
+      if (!isOver()) options.onChange?.({ refused });
+    }
+  }
 }

@@ -6,6 +6,7 @@ import { commands } from '../../src/cli/commands.js';
 import { cli, errorCode, finished, start } from '../helpers/cli.js';
 import { testKey } from '../helpers/keys.js';
 import { secret } from '../helpers/secrets.js';
+import { objectsIn, payloadOf, project } from '../helpers/kubelet.js';
 import { startServe } from '../helpers/server.js';
 import { startStore } from '../helpers/store.js';
 import { tempDir } from '../helpers/temp.js';
@@ -202,6 +203,15 @@ test('every example of --help works', { timeout: 180_000 }, async () => {
   for (const { name, examples } of commands) {
     for (const [line] of examples) {
       if (name === 'serve') {
+        const mount = join(prepared, 'mount');
+        await project(mount, payloadOf(objectsIn(await readFile(join(prepared, 'edge.yaml'), 'utf8'))));
+        if (line.startsWith('--from-configmaps')) {
+          const [option = '', , ...args] = line.replace('dev.pub', join(prepared, 'dev.pub')).split(' ');
+          expect(await (await startServe(option, [mount, ...args, '--port', '0'])).stop()).toMatchObject({
+            code: 0,
+          });
+          continue;
+        }
         const [root = '', ...args] = line.replace('/srv/plugin-server', join(prepared, 'volume')).split(' ');
         const server = await startServe(
           root.startsWith('/') ? root : join(prepared, root),

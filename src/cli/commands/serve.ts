@@ -1,11 +1,19 @@
-import { servePlugins, type RequestRecord } from '../../index.js';
+import {
+  isPlugferryError,
+  servePlugins,
+  type Readiness,
+  type RequestRecord,
+  type ServeOptions,
+} from '../../index.js';
+import { PlugferryError } from '../../errors.js';
 import { asciiJson } from '../../io/text.js';
 import { command, type Context } from '../command.js';
+import { readTrust, trustOptions } from '../options.js';
 
 export default command({
   name: 'serve',
   describe: 'Serve a volume or a plugin tree at the URLs of higress-plugin-server',
-  positionals: { root: { type: 'string', demandOption: true, describe: 'Directory of the volume or tree' } },
+  positionals: { root: { type: 'string', describe: 'Directory of the volume or tree' } },
   options: {
     port: { alias: 'p', type: 'number', default: 8080, describe: 'Port to listen on; 0 takes any free one' },
     host: { type: 'string', default: '127.0.0.1', describe: 'Address to listen on; 0.0.0.0 for all' },
@@ -14,17 +22,30 @@ export default command({
       default: 10,
       describe: 'How long downloads under way may go on after a stop',
     },
+    'from-configmaps': {
+      type: 'string',
+      describe:
+        'In place of a volume: directory where the ConfigMaps of "import --to configmap:" are mounted; signatures are checked again at ' +
+        'the start and at each change',
+    },
+    ...trustOptions,
     'access-log': { type: 'boolean', default: true, describe: 'Log one line a request on stderr' },
   },
   examples: [
     ['/srv/plugin-server --host 0.0.0.0', 'What a gateway in the cluster loads its plugins from'],
     ['./plugins --port 9000', 'A tree that Plugferry never touched'],
+    ['--from-configmaps /plugins --public-key dev.pub --host 0.0.0.0', 'In a pod, from mounted ConfigMaps'],
   ],
   async run({ root, port, host, ...flags }, { terminal, signal }) {
     const logLine = requestLogger(terminal, process.stderr.isTTY);
     const server = await servePlugins(
       {
-        root,
+        root: rootFrom(root, flags, terminal),
+        onChange: (change) => {
+          if ('refused' in change)
+            terminal.warn(`the change is refused, the release before goes on: ${reasonOf(change.refused)}`);
+          else terminal.say(`now serving ${change.plugins} plugins of ${nameOf(change)}`);
+        },
         host,
         port,
         drainSeconds: flags['drain-seconds'],
@@ -35,8 +56,7 @@ export default command({
     try {
       const { plugins, release } = await server.ready;
       for (const note of server.notes) terminal.say(`note: ${note}`);
-      const what = release === undefined ? 'a plain tree' : `release ${release.slice(0, 12)}`;
-      terminal.say(`serving ${plugins} plugins of ${what} at ${server.url}/plugins/`);
+      terminal.say(`serving ${plugins} plugins of ${nameOf({ release })} at ${server.url}/plugins/`);
       await aborted(signal);
       terminal.say('stopping: downloads under way may finish');
     } finally {
@@ -45,6 +65,30 @@ export default command({
     return { json: { stopped: true, url: server.url }, text: '' };
   },
 });
+
+const nameOf = ({ release }: Pick<Readiness, 'release'>): string =>
+  release === undefined ? 'a plain tree' : `release ${release.slice(0, 12)}`;
+
+const reasonOf = (refused: unknown): string =>
+  isPlugferryError(refused) ? `${refused.code}: ${refused.message}` : String(refused);
+
+type RootFlags = Parameters<typeof readTrust>[0] & { readonly 'from-configmaps': string | undefined };
+
+/** What is to be served. A trust store is read anew for each release: it may be mounted, and change, too. */
+function rootFrom(
+  root: string | undefined,
+  flags: RootFlags,
+  terminal: Context['terminal'],
+): ServeOptions['root'] {
+  const directory = flags['from-configmaps'];
+  if ((root === undefined) === (directory === undefined)) {
+    throw new PlugferryError('E_USAGE', 'give a directory to serve, or --from-configmaps', {
+      hint: 'One of them, not both: plugferry serve /srv/plugin-server',
+    });
+  }
+  if (directory !== undefined) return { directory, trust: () => readTrust(flags, terminal) };
+  return root ?? '';
+}
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
