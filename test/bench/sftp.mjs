@@ -24,8 +24,9 @@ import { buildSync } from 'esbuild';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const megabytes = 500;
+const binary = join(import.meta.dirname, '../../bin/plugferry.js');
 
-/** The transport alone, as one file: what a command adds is measured elsewhere. */
+/** The transport alone, as one file: only it can tell how long the sending itself took. */
 function bundled() {
   const [root, outfile] = [join(import.meta.dirname, '../..'), 'dist/bench/sftp-carrier.mjs'];
   const options = {
@@ -116,15 +117,11 @@ export async function benchSftp(runs) {
     const [over] = run('ssh', [...common, '-p', String(port), server, `sha256sum ${there}`]).split(' ');
     if (here !== over) throw new Error('the digests differ');
   };
-  const ours = (verb, local, remote) =>
-    run(process.execPath, [
-      carrier,
-      verb,
-      local,
-      `sftp://${server}:${port}${remote}`,
-      join(work, 'id'),
-      join(work, 'known_hosts'),
-    ]);
+  const at = (path) => `sftp://${server}:${port}${path}`;
+  const [identity, knownHosts] = [join(work, 'id'), join(work, 'known_hosts')];
+  const sending = () => Number(run(process.execPath, [carrier, file, at(there), identity, knownHosts]));
+  const plugferry = (...words) =>
+    run(process.execPath, [binary, ...words, '-q', '--identity', identity, '--known-hosts', knownHosts]);
   const clear = (path) => rmSync(path, { force: true });
 
   const push = () => {
@@ -132,15 +129,15 @@ export async function benchSftp(runs) {
     const put = seconds(() => sftp(`put ${file} ${there}`));
     const byHand = put + seconds(digests);
     clear(there);
-    let sent = 0;
-    const whole = seconds(() => (sent = Number(ours('push', file, there))));
-    return [put / sent, byHand / whole];
+    const sent = sending();
+    clear(there);
+    return [put / sent, byHand / seconds(() => plugferry('push', file, at(there)))];
   };
   const pull = () => {
     clear(back);
     const get = seconds(() => sftp(`get ${file} ${back}`));
     clear(back);
-    return [get / seconds(() => ours('pull', back, file))];
+    return [get / seconds(() => plugferry('pull', at(file), '-o', back))];
   };
   try {
     makeFile(file);
@@ -150,9 +147,9 @@ export async function benchSftp(runs) {
     const [pushes, pulls] = [push, pull].map((once) => Array.from({ length: runs }, once));
     for (const copy of [there, back]) execFileSync('cmp', [file, copy]);
     const rate = (pairs, index) => median(pairs.map((pair) => pair[index])).toFixed(2);
-    console.log(`sending, beside "sftp put"                                ${rate(pushes, 0)}`);
-    console.log(`push, beside "sftp put" and sha256sum on both sides       ${rate(pushes, 1)}`);
-    console.log(`pull, beside "sftp get"                                   ${rate(pulls, 0)}`);
+    console.log(`its sending alone, beside "sftp put"                      ${rate(pushes, 0)}`);
+    console.log(`plugferry push, beside "sftp put" and sha256sum on both sides ${rate(pushes, 1)}`);
+    console.log(`plugferry pull, beside "sftp get"                         ${rate(pulls, 0)}`);
   } finally {
     child.kill();
     rmSync(dirname(carrier), { recursive: true, force: true });
