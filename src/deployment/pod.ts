@@ -75,17 +75,15 @@ export const podTemplate = (plan: DeploymentPlan): object => ({
   },
 });
 
+const temporary = { name: 'tmp', mountPath: '/tmp' };
+
 const importer = (plan: DeploymentPlan, bundle: string): object => ({
   name: 'import',
   image: plan.image,
   args: ['import', bundle, '--to', paths.volume, ...trustArguments(plan.trust)],
   resources: importing,
   securityContext: locked,
-  volumeMounts: [
-    { name: 'plugins', mountPath: paths.volume },
-    { name: 'tmp', mountPath: '/tmp' },
-    ...trustMounts(plan),
-  ],
+  volumeMounts: [{ name: 'plugins', mountPath: paths.volume }, temporary, ...trustMounts(plan)],
 });
 
 function server(plan: DeploymentPlan): object {
@@ -113,7 +111,8 @@ function server(plan: DeploymentPlan): object {
         mountPath: inConfigMaps ? paths.configMaps : paths.volume,
         readOnly: true,
       },
-      ...(inConfigMaps ? trustMounts(plan) : []),
+      // Proved releases are unpacked there.
+      ...(inConfigMaps ? [temporary, ...trustMounts(plan)] : []),
     ],
   };
 }
@@ -136,7 +135,7 @@ const trustMounts = ({ trust }: DeploymentPlan): object[] =>
 const volumes = (plan: DeploymentPlan): object[] => [
   { name: 'plugins', ...pluginVolume(plan) },
   ...(plan.trust === undefined ? [] : [{ name: 'trust', configMap: { name: plan.trust.configMap } }]),
-  ...(plan.bundle === undefined ? [] : [{ name: 'tmp', emptyDir: { sizeLimit: '4Gi' } }]),
+  ...(plan.trust === undefined ? [] : [{ name: 'tmp', emptyDir: { sizeLimit: '4Gi' } }]),
 ];
 
 function pluginVolume({ name, volume, bundle }: DeploymentPlan): object {

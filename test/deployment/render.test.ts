@@ -185,6 +185,7 @@ describe('render deployment', () => {
     ]);
     expect(containers[0].volumeMounts.map(({ mountPath }) => mountPath)).toEqual([
       '/etc/plugferry/configmaps',
+      '/tmp',
       '/etc/plugferry/trust',
     ]);
     expect(volumes[0]).toEqual({
