@@ -75,6 +75,15 @@ export function catalogueFrom(
   };
 }
 
+/** Whoever came second would find nothing there, and take that for an answer. */
+export function refuseTwoInputs(places: readonly (string | number)[]): void {
+  if (places.filter((place) => place === '-').length < 2) return;
+  throw new PlugferryError('E_USAGE', 'standard input can be read only once, but - stands in two places', {
+    hint: 'Write what is to be read to a file, and name that.',
+    details: { found: '-' },
+  });
+}
+
 const noVersion = (found: string): PlugferryError =>
   new PlugferryError('E_USAGE', `--also-version is "${found}", expected a version like 1.0.0`, {
     hint: 'Write letters, digits, ".", "_", "-" and "+", at most 64 of them.',

@@ -154,6 +154,16 @@ describe('WasmPlugins', () => {
     expect(web.asked).toEqual(['/plugins/waf/2.0.0/plugin.wasm']);
   });
 
+  test.each([['-'], ['--with-resources', '-'], ['--with-resources=-']])(
+    'standard input in two places (%s) is refused: the second would be empty',
+    async (...again) => {
+      const input = resource('http://127.0.0.1:9/plugins/waf/2.0.0/plugin.wasm');
+      const result = await run({ files: {}, args: ['-', ...again, '--json'], input });
+      expect([result.code, errorCode(result)]).toEqual([2, 'E_USAGE']);
+      expect(result.stderr).toContain('only once');
+    },
+  );
+
   test('of a directory, among other files', async () => {
     const web = await site();
     const files = {

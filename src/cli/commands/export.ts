@@ -20,6 +20,7 @@ import {
   jobsOf,
   readNamings,
   readPatterns,
+  refuseTwoInputs,
   sourceKinds,
   sourceTrustOptions,
   writeFailures,
@@ -143,6 +144,7 @@ export default command({
     ],
   ],
   async run(flags, { terminal, signal }) {
+    refuseTwoInputs([...flags.source, ...(flags['with-resources'] ?? [])]);
     const split = splitFrom(flags);
     const createdAt = sourceDate(process.env['SOURCE_DATE_EPOCH']);
     const signer = await signerFrom(flags, signal);
