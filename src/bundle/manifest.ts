@@ -105,6 +105,7 @@ function expectedPaths({ plugins, resources = [] }: Pick<Manifest, 'plugins' | '
 
 function checkFiles(manifest: Manifest): void {
   const { files, totalSize } = manifest;
+  checkResourceSizes(files);
   const expected = expectedPaths(manifest);
   const seen = new Map<string, ManifestFile>();
   const folded = new Set<string>();
@@ -123,7 +124,6 @@ function checkFiles(manifest: Manifest): void {
   }
   if (files.length !== expected.length) throw refused(`${files.length} files, expected ${expected.length}`);
   if (total !== totalSize) throw refused(`totalSize is ${totalSize}, its files have ${total} bytes`);
-  checkResourceSizes(files);
   checkChecksums(files);
 }
 

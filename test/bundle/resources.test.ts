@@ -128,6 +128,17 @@ describe('a manifest is refused that', () => {
 
   test('has one that is larger than an object may be, or too many', () => {
     expect(refusal((manifest) => (file(manifest).size = 1024 * 1024 + 1))).toBe('E_LIMIT');
+    const several = resourceBundle(
+      [],
+      Array.from({ length: 65 }, (_, index) => resource(`r${index}`)),
+    ).manifest;
+    for (const { path } of several.files.slice(2, 67)) expect(path).toMatch(/^resources/);
+    expect(
+      refusal((manifest) => {
+        Object.assign(manifest, several);
+        for (const each of manifest.files.slice(2, 67)) each.size = 1024 * 1024;
+      }),
+    ).toBe('E_LIMIT');
     const many = Array.from({ length: 2001 }, (_, index) => ({ name: `r${index}`, variables: [] }));
     expect(refusal((manifest) => (manifest.resources = many))).toBe('E_LIMIT');
   });
