@@ -1,9 +1,9 @@
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { exportBundle, importBundle } from '../../src/index.js';
 import { commands } from '../../src/cli/commands.js';
-import { cli, errorCode, finished, start } from '../helpers/cli.js';
+import { cli, errorCode, finished, start, type CliOptions, type CliRun } from '../helpers/cli.js';
 import { testKey } from '../helpers/keys.js';
 import { secret } from '../helpers/secrets.js';
 import { objectsIn, payloadOf, project } from '../helpers/kubelet.js';
@@ -166,70 +166,142 @@ describe('output', () => {
   });
 });
 
-test('every example of --help works', { timeout: 180_000 }, async () => {
-  const prepared = await tempDir();
-  await tinyTree(prepared, { 'key-auth@1.0.0': 'a', 'waf@1.0.0': 'b', 'key-auth@2.0.0': 'c' });
-  await mkdir(join(prepared, 'keys'));
-  await copyFile(
-    join(import.meta.dirname, '../../examples/plugferry.yaml'),
-    join(prepared, 'plugferry.yaml'),
-  );
-  await writeFile(join(prepared, 'qa.pass'), `${secret('four other words of yours')}\n`);
-  await writeFile(join(prepared, 'wasmplugins.yaml'), wasmPlugin('waf', '1.0.0'));
-  await writeFile(join(prepared, 'prod.yaml'), '"*": {spec: {priority: 7}}\n');
-  const root = { key: await testKey('root'), role: 'root' };
-  await putStore(join(prepared, 'prod-trust'), { keys: [root] });
-  await putStore(join(prepared, 'new-trust'), { keys: [root], version: 2 }, [root.key]);
-  // A volume with a past, so that there is something to verify, compare and go back to.
-  const volume = join(prepared, 'volume');
-  for (const plugin of ['key-auth@1.0.0', 'waf@1.0.0']) {
-    const output = join(prepared, `${plugin}.tar.gz`);
-    await exportBundle({ source: prepared, output, include: [plugin], set: plugin.slice(0, 3) });
-    await importBundle({ bundle: output, to: volume, trust: { insecureSkipSignature: true } });
-  }
-  const env = { PLUGFERRY_KEY_PASSPHRASE: 'four words of yours' };
-  const store = await startStore();
-  const run = (line: string) => {
-    const words =
-      line
-        .replaceAll('/srv/plugin-server', 'volume')
-        .replaceAll('https://files.example', store.url)
-        .match(/"[^"]*"|\S+/g) ?? [];
-    return cli(
-      words.map((word) => word.replace(/^"(.*)"$/, '$1')),
-      { cwd: prepared, env },
-    );
-  };
-  for (const { name, examples } of commands) {
-    for (const [line] of examples) {
-      if (name === 'serve') {
-        const mount = join(prepared, 'mount');
-        await project(mount, payloadOf(objectsIn(await readFile(join(prepared, 'edge.yaml'), 'utf8'))));
-        if (line.startsWith('--from-configmaps')) {
-          const [option = '', , ...args] = line.replace('dev.pub', join(prepared, 'dev.pub')).split(' ');
-          expect(await (await startServe(option, [mount, ...args, '--port', '0'])).stop()).toMatchObject({
-            code: 0,
-          });
-          continue;
-        }
-        const [root = '', ...args] = line.replace('/srv/plugin-server', join(prepared, 'volume')).split(' ');
-        const server = await startServe(
-          root.startsWith('/') ? root : join(prepared, root),
-          args.filter((word) => !/^(--port|9000)$/.test(word)),
-        );
-        expect(await server.stop()).toMatchObject({ code: 0 });
-        continue;
-      }
-      if (name === 'health') {
-        const server = await startServe(join(prepared, 'volume'));
-        const asked = line.replace('http://127.0.0.1:8080', server.url);
-        expect(await run(`${name} ${asked}`)).toMatchObject({ code: 0 });
-        await server.stop();
-        continue;
-      }
-      const { code, stderr } = await run(`${name} ${line}`);
-      expect([name, line, code, code === 0 ? '' : stderr]).toEqual([name, line, 0, '']);
-    }
-  }
-  expect(await readFile(join(prepared, 'dev.pub'), 'utf8')).toContain('PUBLIC KEY');
+interface Shape {
+  readonly shape: string;
+  readonly options: CliOptions;
+  readonly args: readonly string[];
+  readonly check: (run: CliRun) => void;
+}
+
+/** What is left of what a terminal got when colours, line ends and the moves of the progress line are taken away. */
+const withoutSequences = (text: string): string =>
+  text.replace(/\u001b(?:\[[0-9;]*[A-Z]|\[[0-9;]*m|[78])/gi, '').replaceAll('\r', '');
+
+/** The ways in which output is looked at. That no secret is in it, `cli` sees to. */
+const shapes: readonly Shape[] = [
+  {
+    shape: 'on a terminal',
+    options: { columns: 100 },
+    args: [],
+    check: ({ stdout }) => {
+      expect(withoutSequences(stdout)).not.toMatch(controlBytes);
+    },
+  },
+  {
+    shape: 'in a pipe',
+    options: {},
+    args: [],
+    check: ({ stdout, stderr }) => {
+      expect(stdout + stderr).not.toMatch(controlBytes);
+    },
+  },
+  {
+    shape: 'on a terminal with NO_COLOR',
+    options: { columns: 100, env: { NO_COLOR: '1' } },
+    args: [],
+    check: ({ stdout }) => {
+      expect(stdout.replaceAll('\r\n', '\n')).not.toMatch(controlBytes);
+    },
+  },
+  {
+    shape: 'with --json',
+    options: {},
+    args: ['--json'],
+    check: ({ stdout, stderr }) => {
+      expect(stderr).not.toMatch(controlBytes);
+      expect(stdout).toMatch(/^[\x20-\x7e\n]*$/);
+      JSON.parse(stdout);
+    },
+  },
+];
+
+/** Commands that do something, those of groups among them. */
+const leaves = (table: typeof commands): typeof commands =>
+  table.flatMap((command) => (command.commands.length === 0 ? [command] : leaves(command.commands)));
+
+test('every command has an example, which is its row in the test of shapes', () => {
+  expect(leaves(commands).filter(({ examples }) => examples.length === 0)).toEqual([]);
 });
+
+test.each(shapes)(
+  'every example of --help works $shape',
+  { timeout: 300_000 },
+  async ({ options, args, check }) => {
+    const prepared = await tempDir();
+    await tinyTree(prepared, { 'key-auth@1.0.0': 'a', 'waf@1.0.0': 'b', 'key-auth@2.0.0': 'c' });
+    await mkdir(join(prepared, 'keys'));
+    await copyFile(
+      join(import.meta.dirname, '../../examples/plugferry.yaml'),
+      join(prepared, 'plugferry.yaml'),
+    );
+    await writeFile(join(prepared, 'qa.pass'), `${secret('four other words of yours')}\n`);
+    await writeFile(join(prepared, 'wasmplugins.yaml'), wasmPlugin('waf', '1.0.0'));
+    await writeFile(join(prepared, 'prod.yaml'), '"*": {spec: {priority: 7}}\n');
+    const root = { key: await testKey('root'), role: 'root' };
+    await putStore(join(prepared, 'prod-trust'), { keys: [root] });
+    await putStore(join(prepared, 'new-trust'), { keys: [root], version: 2 }, [root.key]);
+    // A volume with a past, so that there is something to verify, compare and go back to.
+    const volume = join(prepared, 'volume');
+    for (const plugin of ['key-auth@1.0.0', 'waf@1.0.0']) {
+      const output = join(prepared, `${plugin}.tar.gz`);
+      await exportBundle({ source: prepared, output, include: [plugin], set: plugin.slice(0, 3) });
+      await importBundle({ bundle: output, to: volume, trust: { insecureSkipSignature: true } });
+    }
+    const env = { PLUGFERRY_KEY_PASSPHRASE: 'four words of yours' };
+    const store = await startStore();
+    const run = (line: string) => {
+      const words =
+        line
+          .replaceAll('/srv/plugin-server', 'volume')
+          .replaceAll('https://files.example', store.url)
+          .match(/"[^"]*"|\S+/g) ?? [];
+      return cli([...words.map((word) => word.replace(/^"(.*)"$/, '$1')), ...args], {
+        ...options,
+        cwd: prepared,
+        env: { ...env, ...options.env },
+      });
+    };
+    /** Until it says that it serves; then Ctrl-C, as a terminal or another process sends it. */
+    const served = async (line: string): Promise<CliRun> => {
+      const words = line.split(' ').map((word) => (word === '9000' ? '0' : word));
+      const port = words.includes('--port') ? [] : ['--port', '0'];
+      const where = { ...options, cwd: prepared, env: options.env ?? {} };
+      const child = start(['serve', ...words, ...port, ...args], where);
+      await vi.waitUntil(() => /serving \d/.test(child.printed.stdout + child.printed.stderr), {
+        timeout: 30_000,
+      });
+      if (options.columns === undefined) child.kill('SIGINT');
+      else child.stdin?.write('\u0003');
+      return finished(child);
+    };
+    const asked = async (line: string): Promise<CliRun> => {
+      const server = await startServe(join(prepared, 'volume'));
+      try {
+        return await run(`health ${line.replace('http://127.0.0.1:8080', server.url)}`);
+      } finally {
+        await server.stop();
+      }
+    };
+    for (const { name, examples } of commands) {
+      for (const [line] of examples) {
+        let done: CliRun;
+        if (name === 'serve') {
+          // As the kubelet shows it to the container.
+          const mount = join(prepared, 'mount');
+          await project(mount, payloadOf(objectsIn(await readFile(join(prepared, 'edge.yaml'), 'utf8'))));
+          const words = line.replace('/srv/plugin-server', 'volume');
+          done = await served(words.replace(/^(--from-configmaps) \S+/, '$1 mount'));
+        } else if (name === 'health') done = await asked(line);
+        else done = await run(`${name} ${line}`);
+        expect([name, line, done.code, done.code === 0 ? '' : done.stdout + done.stderr]).toEqual([
+          name,
+          line,
+          0,
+          '',
+        ]);
+        check(done);
+      }
+    }
+    expect(await readFile(join(prepared, 'dev.pub'), 'utf8')).toContain('PUBLIC KEY');
+  },
+);
