@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises';
 import { pipeline, Transform, type Duplex, type Readable, type TransformCallback } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { isPlugferryError, PlugferryError } from '../errors.js';
+import { ioError } from '../io/failure.js';
 import { fileWriter } from '../io/file-writer.js';
 import type { PrivateDirectory } from '../io/private-directory.js';
 import { extract, type Extract } from '../io/tar-parser.js';
@@ -119,6 +120,9 @@ async function copied(
         if (error) reject(error);
         else resolve();
       });
+    }).catch((error: unknown) => {
+      // A full disk is no fault of the archive.
+      throw ioError(error, copy.path);
     });
     return { ...found, path: copy.path, sha256: hash.digest('hex') };
   } finally {

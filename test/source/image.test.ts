@@ -17,6 +17,7 @@ import {
 import { rawTar, type RawEntry } from '../helpers/tar.js';
 import { tempDir } from '../helpers/temp.js';
 import { tinyModule } from '../helpers/wasm.js';
+import { canMount, mounted } from '../volume/mount.js';
 
 const [one, two] = [tinyModule('one', 2000), tinyModule('two', 2000)];
 const root = 'usr/share/nginx/html/plugins';
@@ -158,6 +159,16 @@ describe('an image of a plugin server', () => {
       'waf@1.0.0',
     ]);
   });
+});
+
+test.skipIf(!canMount)('a full disk is said to be one, not a damaged image', async () => {
+  const disk = await mounted('size=256k');
+  const large = tinyModule('large', 400_000);
+  const { path } = await saved([[at('waf/1.0.0/plugin.wasm', large)]]);
+  await expect(exportBundle({ source: path, output: join(disk, 'out.tar.gz') })).rejects.toMatchObject({
+    code: 'E_NO_SPACE',
+  });
+  expect(await readdir(disk)).toEqual([]);
 });
 
 describe('metadata.txt in an artifact', () => {
