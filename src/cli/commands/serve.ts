@@ -9,6 +9,7 @@ import { PlugferryError } from '../../errors.js';
 import { asciiJson } from '../../io/text.js';
 import { command, type Context } from '../command.js';
 import { readTrust, trustOptions } from '../options.js';
+import { importBeforeServing, serveImportOptions } from '../serve-import.js';
 
 export default command({
   name: 'serve',
@@ -28,19 +29,28 @@ export default command({
         'In place of a volume: directory where the ConfigMaps of "import --to configmap:" are mounted; signatures are checked again at ' +
         'the start and at each change',
     },
+    ...serveImportOptions,
     ...trustOptions,
     'access-log': { type: 'boolean', default: true, describe: 'Log one line a request on stderr' },
   },
   examples: [
     ['/srv/plugin-server --host 0.0.0.0', 'What a gateway in the cluster loads its plugins from'],
     ['./plugins --port 9000', 'A tree that Plugferry never touched'],
+    [
+      '--import edge.tar.gz --volume ./served --public-key dev.pub',
+      'Import first, and serve nothing where that is refused',
+    ],
     ['--from-configmaps /plugins --public-key dev.pub --host 0.0.0.0', 'In a pod, from mounted ConfigMaps'],
   ],
-  async run({ root, port, host, ...flags }, { terminal, signal }) {
+  async run({ root, port, host, ...flags }, context) {
+    const { terminal, signal } = context;
+    const place = rootFrom(root ?? flags.volume, flags, terminal);
+    if (root !== undefined && flags.volume !== undefined) throw placeTwice(root, flags.volume);
+    await importBeforeServing(flags, context);
     const logLine = requestLogger(terminal, process.stderr.isTTY);
     const server = await servePlugins(
       {
-        root: rootFrom(root, flags, terminal),
+        root: place,
         onChange: (change) => {
           if ('refused' in change)
             terminal.warn(`the change is refused, the release before goes on: ${reasonOf(change.refused)}`);
@@ -89,6 +99,11 @@ function rootFrom(
   if (directory !== undefined) return { directory, trust: () => readTrust(flags, terminal) };
   return root ?? '';
 }
+
+const placeTwice = (root: string, volume: string): PlugferryError =>
+  new PlugferryError('E_USAGE', `${root} and --volume ${volume} contradict each other`, {
+    hint: 'Name the directory to serve once.',
+  });
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
