@@ -230,7 +230,8 @@ fi
 
 # The whole archive, no larger than what was signed can make it, in a private file that nobody changes under us.
 blocks=$((blocks + 8192 + 17 * 2 + 64))
-unzip "$blocks" "$work/bundle.tar" || fail 3 "$bundle cannot be decompressed, or is larger than its manifest says"
+unzip "$blocks" "$work/bundle.tar" || \
+  fail 3 "$bundle cannot be decompressed: it is damaged, or larger than its manifest says, or the disk is full"
 
 # Exactly the entries that the manifest says, in its order, each a file or a link among these: no directory, no symbolic
 # link, no device, nothing twice, nothing with another name.
