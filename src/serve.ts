@@ -3,14 +3,14 @@ import { MountedReleases, type MountOptions } from './mounted-releases.js';
 import { CurrentIndex } from './server/current-index.js';
 import type { RequestRecord } from './server/exchange.js';
 import { makeHandler } from './server/handler.js';
-import { indexOf } from './server/index-of.js';
 import { listen } from './server/listen.js';
 import type { PluginIndex } from './server/plugin-index.js';
+import { VolumeReleases } from './volume-releases.js';
 
 export interface ServeOptions {
   /**
    * A volume, a plain plugin-server tree (the directory that holds `plugins/`), or a plugins directory itself; or ConfigMaps as
-   * kubelet mounts them, which are followed as they change.
+   * kubelet mounts them. Volumes and ConfigMaps are followed as they change.
    */
   readonly root: string | MountOptions;
   /** Name or address to listen on; `0.0.0.0` for all. */
@@ -21,9 +21,9 @@ export interface ServeOptions {
   readonly drainSeconds?: number;
   /** Receives one record a request. Paths in it are raw: escape them before printing. */
   readonly log?: (record: RequestRecord) => void;
-  /** Told of each change of mounted ConfigMaps after the first: what is served from now on, or why it is still what it was. */
+  /** Told of each change of a volume or of mounted ConfigMaps after the first: what is served from now on, or why it is still what it was. */
   readonly onChange?: (change: Readiness | { readonly refused: unknown }) => void;
-  /** Milliseconds between two looks at mounted ConfigMaps. @default 1000 */
+  /** Milliseconds between two looks at what may have changed. @default 1000 */
   readonly lookMs?: number;
 }
 
@@ -94,13 +94,18 @@ interface Started {
   readonly followed: Promise<void>;
 }
 
+/** What is served, and what that may change to. */
+interface Releases {
+  /** What changes whenever the release does. */
+  mark(): Promise<string>;
+  load(signal: AbortSignal): Promise<PluginIndex>;
+  close(): Promise<void>;
+}
+
 /** Loads what there is, and goes on following it where it may change. */
 async function start(options: ServeOptions, current: CurrentIndex, signal: AbortSignal): Promise<Started> {
   const { root } = options;
-  if (typeof root === 'string') {
-    return { readiness: put(await indexOf(root, signal), current, signal), followed: Promise.resolve() };
-  }
-  const releases = new MountedReleases(root);
+  const releases = typeof root === 'string' ? new VolumeReleases(root) : new MountedReleases(root);
   try {
     const mark = await releases.mark();
     const readiness = put(await releases.load(signal), current, signal);
@@ -125,9 +130,9 @@ interface Following {
   readonly mark: string;
 }
 
-/** Looks again and again: kubelet's replacements raise no event that could be relied on. Ends with the signal. */
+/** Looks again and again: no file system that volumes and mounts lie on raises events that could be relied on. Ends with the signal. */
 async function follow(
-  releases: MountedReleases,
+  releases: Releases,
   { options, current, mark }: Following,
   signal: AbortSignal,
 ): Promise<void> {
