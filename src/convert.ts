@@ -1,18 +1,21 @@
-import { dirname, resolve } from 'node:path';
-import { containerFor } from './bundle/container.js';
+import type { Writable } from 'node:stream';
+import { containerAt, outputName, scratchFor, writeOutput, type Delivered } from './bundle-output.js';
 import { reachOf, type ReachOptions } from './bundle-bytes.js';
 import { openBundle } from './open-bundle.js';
 import { repack } from './bundle/repack.js';
-import { committedFile } from './io/commit.js';
 import { sha256Of } from './io/digest.js';
-import { fileWriter } from './io/file-writer.js';
 import { progressOf, type ProgressObserver } from './io/progress.js';
 
 export interface ConvertOptions extends ReachOptions {
   /** A path, `-`, `sftp://` or `http(s)://`. */
   readonly bundle: string;
-  /** The bundle file to write; its name says what kind: `.tar.gz`, `.tgz` or `.zip`. */
+  /**
+   * Where to write the bundle: a path, `-`, `sftp://` or `http(s)://`. The name at its end says what kind: `.tar.gz`, `.tgz` or `.zip`;
+   * `-` is `.tar.gz`.
+   */
   readonly output: string;
+  /** What `-` stands for as output. */
+  readonly stdout?: Writable | undefined;
   /** Replace an existing output. @default false */
   readonly force?: boolean;
   readonly signal?: AbortSignal;
@@ -21,8 +24,7 @@ export interface ConvertOptions extends ReachOptions {
   readonly onProgress?: ProgressObserver;
 }
 
-export interface ConvertResult {
-  readonly file: string;
+export interface ConvertResult extends Delivered {
   /** Bytes of the new bundle file. */
   readonly size: number;
   /** SHA-256 of the new bundle file: for transfer errors only, never for trust. */
@@ -39,29 +41,25 @@ export interface ConvertResult {
  * result verifies what the sender signed; the payload is compared with the manifest on its way. Nothing of the content is
  * used here, so no trust is needed: a forged bundle comes out as the same forged bundle.
  *
- * @throws PlugferryError `E_USAGE` for an output name of no known kind, `E_EXISTS`, and of the integrity kinds for a bundle
+ * @throws PlugferryError `E_USAGE` for an output name of no known kind, `E_EXISTS`, as {@link writeOutput}, and of the integrity kinds for a bundle
  *   that is damaged; the output then does not exist.
  */
 export async function convertBundle(options: ConvertOptions): Promise<ConvertResult> {
-  const { signal, notify, onProgress } = options;
-  const container = containerFor(options.output);
-  const output = resolve(options.output);
-  // Both copies end up there anyway, so there has to be room.
-  const scratch = dirname(output);
-  const commit = { force: options.force ?? false, ...(signal === undefined ? {} : { signal }) };
-  return committedFile(output, commit, async (file) => {
+  const { output, signal, notify, onProgress } = options;
+  const container = containerAt(output);
+  const scratch = scratchFor(output);
+  return writeOutput(options, async (out) => {
     const sealed = await openBundle(options.bundle, { ...reachOf(options), signal, scratch });
     try {
       const opened = sealed.open((_manifest, signatures) => [...signatures.keys()]);
-      notify?.(`writing ${options.output}`);
+      notify?.(`writing ${outputName(output)}`);
       const progress = progressOf(onProgress, 'pack');
       const carriage = { sealed, opened, signatures: sealed.signatures, progress };
-      const { size, sha256 } = await repack(carriage, container, { out: fileWriter(file), scratch, signal });
+      const { size, sha256 } = await repack(carriage, container, { out, scratch, signal });
       return {
-        file: options.output,
         size,
         sha256,
-        authenticated: false,
+        authenticated: false as const,
         manifestSha256: sha256Of(sealed.manifestBytes),
         claimedSigners: opened.signer,
       };

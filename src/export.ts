@@ -1,18 +1,16 @@
 import { createReadStream } from 'node:fs';
-import { Readable } from 'node:stream';
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
+import { Readable, type Writable } from 'node:stream';
 import type { Trust } from './authenticate.js';
 import type { ReachOptions } from './bundle-bytes.js';
+import { containerAt, outputName, scratchFor, type Delivered } from './bundle-output.js';
 import { layOut, type Contents } from './bundle/contents.js';
-import { containerFor } from './bundle/container.js';
 import type { BundleContent, Pack } from './bundle/pack.js';
 import { parseManifest } from './bundle/manifest.js';
 import type { Mirror } from './catalogue/mirror.js';
 import type { CatalogueKind } from './catalogue/read.js';
-import { isPlugferryError, PlugferryError } from './errors.js';
-import { committedFile } from './io/commit.js';
+import { PlugferryError } from './errors.js';
 import { sha256Of } from './io/digest.js';
-import { fileWriter } from './io/file-writer.js';
 import { progressOf, type ProgressObserver } from './io/progress.js';
 import { refuseUnfit } from './gateway/compatibility.js';
 import type { Signer } from './keys.js';
@@ -23,11 +21,12 @@ import { select } from './plugin/selection.js';
 import type { GatewayProfile } from './schema/gatewayProfile.js';
 import type { ManifestFile } from './schema/manifest.js';
 import { documentBytes } from './schema/parse.js';
+import { refuseCompanions, writeBundle } from './export-output.js';
 import { resourceLuggage, type ExportedResource, type ResourceLuggage } from './export-resources.js';
 import { gather, type ExportFailure, type Gathered } from './gather.js';
 import type { Naming } from './plugin/naming.js';
 import type { WrittenPart } from './parts/split.js';
-import { writeParts, type SplitShape } from './split.js';
+import type { SplitShape } from './split.js';
 import type { ResourceText } from './resource/texts.js';
 import { openSources, type Sources, type SourcesListing } from './sources.js';
 import { shortened } from './source/rename.js';
@@ -48,8 +47,13 @@ export interface ExportOptions extends Omit<ReachOptions, 'sha256'> {
   readonly mirrors?: readonly Mirror[];
   /** How registries (`oci://`) are reached. */
   readonly registries?: RegistryAccess | undefined;
-  /** The bundle file to write; its name says what kind: `.tar.gz`, `.tgz` or `.zip`. */
+  /**
+   * Where to write the bundle: a path, `-`, `sftp://` or `http(s)://`. The name at its end says what kind: `.tar.gz`, `.tgz` or `.zip`;
+   * `-` is `.tar.gz`.
+   */
   readonly output: string;
+  /** What `-` stands for as output. */
+  readonly stdout?: Writable | undefined;
   /** Write the bundle in parts, named `<output>.part001` and so on, and not whole. @default whole */
   readonly split?: SplitShape;
   /** Put this program beside the bundle, as one file, with what a receiver needs who has nothing else. @default false */
@@ -105,8 +109,8 @@ export interface ExportedPlugin extends PluginId {
   readonly sameAs?: string;
 }
 
-export interface ExportResult {
-  /** The bundle file; with `parts`, what the names of its parts begin with. */
+export interface ExportResult extends Delivered {
+  /** The bundle file or where else it is; with `parts`, what the names of its parts begin with. */
   readonly file: string;
   /** The part files, where it was to be written in parts. */
   readonly parts?: readonly WrittenPart[];
@@ -135,13 +139,13 @@ export interface ExportResult {
  * @throws PlugferryError `E_USAGE`, `E_SELECTION`, `E_SOURCE`, `E_SECRET`, `E_WASM`, `E_GATEWAY`, `E_METADATA`, `E_EXISTS`, `E_SOURCE_CHANGED`, `E_NETWORK` and others.
  */
 export async function exportBundle(options: ExportOptions): Promise<ExportResult> {
-  const { pack } = containerFor(options.output);
+  const { pack } = containerAt(options.output);
+  refuseCompanions(options);
   const luggage = resourceLuggage(options);
   const { source, namings = [], trust = { publicKeys: [] }, signal, onProgress } = options;
   const { stdin = Readable.from([]), mirrors = [], alsoVersions = [] } = options;
   const locations = typeof source === 'string' ? [source] : source;
-  // What is downloaded ends up there anyway, so there has to be room.
-  const scratch = dirname(resolve(options.output));
+  const scratch = scratchFor(options.output);
   const beside = options.withTool === true ? await toolFor(options) : undefined;
   const { catalogueKind, registries, access } = options;
   const reading = { stdin, catalogueKind, mirrors, namings, alsoVersions, registries, access };
@@ -197,11 +201,10 @@ async function exportFrom(
     date: new Date(contents.manifest.createdAt),
     progress: progressOf(options.onProgress, 'pack'),
   };
-  options.notify?.(`writing ${options.output}`);
+  options.notify?.(`writing ${outputName(options.output)}`);
   const written = await writeBundle(content, pack, options);
   const { set, sequence } = contents.manifest;
   return {
-    file: options.output,
     ...written,
     manifestSha256: sha256Of(manifestBytes),
     set,
@@ -265,39 +268,6 @@ function opener({ texts }: Contents, plugins: readonly SurveyedPlugin[]): Bundle
     if (file === undefined) throw new PlugferryError('E_INTERNAL', `no source for ${path}`);
     return createReadStream(file, { highWaterMark: 1024 * 1024 });
   };
-}
-
-async function writeBundle(
-  content: BundleContent,
-  pack: Pack,
-  options: ExportOptions,
-): Promise<Pick<ExportResult, 'size' | 'sha256' | 'parts'>> {
-  const { output, signal, split, notify, onProgress } = options;
-  const commit = { force: options.force ?? false, ...(signal === undefined ? {} : { signal }) };
-  try {
-    if (split !== undefined) {
-      const request = { prefix: output, ...split, signal, notify, onProgress };
-      const { size, sha256, parts } = await writeParts(request, commit, (into) =>
-        pack(content, into, signal),
-      );
-      return { size, sha256, parts };
-    }
-    const { size, sha256 } = await committedFile(resolve(output), commit, (file) =>
-      pack(content, fileWriter(file), signal),
-    );
-    return { size, sha256 };
-  } catch (error) {
-    if (!isPlugferryError(error) || error.code !== 'E_DIGEST') throw error;
-    throw new PlugferryError(
-      'E_SOURCE_CHANGED',
-      `${error.details.file ?? 'a module'} changed while it was packed`,
-      {
-        hint: 'Let whatever writes to the source finish, then run the same command again.',
-        details: error.details,
-        cause: error,
-      },
-    );
-  }
 }
 
 function resultPlugins(plugins: readonly SurveyedPlugin[], files: readonly ManifestFile[]): ExportedPlugin[] {

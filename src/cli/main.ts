@@ -74,9 +74,9 @@ function stopSignals(): { readonly signal: AbortSignal; forget(): void } {
   };
   process.once('SIGINT', onInterrupt);
   process.once('SIGTERM', onTerminate);
-  // A reader such as `head` may close stdout early; that is its right.
+  // A reader such as `head` may close stdout early; that is its right. Whoever writes bytes there listens too, and says what happened.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+    if (error.code !== 'EPIPE' && process.stdout.listenerCount('error') === 1) throw error;
   });
   return {
     signal: controller.signal,

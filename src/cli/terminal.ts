@@ -94,6 +94,8 @@ function stdoutBytes(): Writable {
       hint: 'Send it into a file or another program: plugferry ... -o - | ...',
     });
   }
+  // The writer hears of it in its own way.
+  process.stdout.on('error', () => undefined);
   return new Writable({
     highWaterMark: 1024 * 1024,
     write(chunk: Buffer, _encoding, done) {

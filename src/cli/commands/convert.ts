@@ -2,6 +2,7 @@ import { convertBundle } from '../../index.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
 import { reachFrom, reachOptions } from '../network-options.js';
+import { outputOption, proofRows, stdoutFor } from '../output-options.js';
 import { facts } from '../table.js';
 
 export default command({
@@ -16,14 +17,9 @@ export default command({
     },
   },
   options: {
-    output: {
-      alias: 'o',
-      type: 'string',
-      demandOption: true,
-      describe: 'Bundle file to write (.tar.gz or .zip)',
-    },
+    output: { ...outputOption, demandOption: true },
     ...reachOptions,
-    force: { type: 'boolean', default: false, describe: 'Replace an existing output file' },
+    force: { type: 'boolean', default: false, describe: 'Replace an existing output' },
   },
   examples: [['edge.tar.gz -o edge.zip', 'For a site where only zip files may pass']],
   async run({ bundle, output, force, ...flags }, { terminal, signal }) {
@@ -31,12 +27,13 @@ export default command({
       bundle,
       ...(await reachFrom(flags, [bundle])),
       output,
+      ...stdoutFor(output, terminal),
       force,
       signal,
       notify: terminal.say,
       onProgress: terminal.onProgress,
     });
-    const { file, size, sha256, manifestSha256, claimedSigners } = result;
+    const { file, size, sha256, manifestSha256, claimedSigners, proof } = result;
     const signers = claimedSigners.length === 0 ? ['nobody'] : claimedSigners;
     return {
       json: result,
@@ -46,6 +43,7 @@ export default command({
         '',
         facts([
           ['bundle', `${file} (${formatBytes(size)})`],
+          ...proofRows(proof),
           ...signers.map((keyId) => ['claims to be signed by', keyId] as const),
           ['manifest', `sha256:${manifestSha256}`],
           ['file', `sha256:${sha256} (for transfer errors only)`],

@@ -12,6 +12,7 @@ import { command } from '../command.js';
 import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
 import { networkOptions, reachFrom } from '../network-options.js';
 import { readTrust, signerFrom, signingOptions } from '../options.js';
+import { outputOption, proofRows, stdoutFor } from '../output-options.js';
 import {
   catalogueFrom,
   catalogueOptions,
@@ -45,12 +46,7 @@ export default command({
     },
   },
   options: {
-    output: {
-      alias: 'o',
-      type: 'string',
-      demandOption: true,
-      describe: 'Bundle file to write (.tar.gz or .zip)',
-    },
+    output: { ...outputOption, demandOption: true },
     plugin: {
       type: 'string',
       array: true,
@@ -118,7 +114,7 @@ export default command({
     ...signingOptions,
     ...sourceTrustOptions,
     ...networkOptions,
-    force: { type: 'boolean', default: false, describe: 'Replace existing output files' },
+    force: { type: 'boolean', default: false, describe: 'Replace existing outputs' },
   },
   examples: [
     ['./plugins -o edge.tar.gz --signing-key dev.key', 'Pack everything, signed'],
@@ -156,6 +152,7 @@ export default command({
       source: flags.source.map(String),
       ...(await reachFrom(flags, flags.source)),
       output: flags.output,
+      ...stdoutFor(flags.output, terminal),
       force: flags.force,
       withTool: flags['with-tool'],
       ...(split === undefined ? {} : { split }),
@@ -233,6 +230,7 @@ function describe(result: ExportResult): string {
     facts([
       ...partRows(result.parts ?? []),
       ['bundle', `${result.file} (${formatBytes(result.size)}, ${result.plugins.length} plugins)`],
+      ...proofRows(result.proof),
       ...(result.failures.length === 0 ? [] : [['LEFT OUT', `${result.failures.length} plugins`] as const]),
       ...(result.tool ?? []).map(({ file, sha256 }) => ['beside it', `${file} sha256:${sha256}`] as const),
       ['set', `${result.set}, sequence ${result.sequence}`],

@@ -2,13 +2,8 @@ import { push } from '../../index.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
 import { accessFrom, networkOptions } from '../network-options.js';
+import { proofRows } from '../output-options.js';
 import { facts } from '../table.js';
-
-const proofs = {
-  digest: 'the server holds the same bytes (SHA-256 compared)',
-  size: 'the server holds as many bytes (it names no digest)',
-  none: 'the server said that it took the file, and tells no more',
-} as const;
 
 export default command({
   name: 'push',
@@ -42,7 +37,7 @@ export default command({
       text: facts([
         ['sent to', `${to} (${formatBytes(size)})`],
         ...(resumedAt > 0 ? [['was there', formatBytes(resumedAt)] as const] : []),
-        ['compared', proofs[proof]],
+        ...proofRows(proof),
         ['file', `sha256:${sha256} (for transfer errors only)`],
       ]),
       summary: { what: `sent ${to}`, size, digest: `sha256:${sha256}` },
