@@ -40,6 +40,8 @@ export interface BundleBytes {
   /** What messages call it. */
   readonly name: string;
   readonly bytes: Readable;
+  /** How many, where that is known beforehand. */
+  readonly size: number | undefined;
   /** Whoever opened it calls it, whatever happened since. */
   close(): Promise<void>;
 }
@@ -104,6 +106,7 @@ function standardInput({ stdin }: BytesOptions): BundleBytes {
   return {
     name,
     bytes: stdin,
+    size: undefined,
     close: async () => {
       stdin.destroy();
     },
@@ -113,12 +116,12 @@ function standardInput({ stdin }: BytesOptions): BundleBytes {
 async function remoteBytes(location: string, { access, sha256, signal }: BytesOptions): Promise<BundleBytes> {
   const remote = transportFor(location, access);
   try {
-    const { bytes } = await remote.read({ signal, pinned: sha256 !== undefined });
+    const { bytes, size } = await remote.read({ signal, pinned: sha256 !== undefined });
     const close = async (): Promise<void> => {
       bytes.destroy();
       await remote.close();
     };
-    return { name: remote.name, bytes, close };
+    return { name: remote.name, bytes, size, close };
   } catch (error) {
     await remote.close();
     throw error;
@@ -130,7 +133,7 @@ async function joinedBytes(paths: readonly string[], options: BytesOptions): Pro
   const parts = await openParts(paths, { scratch, signal, onRepair });
   try {
     const bytes = await parts.stream();
-    return { name: nameOf(paths), bytes, close: () => parts.close() };
+    return { name: nameOf(paths), bytes, size: parts.shape.bundleSize, close: () => parts.close() };
   } catch (error) {
     await parts.close();
     throw error;
@@ -139,6 +142,7 @@ async function joinedBytes(paths: readonly string[], options: BytesOptions): Pro
 
 async function fileBytes(path: string, { signal }: BytesOptions): Promise<BundleBytes> {
   const handle = await openRegular(path, 'bundle');
+  const { size } = await handle.stat();
   const bytes = handle.createReadStream({
     start: 0,
     highWaterMark: 1024 * 1024,
@@ -147,7 +151,7 @@ async function fileBytes(path: string, { signal }: BytesOptions): Promise<Bundle
   const close = async (): Promise<void> => {
     bytes.destroy();
   };
-  return { name: path, bytes, close };
+  return { name: path, bytes, size, close };
 }
 
 /** What messages call a bundle. */
@@ -171,7 +175,7 @@ async function pinned(
     }
     const found = hash.digest('hex');
     if (found !== sha256) throw notPinned(name, sha256, found);
-    return { name, bytes: copy.stream(0, copy.size), close: () => copy.close() };
+    return { name, bytes: copy.stream(0, copy.size), size: copy.size, close: () => copy.close() };
   } catch (error) {
     await copy.close();
     throw error;

@@ -1,40 +1,48 @@
 import { realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { authenticator, type Authentication, type Trust } from './authenticate.js';
 import { maxSignatures, type OpenBundle, type SealedBundle } from './bundle/bundle.js';
-import { containerFor } from './bundle/container.js';
 import { repack } from './bundle/repack.js';
 import { PlugferryError } from './errors.js';
 import { committedFile, refuseExisting } from './io/commit.js';
 import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
 import { openRegular, readSmallFile } from './io/file.js';
-import { fileWriter } from './io/file-writer.js';
+import { withoutCredentials } from './io/http-address.js';
 import { progressOf, type ProgressObserver } from './io/progress.js';
 import type { Signer } from './keys.js';
-import { isInParts, nameOf, type BundlePlace } from './bundle-bytes.js';
-import { openBundle } from './open-bundle.js';
+import {
+  isElsewhere,
+  isInParts,
+  nameOf,
+  reachOf,
+  type BundlePlace,
+  type ReachOptions,
+} from './bundle-bytes.js';
+import { containerAt, outputName, scratchFor, writeOutput, type Delivered } from './bundle-output.js';
+import { originOf, type Origin } from './sign-origin.js';
 import type { PartDamage } from './parts/damage.js';
 import type { Manifest } from './schema/manifest.js';
 import type { TrustDocument } from './schema/trust.js';
 import { sigstoreBundle } from './trust/sigstore.js';
 import { maxTrustBytes, parseTrust } from './trust/store.js';
 
-export interface SignOptions {
-  /**
-   * Path of a bundle file, or of the `trust.json` of a trust store; or the parts of a bundle, in any order and under any names, or
-   * a directory of them.
-   */
+export interface SignOptions extends ReachOptions {
+  /** Where the bundle is; or the path of the `trust.json` of a trust store. */
   readonly file: BundlePlace;
   readonly signer: Signer;
   /** Leave the bundle as it is and write the raw signature to a file. Always so for a trust store. @default false */
   readonly detached?: boolean;
   /**
-   * The bundle or signature file to write. @default for a bundle itself, replaced in one step; detached, `<bundle>.sig`; for
-   * a trust store, `<key id>.sig` beside its trust.json, where an update looks for it; for parts there is none
+   * Where to write the bundle or signature: a path, `-`, `sftp://` or `http(s)://`. @default for a bundle itself, replaced in one step;
+   * detached, `<bundle>.sig`; for a trust store, `<key id>.sig` beside its trust.json, where an update looks for it; for parts, `-` and
+   * bundles of other machines there is none
    */
   readonly output?: string;
+  /** What `-` stands for as output. */
+  readonly stdout?: Writable | undefined;
   /** Write the signature also as a Sigstore bundle v0.3, to this file. */
   readonly sigstoreFile?: string;
   /** Replace existing output files. @default false */
@@ -59,10 +67,8 @@ export type SignedSubject =
     }
   | { readonly kind: 'trust store'; readonly document: TrustDocument };
 
-export interface SignResult {
+export interface SignResult extends Delivered {
   readonly subject: SignedSubject;
-  /** The bundle or signature file that was written. */
-  readonly file: string;
   readonly sigstoreFile?: string;
   readonly keyId: string;
   /** SHA-256 of the signed bytes: manifest.json or trust.json. */
@@ -80,17 +86,13 @@ export interface SignResult {
  */
 export async function signFile({ file, ...rest }: SignOptions): Promise<SignResult> {
   const { sigstoreFile, force = false } = rest;
-  const inParts = await isInParts(file);
-  if (inParts && rest.output === undefined) throw withoutOutput(nameOf(file));
-  const options: Signable = { ...rest, place: file, file: nameOf(file), inParts };
+  const elsewhere = isElsewhere(file);
+  const isFile = !elsewhere && !(await isInParts(file));
+  if (!isFile && rest.output === undefined) throw withoutOutput(shownName(file));
+  const options: Signable = { ...rest, place: file, file: shownName(file), isFile };
   if (sigstoreFile !== undefined) await refuseExisting(sigstoreFile, force);
-  const isDocument = !inParts && (await beginsWithBrace(options.file));
-  const signing = isDocument ? await readDocument(options) : await proveBundle(options);
-  const signature = await options.signer.sign(signing.bytes);
-  const written =
-    isDocument || options.detached === true
-      ? await writeSignature(signature, signing, options)
-      : await addToBundle(signature, signing, options);
+  const isDocument = isFile && (await beginsWithBrace(options.file));
+  const { signing, signature, written } = await (isDocument ? signDocument(options) : signBundle(options));
   if (sigstoreFile !== undefined) {
     const { keyId } = options.signer;
     const content = sigstoreBundle({ keyId, signature, bytes: signing.bytes });
@@ -107,15 +109,47 @@ export async function signFile({ file, ...rest }: SignOptions): Promise<SignResu
 
 interface Signable extends Omit<SignOptions, 'file'> {
   readonly place: BundlePlace;
-  /** What messages call it; its path, unless it is in parts. */
+  /** What messages call it; its path, if it is one file of this machine. */
   readonly file: string;
-  readonly inParts: boolean;
+  /** Whether it is one file of this machine. */
+  readonly isFile: boolean;
 }
 
 /** The exact bytes to sign, and what they mean. */
 interface Signing {
   readonly bytes: Buffer;
   readonly subject: SignedSubject;
+}
+
+interface Signed {
+  readonly signing: Signing;
+  readonly signature: Buffer;
+  readonly written: Written;
+}
+
+async function signDocument(options: Signable): Promise<Signed> {
+  const signing = await readDocument(options);
+  const signature = await options.signer.sign(signing.bytes);
+  return { signing, signature, written: await writeSignature(signature, signing, options) };
+}
+
+async function signBundle(options: Signable): Promise<Signed> {
+  const { place, file, output, detached, signal, onRepair } = options;
+  // Where a bundle is written there is room for one; where none is, the directory of this one may be read-only.
+  const beside = output === undefined ? dirname(file) : scratchFor(output);
+  const scratch = detached === true ? undefined : beside;
+  const origin = await originOf(place, { ...reachOf(options), signal, scratch, onRepair });
+  try {
+    const signing = await proveBundle(origin, options);
+    const signature = await options.signer.sign(signing.bytes);
+    const written =
+      detached === true
+        ? await writeSignature(signature, signing, options)
+        : await addToBundle({ origin, signing, signature }, options);
+    return { signing, signature, written };
+  } finally {
+    await origin.close();
+  }
 }
 
 /** JSON begins with a brace, a bundle with the magic of its container. */
@@ -134,8 +168,8 @@ async function readDocument({ file }: Signable): Promise<Signing> {
   return { bytes, subject: { kind: 'trust store', document: parseTrust(bytes, file) } };
 }
 
-async function proveBundle(options: Signable): Promise<Signing> {
-  return withBundle(options, options.trust, async (sealed, opened) => {
+async function proveBundle(origin: Origin, options: Signable): Promise<Signing> {
+  return withBundle(origin, options.trust, async (sealed, opened) => {
     options.notify?.(`checking every byte of ${options.file}`);
     const progress = progressOf(options.onProgress, 'verify');
     await opened.payload((_file, body) => pipeline(body, new Discard()), progress);
@@ -145,13 +179,11 @@ async function proveBundle(options: Signable): Promise<Signing> {
 }
 
 async function withBundle<T>(
-  { place, file, output, detached, signal, onRepair }: Signable,
+  origin: Origin,
   trust: Trust | undefined,
   work: (sealed: SealedBundle, opened: OpenBundle<Authentication | undefined>) => Promise<T>,
 ): Promise<T> {
-  // Where a bundle is written there is room for one; where none is, the directory of this one may be read-only.
-  const scratch = detached === true ? undefined : dirname(output ?? file);
-  const sealed = await openBundle(place, { signal, scratch, onRepair });
+  const sealed = await origin.open();
   try {
     const check = trust === undefined ? () => undefined : authenticator(trust, new Date());
     return await work(sealed, sealed.open(check));
@@ -160,48 +192,50 @@ async function withBundle<T>(
   }
 }
 
-type Written = Pick<SignResult, 'file' | 'signatures'>;
+type Written = Delivered & Pick<SignResult, 'signatures'>;
 
-async function writeSignature(
-  signature: Buffer,
-  { subject }: Signing,
-  { file, output, signer, force = false, signal }: Signable,
-): Promise<Written> {
+async function writeSignature(signature: Buffer, { subject }: Signing, options: Signable): Promise<Written> {
+  const { file, output, signer } = options;
   const { keyId } = signer;
   const beside = subject.kind === 'bundle' ? `${file}.sig` : join(dirname(file), `${keyId}.sig`);
-  const target = output ?? beside;
-  const commit = { force, ...(signal === undefined ? {} : { signal }) };
-  await committedFile(resolve(target), commit, (handle) => handle.writeFile(signature));
-  return { file: target, signatures: [keyId] };
+  const delivered = await writeOutput({ ...options, output: output ?? beside }, async (out) => {
+    await pipeline([signature], out);
+    return { size: signature.length, sha256: sha256Of(signature) };
+  });
+  return { ...placeOf(delivered), signatures: [keyId] };
 }
 
+const placeOf = ({ file, proof }: Delivered): Delivered => ({
+  file,
+  ...(proof === undefined ? {} : { proof }),
+});
+
 /** Rewrites the bundle. It is read a second time, and must still say what was proved and signed. */
-async function addToBundle(signature: Buffer, { bytes }: Signing, options: Signable): Promise<Written> {
-  const { signer, output, signal, notify } = options;
+async function addToBundle(
+  { origin, signing, signature }: { origin: Origin; signing: Signing; signature: Buffer },
+  options: Signable,
+): Promise<Written> {
+  const { signer, output, file, isFile, force, signal, notify } = options;
   // In place, a symbolic link stays one.
-  const target = output === undefined ? await realpath(options.file) : resolve(output);
-  const container = containerFor(target);
-  const mode = options.inParts ? 0o644 : (await stat(options.file)).mode & 0o777;
-  const commit = { force: output === undefined || options.force === true, mode };
-  const signatures = await withBundle(
-    { ...options, onRepair: undefined },
-    undefined,
-    async (sealed, opened) => {
-      if (!sealed.manifestBytes.equals(bytes)) throw changed(options.file);
-      const progress = progressOf(options.onProgress, 'sign');
-      const merged = withSignature(sealed.signatures, signer.keyId, signature);
-      notify?.(`writing ${output ?? options.file}`);
-      await committedFile(target, { ...commit, ...(signal === undefined ? {} : { signal }) }, (file) =>
-        repack({ sealed, opened, signatures: merged, progress }, container, {
-          out: fileWriter(file),
-          scratch: dirname(target),
-          signal,
-        }),
-      );
-      return [...merged.keys()];
-    },
-  );
-  return { file: output ?? options.file, signatures };
+  const target = output ?? (await realpath(file));
+  const container = containerAt(target);
+  const mode = isFile ? (await stat(file)).mode & 0o777 : undefined;
+  return withBundle(origin, undefined, async (sealed, opened) => {
+    if (!sealed.manifestBytes.equals(signing.bytes)) throw changed(file);
+    const progress = progressOf(options.onProgress, 'sign');
+    const merged = withSignature(sealed.signatures, signer.keyId, signature);
+    notify?.(`writing ${output === undefined ? file : outputName(output)}`);
+    const request = { ...options, output: target, force: output === undefined || force === true, mode };
+    const delivered = await writeOutput(request, (out) =>
+      repack({ sealed, opened, signatures: merged, progress }, container, {
+        out,
+        scratch: scratchFor(target),
+        signal,
+      }),
+    );
+    const place = output === undefined ? { file } : placeOf(delivered);
+    return { ...place, signatures: [...merged.keys()] };
+  });
 }
 
 function withSignature(
@@ -227,8 +261,15 @@ const changed = (file: string): PlugferryError =>
     details: { file },
   });
 
+/** What messages call a bundle, without credentials. */
+const shownName = (place: BundlePlace): string => {
+  const name = nameOf(place);
+  if (!isElsewhere(place)) return name;
+  return name === '-' ? 'standard input' : withoutCredentials(name);
+};
+
 const withoutOutput = (file: string): PlugferryError =>
-  new PlugferryError('E_USAGE', `${file} are parts of a bundle, and those are not changed`, {
+  new PlugferryError('E_USAGE', `${file}: only a file of this machine can be signed in place`, {
     hint: 'Name the whole bundle to write with -o, or with --detached the signature file.',
     details: { file },
   });

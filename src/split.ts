@@ -1,11 +1,16 @@
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { bundleBytes, isInParts, pathsOf, type BundlePlace, type ReachOptions } from './bundle-bytes.js';
+import { PlugferryError } from './errors.js';
 import type { CommitOptions } from './io/commit.js';
 import { committedSet } from './io/commit-set.js';
-import { isDirectory, openRegular } from './io/file.js';
+import { isDirectory } from './io/file.js';
+import { isRemote } from './io/location.js';
 import { counted, progressOf, Tally, type ProgressObserver } from './io/progress.js';
+import type { PartDamage } from './parts/damage.js';
 import { Splitter, type WrittenPart } from './parts/split.js';
+import { lastName } from './pull.js';
 
 /** Into what parts a bundle is cut. */
 export interface SplitShape {
@@ -15,11 +20,16 @@ export interface SplitShape {
   readonly parity?: number;
 }
 
-export interface SplitOptions extends SplitShape {
-  /** Path of a bundle file. What is in it is not looked at. */
-  readonly bundle: string;
-  /** What the names of the parts begin with, or a directory for them. @default the bundle's own name */
+export interface SplitOptions extends SplitShape, ReachOptions {
+  /** Where the bundle is; what is in it is not looked at. Parts of it are put together and cut anew. */
+  readonly bundle: BundlePlace;
+  /**
+   * What the names of the parts begin with, or a directory for them. @default the bundle's own name, in the current directory where it
+   * is on another machine; for parts and `-` there is none
+   */
   readonly output?: string;
+  /** Told, once, what was missing or damaged in parts and was made again from parity. */
+  readonly onRepair?: ((repaired: readonly PartDamage[]) => void) | undefined;
   /** Replace existing part files. @default false */
   readonly force?: boolean;
   readonly signal?: AbortSignal;
@@ -42,26 +52,40 @@ export interface SplitResult {
 /**
  * Cuts a finished bundle into part files. Either all of them appear, or none.
  *
- * @throws PlugferryError `E_NOT_FOUND`, `E_USAGE`, `E_LIMIT`, `E_EXISTS`, `E_NO_SPACE`, `E_IO`.
+ * @throws PlugferryError `E_NOT_FOUND`, `E_USAGE`, `E_LIMIT`, `E_EXISTS`, `E_NO_SPACE`, `E_IO`, and as {@link bundleBytes}.
  */
 export async function splitBundle(options: SplitOptions): Promise<SplitResult> {
   const { bundle, signal, force = false } = options;
-  const prefix = await prefixFor(bundle, options.output ?? bundle);
-  const source = await openRegular(bundle, 'bundle');
+  const prefix = await prefixFor(await ownName(bundle, options.output), options.output);
+  const source = await bundleBytes(bundle, { ...options, scratch: dirname(prefix) });
   try {
-    const bytes = source.createReadStream({ start: 0, highWaterMark: 1024 * 1024, autoClose: false });
-    const { size } = await source.stat();
-    const { add } = new Tally(progressOf(options.onProgress, 'split'), size);
+    const { add } = new Tally(progressOf(options.onProgress, 'split'), source.size);
     const commit = { force, ...(signal === undefined ? {} : { signal }) };
-    return await writeParts({ ...options, prefix }, commit, (into) => pipeline(bytes, counted(add), into));
+    return await writeParts({ ...options, prefix }, commit, (into) =>
+      pipeline(source.bytes, counted(add), into),
+    );
   } finally {
     await source.close();
   }
 }
 
-/** Where parts of a bundle named `name` go: into `output`, if that is a directory, else under that name. */
-const prefixFor = async (name: string, output: string): Promise<string> =>
-  (await isDirectory(output)) ? join(output, basename(name)) : output;
+/** What a bundle is called where nobody says it; undefined when it has no name of its own. */
+async function ownName(bundle: BundlePlace, output: string | undefined): Promise<string | undefined> {
+  const [path = ''] = pathsOf(bundle);
+  if (path === '-') return undefined;
+  if (isRemote(path)) return output === undefined || (await isDirectory(output)) ? lastName(path) : undefined;
+  return (await isInParts(bundle)) ? undefined : path;
+}
+
+/** Where the parts go: into `output`, if that is a directory, else under that name. */
+async function prefixFor(name: string | undefined, output = name): Promise<string> {
+  if (output !== undefined && !(await isDirectory(output))) return output;
+  if (output !== undefined && name !== undefined) return join(output, basename(name));
+  throw new PlugferryError('E_USAGE', 'the bundle has no name that its parts could have', {
+    hint: 'Give with -o what the names of the parts are to begin with.',
+    details: { expected: 'a file name' },
+  });
+}
 
 export interface PartsRequest extends SplitShape {
   /** Part files are named `<prefix>.part001` and so on. */

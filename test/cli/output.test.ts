@@ -207,3 +207,93 @@ describe.runIf(hasSshd)('an SSH server', () => {
     await expectOnly();
   });
 });
+
+const countersigned = '--signing-key qa.key --allow-plain-key --public-key dev.pub';
+
+describe('sign', () => {
+  test('reads from a pipe and writes to one', async () => {
+    const { directory, run, shell, expectOnly } = await scene();
+    const line = `plugferry sign - -o - ${countersigned} <edge.tar.gz | plugferry verify - --public-key qa.pub`;
+    expect((await shell(line)).stdout).toContain('VERIFIED: signature and every byte');
+    const input = await readFile(join(directory, 'edge.tar.gz'));
+    expect(await run(`sign - -o both.zip ${countersigned}`, { input })).toMatchObject({ code: 0 });
+    expect(await run('verify both.zip --public-key qa.pub')).toMatchObject(verified);
+    await shell(`plugferry sign - --detached -o - ${countersigned} <edge.tar.gz >qa.sig`);
+    await run('sign edge.tar.gz --signature qa.sig --signed-by qa.pub -o attached.tar.gz');
+    expect(await run('verify attached.tar.gz --public-key qa.pub')).toMatchObject(verified);
+    await expectOnly('both.zip', 'qa.sig', 'attached.tar.gz');
+  });
+
+  test('reads from a web server, once, and writes to one', async () => {
+    const { directory, run, expectOnly } = await scene();
+    const store = await startStore();
+    const edge = await readFile(join(directory, 'edge.tar.gz'));
+    store.files.set('/edge.tar.gz', edge);
+    const place = `${store.url}/edge.tar.gz`;
+    const result = await run(`sign ${place} -o ${store.url}/both.tar.gz ${countersigned} --json`);
+    expect(JSON.parse(result.stdout)).toMatchObject({ file: `${store.url}/both.tar.gz`, proof: 'size' });
+    expect(store.asked.filter((path) => path === '/edge.tar.gz')).toHaveLength(1);
+    expect(await run(`verify ${store.url}/both.tar.gz --public-key qa.pub`)).toMatchObject(verified);
+    expect(store.files.get('/edge.tar.gz')).toBe(edge);
+    const taken = await run(`sign ${place} -o ${store.url}/both.tar.gz ${countersigned} --json`);
+    expect(errorCode(taken)).toBe('E_EXISTS');
+    await expectOnly();
+  });
+
+  test('changes nothing in place that is not here, and signs nothing that is not what it says', async () => {
+    const { directory, run, expectOnly } = await scene();
+    const edge = await readFile(join(directory, 'edge.tar.gz'));
+    const store = await startStore();
+    store.files.set('/edge.tar.gz', edge);
+    const place = `${store.url}/edge.tar.gz`;
+    for (const detached of ['', ' --detached']) {
+      expect(errorCode(await run(`sign ${place} ${countersigned}${detached} --json`))).toBe('E_USAGE');
+      const piped = await run(`sign - ${countersigned}${detached} --json`, { input: edge });
+      expect(errorCode(piped)).toBe('E_USAGE');
+    }
+    const other = sha256Of(Buffer.from('other'));
+    const pinned = await run(`sign ${place} -o x.tar.gz --sha256 ${other} ${countersigned} --json`);
+    expect(errorCode(pinned)).toBe('E_DIGEST');
+    const cut = await run(`sign - -o - ${countersigned}`, { input: edge.subarray(0, -100) });
+    expect([cut.code, cut.stdout]).toEqual([3, '']);
+    const stranger = '--signing-key qa.key --allow-plain-key --public-key qa.pub';
+    const distrusted = await run(`sign ${place} -o ${store.url}/x.tar.gz ${stranger} --json`);
+    expect(distrusted.code).toBe(4);
+    expect([...store.files.keys()]).toEqual(['/edge.tar.gz']);
+    await expectOnly();
+  });
+});
+
+describe('split', () => {
+  const split = '--split-size 1M --parity 100%';
+
+  test('reads a bundle where it is, and parts', async () => {
+    const { directory, run, expectOnly } = await scene();
+    const edge = await readFile(join(directory, 'edge.tar.gz'));
+    const store = await startStore();
+    store.files.set('/in/far.tar.gz', edge);
+    const sets = [
+      await run(`split ${store.url}/in/far.tar.gz ${split} --json`),
+      await run(`split - -o piped ${split} --sha256 ${sha256Of(edge)} --json`, { input: edge }),
+      await run(`split edge.tar.gz ${split} --json`),
+      await run(`split piped.part001 -o again ${split} --json`),
+    ].map(({ stdout }) => JSON.parse(stdout) as { set: string; sha256: string });
+    for (const { set, sha256 } of sets) expect([set, sha256]).toEqual([sets[0]?.set, sha256Of(edge)]);
+    expect(await run('verify again.part001 --public-key dev.pub')).toMatchObject(verified);
+    const names = ['far.tar.gz', 'piped', 'edge.tar.gz', 'again'];
+    await expectOnly(...names.flatMap((name) => [`${name}.part001`, `${name}.part002`]));
+  });
+
+  test('writes nothing where there is no name, or another file came', async () => {
+    const { directory, run, expectOnly } = await scene();
+    const edge = await readFile(join(directory, 'edge.tar.gz'));
+    expect(errorCode(await run(`split - ${split} --json`, { input: edge }))).toBe('E_USAGE');
+    expect(errorCode(await run(`split - -o . ${split} --json`, { input: edge }))).toBe('E_USAGE');
+    const other = sha256Of(Buffer.from('other'));
+    for (const place of ['-', 'edge.tar.gz']) {
+      const refused = await run(`split ${place} -o x ${split} --sha256 ${other} --json`, { input: edge });
+      expect(errorCode(refused)).toBe('E_DIGEST');
+    }
+    await expectOnly();
+  });
+});

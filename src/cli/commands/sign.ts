@@ -2,7 +2,9 @@ import { signFile, type Signer, type SignResult } from '../../index.js';
 import { PlugferryError } from '../../errors.js';
 import { command } from '../command.js';
 import { manifestFacts, pluginTable } from '../manifest-text.js';
+import { reachFrom, reachOptions } from '../network-options.js';
 import { readSigners, signerFrom, signerOptions, signingOptions } from '../options.js';
+import { proofRows, stdoutFor } from '../output-options.js';
 import { bundlePlace, sayRepairs } from '../split-options.js';
 import { facts } from '../table.js';
 import type { Summary } from '../talk.js';
@@ -18,7 +20,8 @@ export default command({
     output: {
       alias: 'o',
       type: 'string',
-      describe: 'File to write (default: the bundle itself; detached: BUNDLE.sig)',
+      describe:
+        'Where to write: a path, - (standard output), sftp:// or http(s):// (default: the bundle itself; detached: BUNDLE.sig)',
     },
     ...signingOptions,
     signature: {
@@ -32,7 +35,8 @@ export default command({
     },
     sigstore: { type: 'string', describe: 'Write the signature also as a Sigstore bundle, for cosign' },
     ...signerOptions,
-    force: { type: 'boolean', default: false, describe: 'Replace existing output files' },
+    ...reachOptions,
+    force: { type: 'boolean', default: false, describe: 'Replace existing outputs' },
   },
   examples: [
     [
@@ -52,8 +56,11 @@ export default command({
   ],
   async run({ file, output, detached, sigstore, force, ...flags }, { terminal, signal }) {
     const trust = await readSigners(flags);
+    const places = file.map(String);
     const result = await signFile({
-      file: file.map(String),
+      file: places,
+      ...(await reachFrom(flags, places)),
+      ...stdoutFor(output, terminal),
       onRepair: sayRepairs(terminal),
       signer: needed(await signerFrom(flags, signal)),
       detached,
@@ -83,10 +90,11 @@ function needed(signer: Signer | undefined): Signer {
 }
 
 function describe(result: SignResult): string {
-  const { subject, file, sigstoreFile, keyId, signedSha256 } = result;
+  const { subject, file, sigstoreFile, keyId, signedSha256, proof } = result;
   const written: (readonly [string, string])[] = [
     ['signed by', keyId],
     ['written', [file, ...(sigstoreFile === undefined ? [] : [sigstoreFile])].join(', ')],
+    ...proofRows(proof),
   ];
   if (subject.kind === 'trust store') {
     const { document } = subject;

@@ -1,21 +1,25 @@
 import { parseParity, parseSplitSize, splitBundle } from '../../index.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
-import { partRows, splitOptions } from '../split-options.js';
+import { reachFrom, reachOptions } from '../network-options.js';
+import { bundlePlace, partRows, sayRepairs, splitOptions } from '../split-options.js';
 import { facts } from '../table.js';
+import { named } from '../talk.js';
 
 export default command({
   name: 'split',
   describe: 'Cut a finished bundle into parts for removable media, with parity to repair them',
-  positionals: { bundle: { type: 'string', demandOption: true, describe: 'Bundle file' } },
+  positionals: { bundle: bundlePlace },
   options: {
     ...splitOptions,
     'split-size': { ...splitOptions['split-size'], demandOption: true },
     output: {
       alias: 'o',
       type: 'string',
-      describe: 'What the names of the parts begin with, or a directory for them (default: the bundle)',
+      describe:
+        'What the names of the parts begin with, or a directory for them (default: the name of the bundle)',
     },
+    ...reachOptions,
     force: { type: 'boolean', default: false, describe: 'Replace existing part files' },
   },
   examples: [
@@ -23,8 +27,11 @@ export default command({
     ['edge.tar.gz --split-size fat32 -o usb', 'usb.part001 and so on, none larger than FAT32 can hold'],
   ],
   async run({ bundle, output, force, parity = '0', ...flags }, { terminal, signal }) {
+    const places = bundle.map(String);
     const result = await splitBundle({
-      bundle,
+      bundle: places,
+      ...(await reachFrom(flags, places)),
+      onRepair: sayRepairs(terminal),
       partFile: parseSplitSize(flags['split-size']),
       parity: parseParity(parity),
       force,
@@ -42,7 +49,7 @@ export default command({
         ['file', `sha256:${result.sha256} (for transfer errors only)`],
       ]),
       summary: {
-        what: `split ${bundle} into ${result.parts.length} parts`,
+        what: `split ${named(places)} into ${result.parts.length} parts`,
         size: result.size,
         digest: `sha256:${result.sha256}`,
       },
