@@ -215,7 +215,8 @@ describe('importing', () => {
     ['cut', 'E_GZIP', 3],
     ['a zip by mistake', 'E_CONTAINER', 3],
     ['not there', 'E_NOT_FOUND', 2],
-    ['a directory', 'E_NOT_FOUND', 2],
+    // A directory is where parts lie.
+    ['a directory', 'E_PARTS', 3],
   ])('a bundle that is %s: %s, and there is no volume afterwards', async (what, code, exit) => {
     const { directory, run, exported } = await workplace();
     await tinyTree(directory, { 'waf@1.0.0': 'a' });
