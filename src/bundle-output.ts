@@ -67,6 +67,15 @@ export const outputName = (output: string): string =>
   output === '-' ? 'standard output' : withoutCredentials(output);
 
 /**
+ * Refuses what is no place for an output, before any work is done for it. Nothing is asked of another machine yet.
+ *
+ * @throws PlugferryError `E_USAGE`.
+ */
+export function checkOutput({ output, access }: Pick<OutputOptions, 'output' | 'access'>): void {
+  if (isRemote(output)) transportFor(output, access);
+}
+
+/**
  * Writes a file wherever it is to be, so that its name only ever stands for the complete file. What goes to another machine or into a
  * pipe is complete in a private file before the first byte leaves: it could not be taken back.
  *

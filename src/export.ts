@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import type { Trust } from './authenticate.js';
 import type { ReachOptions } from './bundle-bytes.js';
-import { containerAt, outputName, scratchFor, type Delivered } from './bundle-output.js';
+import { checkOutput, containerAt, outputName, scratchFor, type Delivered } from './bundle-output.js';
 import { layOut, type Contents } from './bundle/contents.js';
 import type { BundleContent, Pack } from './bundle/pack.js';
 import { parseManifest } from './bundle/manifest.js';
@@ -140,6 +140,7 @@ export interface ExportResult extends Delivered {
  */
 export async function exportBundle(options: ExportOptions): Promise<ExportResult> {
   const { pack } = containerAt(options.output);
+  checkOutput(options);
   refuseCompanions(options);
   const luggage = resourceLuggage(options);
   const { source, namings = [], trust = { publicKeys: [] }, signal, onProgress } = options;

@@ -21,7 +21,14 @@ import {
   type BundlePlace,
   type ReachOptions,
 } from './bundle-bytes.js';
-import { containerAt, outputName, scratchFor, writeOutput, type Delivered } from './bundle-output.js';
+import {
+  checkOutput,
+  containerAt,
+  outputName,
+  scratchFor,
+  writeOutput,
+  type Delivered,
+} from './bundle-output.js';
 import { originOf, type Origin } from './sign-origin.js';
 import type { PartDamage } from './parts/damage.js';
 import type { Manifest } from './schema/manifest.js';
@@ -90,6 +97,7 @@ export async function signFile({ file, ...rest }: SignOptions): Promise<SignResu
   const isFile = !elsewhere && !(await isInParts(file));
   if (!isFile && rest.output === undefined) throw withoutOutput(shownName(file));
   const options: Signable = { ...rest, place: file, file: shownName(file), isFile };
+  if (rest.output !== undefined) checkOutput({ ...rest, output: rest.output });
   if (sigstoreFile !== undefined) await refuseExisting(sigstoreFile, force);
   const isDocument = isFile && (await beginsWithBrace(options.file));
   const { signing, signature, written } = await (isDocument ? signDocument(options) : signBundle(options));

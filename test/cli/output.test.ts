@@ -153,6 +153,16 @@ describe('a web server', () => {
   });
 });
 
+test('a place that is none is refused before anything is fetched for it', async () => {
+  const { run } = await scene();
+  const store = await startStore();
+  for (const verb of ['export', 'sign --signing-key dev.key --allow-plain-key']) {
+    const refused = await run(`${verb} ${store.url}/x.tar.gz -o ftp://127.0.0.1/x.tar.gz --json`);
+    expect(errorCode(refused)).toBe('E_USAGE');
+  }
+  expect(store.asked).toEqual([]);
+});
+
 test.each([
   'export . -o http://127.0.0.1:1/x.tar.gz --split-size 1M',
   'export . -o sftp://a@127.0.0.1:1/x.tar.gz --with-tool',
