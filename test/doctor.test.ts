@@ -9,6 +9,7 @@ import { exportBundle, importBundle, type DoctorResult } from '../src/index.js';
 import { sha256Of } from '../src/io/digest.js';
 import { cli, errorCode } from './helpers/cli.js';
 import { standInCluster } from './helpers/cluster.js';
+import { expectNoSecret } from './helpers/secrets.js';
 import { startServe } from './helpers/server.js';
 import { rawTar } from './helpers/tar.js';
 import { tempDir } from './helpers/temp.js';
@@ -94,7 +95,13 @@ describe('the incident of higress#4694', () => {
     const real = join(import.meta.dirname, '../bin/plugferry.js');
     await writeFile(program, `#!/bin/sh\nexec '${process.execPath}' '${real}' "$@"\n`, { mode: 0o755 });
     for (const { mend } of sick.findings)
-      execFileSync('/bin/sh', ['-ec', mend], { env: { PATH: `${dir}:${process.env['PATH'] ?? ''}` } });
+      expectNoSecret(
+        execFileSync('/bin/sh', ['-ec', mend], {
+          env: { PATH: `${dir}:${process.env['PATH'] ?? ''}` },
+          encoding: 'utf8',
+        }),
+        mend,
+      );
     expect(await doctor(question)).toMatchObject({ code: 0, findings: [], references: 10, asked: 10 });
     const served = await startServe(volume);
     try {

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { commands } from '../../src/cli/commands.js';
 import { binary, cli } from '../helpers/cli.js';
+import { expectNoSecret } from '../helpers/secrets.js';
 import { tempDir } from '../helpers/temp.js';
 
 const run = promisify(execFile);
@@ -44,6 +45,7 @@ describe('in a real bash', () => {
       'printf "%s\\n" "${COMPREPLY[@]}"',
     ].join('\n');
     const { stdout, stderr } = await run('bash', ['--norc', '--noprofile', '-c', script], { cwd, env });
+    expectNoSecret(stdout + stderr, script);
     expect(stderr).toBe('complete -o bashdefault -o default -F _plugferry plugferry\n');
     return stdout.split('\n').filter((word) => word !== '');
   }
@@ -126,6 +128,7 @@ async function typed(
   }
   child.stdin.end('exit\n');
   await end;
+  expectNoSecret(shown, shell);
   return shown;
 }
 

@@ -9,7 +9,7 @@ import { digestOf } from '../../src/io/digest.js';
 import { parseYaml } from '../../src/schema/yaml.js';
 import { binary, cli } from '../helpers/cli.js';
 import { hasKubectl, readByKubectl } from '../helpers/kubectl.js';
-import { secret } from '../helpers/secrets.js';
+import { expectNoSecret, secret } from '../helpers/secrets.js';
 import { tempDir } from '../helpers/temp.js';
 import { tinyTree } from '../helpers/tree.js';
 
@@ -56,7 +56,8 @@ test('ten WasmPlugins move from dev to prod as the README says', { timeout: 120_
   const env = { PATH: `${join(directory, 'bin')}:${process.env['PATH'] ?? ''}`, HOME: directory };
   const told: string[] = [];
   for (const line of commandLines) {
-    const { stderr } = await promisify(execFile)('bash', ['-e', '-c', line], { cwd: directory, env });
+    const { stdout, stderr } = await promisify(execFile)('bash', ['-e', '-c', line], { cwd: directory, env });
+    expectNoSecret(stdout + stderr, line);
     told.push(stderr);
   }
   expect(commandLines).toHaveLength(6);
