@@ -132,4 +132,24 @@ export interface Settings {
    * File with the bearer token for http(s)://.
    */
   'http-token-file'?: string;
+  /**
+   * URL below which gateways reach the plugin server: what doctor and render resources take it to be.
+   */
+  'base-url'?: string;
+  /**
+   * Namespace of the WasmPlugin resources that render resources writes.
+   */
+  namespace?: string;
+  /**
+   * File that leads to the cluster.
+   */
+  kubeconfig?: string;
+  /**
+   * Context of the kubeconfig.
+   */
+  context?: string;
+  /**
+   * Where to ask for what texts name, as --mirror takes it.
+   */
+  mirror?: string[];
 }

@@ -83,7 +83,7 @@ var require_equal = __commonJS({
 
 // <stdin>
 var config = validate20;
-var schema32 = { "title": "Settings", "type": "object", "additionalProperties": false, "properties": { "trust": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Directory of a trust store." }, "public-key": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Public keys of trusted signers." }, "signing-key": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Private key to sign with." }, "passphrase-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the passphrase of the private key." }, "signed-by": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Public key of whoever signs elsewhere." }, "to": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Where import publishes: a directory, or a location such as sftp://USER@HOST/PATH." }, "set": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Name of the plugin set." }, "audience": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Environments that bundles are meant for." }, "expires-in": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "How long bundles may be imported: 12h, 90d, 8w." }, "gateway-profile": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Name of a profile, or a profile file: a path with a slash in it, or that ends in .json." }, "mapping": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with one FROM=name@version a line." }, "jobs": { "type": "integer", "minimum": 1, "maximum": 64, "description": "Most plugins to fetch at once." }, "split-size": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Most bytes of a part, or a medium." }, "parity": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "In percent: 20%." }, "keep": { "type": "integer", "minimum": 1, "description": "How many releases prune keeps." }, "host": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Address that serve listens on." }, "port": { "type": "integer", "minimum": 0, "maximum": 65535, "description": "Port that serve listens on." }, "host-key": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Fingerprints SHA256:... of SSH servers." }, "identity": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Private keys to log in to SSH servers with." }, "known-hosts": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Files with keys of SSH servers." }, "ssh-config": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File as ~/.ssh/config." }, "ssh-password-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the password to log in to SSH servers with." }, "ssh-passphrase-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the passphrase of the private key to log in with." }, "proxy": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Proxy for http(s)://, as http://host:port, without a password." }, "ca-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File (PEM) with the only authorities whose certificates are accepted." }, "client-cert": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Certificate (PEM) to show to servers." }, "client-key": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Private key (PEM) of client-cert." }, "http-token-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the bearer token for http(s)://." } }, "description": "Of one environment, or under defaults for all of them, and where none is chosen." };
+var schema32 = { "title": "Settings", "type": "object", "additionalProperties": false, "properties": { "trust": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Directory of a trust store." }, "public-key": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Public keys of trusted signers." }, "signing-key": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Private key to sign with." }, "passphrase-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the passphrase of the private key." }, "signed-by": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Public key of whoever signs elsewhere." }, "to": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Where import publishes: a directory, or a location such as sftp://USER@HOST/PATH." }, "set": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Name of the plugin set." }, "audience": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Environments that bundles are meant for." }, "expires-in": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "How long bundles may be imported: 12h, 90d, 8w." }, "gateway-profile": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Name of a profile, or a profile file: a path with a slash in it, or that ends in .json." }, "mapping": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with one FROM=name@version a line." }, "jobs": { "type": "integer", "minimum": 1, "maximum": 64, "description": "Most plugins to fetch at once." }, "split-size": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Most bytes of a part, or a medium." }, "parity": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "In percent: 20%." }, "keep": { "type": "integer", "minimum": 1, "description": "How many releases prune keeps." }, "host": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Address that serve listens on." }, "port": { "type": "integer", "minimum": 0, "maximum": 65535, "description": "Port that serve listens on." }, "host-key": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Fingerprints SHA256:... of SSH servers." }, "identity": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Private keys to log in to SSH servers with." }, "known-hosts": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Files with keys of SSH servers." }, "ssh-config": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File as ~/.ssh/config." }, "ssh-password-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the password to log in to SSH servers with." }, "ssh-passphrase-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the passphrase of the private key to log in with." }, "proxy": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Proxy for http(s)://, as http://host:port, without a password." }, "ca-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File (PEM) with the only authorities whose certificates are accepted." }, "client-cert": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Certificate (PEM) to show to servers." }, "client-key": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Private key (PEM) of client-cert." }, "http-token-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the bearer token for http(s)://." }, "base-url": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "URL below which gateways reach the plugin server: what doctor and render resources take it to be." }, "namespace": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Namespace of the WasmPlugin resources that render resources writes." }, "kubeconfig": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File that leads to the cluster." }, "context": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Context of the kubeconfig." }, "mirror": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Where to ask for what texts name, as --mirror takes it." } }, "description": "Of one environment, or under defaults for all of them, and where none is chosen." };
 var func1 = Object.prototype.hasOwnProperty;
 var func2 = require_ucs2length().default;
 var pattern4 = new RegExp("^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$", "u");
@@ -944,6 +944,158 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                           } else {
                                                                             var valid2 = true;
                                                                           }
+                                                                          if (valid2) {
+                                                                            if (data1["base-url"] !== void 0) {
+                                                                              let data35 = data1["base-url"];
+                                                                              const _errs73 = errors;
+                                                                              if (errors === _errs73) {
+                                                                                if (typeof data35 === "string") {
+                                                                                  if (func2(data35) > 4096) {
+                                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/base-url", schemaPath: "#/$defs/settings/properties/base-url/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                    return false;
+                                                                                  } else {
+                                                                                    if (func2(data35) < 1) {
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/base-url", schemaPath: "#/$defs/settings/properties/base-url/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                      return false;
+                                                                                    }
+                                                                                  }
+                                                                                } else {
+                                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/base-url", schemaPath: "#/$defs/settings/properties/base-url/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                  return false;
+                                                                                }
+                                                                              }
+                                                                              var valid2 = _errs73 === errors;
+                                                                            } else {
+                                                                              var valid2 = true;
+                                                                            }
+                                                                            if (valid2) {
+                                                                              if (data1.namespace !== void 0) {
+                                                                                let data36 = data1.namespace;
+                                                                                const _errs75 = errors;
+                                                                                if (errors === _errs75) {
+                                                                                  if (typeof data36 === "string") {
+                                                                                    if (func2(data36) > 4096) {
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/namespace", schemaPath: "#/$defs/settings/properties/namespace/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                      return false;
+                                                                                    } else {
+                                                                                      if (func2(data36) < 1) {
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/namespace", schemaPath: "#/$defs/settings/properties/namespace/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                        return false;
+                                                                                      }
+                                                                                    }
+                                                                                  } else {
+                                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/namespace", schemaPath: "#/$defs/settings/properties/namespace/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                    return false;
+                                                                                  }
+                                                                                }
+                                                                                var valid2 = _errs75 === errors;
+                                                                              } else {
+                                                                                var valid2 = true;
+                                                                              }
+                                                                              if (valid2) {
+                                                                                if (data1.kubeconfig !== void 0) {
+                                                                                  let data37 = data1.kubeconfig;
+                                                                                  const _errs77 = errors;
+                                                                                  if (errors === _errs77) {
+                                                                                    if (typeof data37 === "string") {
+                                                                                      if (func2(data37) > 4096) {
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                        return false;
+                                                                                      } else {
+                                                                                        if (func2(data37) < 1) {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                          return false;
+                                                                                        }
+                                                                                      }
+                                                                                    } else {
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                      return false;
+                                                                                    }
+                                                                                  }
+                                                                                  var valid2 = _errs77 === errors;
+                                                                                } else {
+                                                                                  var valid2 = true;
+                                                                                }
+                                                                                if (valid2) {
+                                                                                  if (data1.context !== void 0) {
+                                                                                    let data38 = data1.context;
+                                                                                    const _errs79 = errors;
+                                                                                    if (errors === _errs79) {
+                                                                                      if (typeof data38 === "string") {
+                                                                                        if (func2(data38) > 4096) {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/context", schemaPath: "#/$defs/settings/properties/context/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                          return false;
+                                                                                        } else {
+                                                                                          if (func2(data38) < 1) {
+                                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/context", schemaPath: "#/$defs/settings/properties/context/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                            return false;
+                                                                                          }
+                                                                                        }
+                                                                                      } else {
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/context", schemaPath: "#/$defs/settings/properties/context/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                        return false;
+                                                                                      }
+                                                                                    }
+                                                                                    var valid2 = _errs79 === errors;
+                                                                                  } else {
+                                                                                    var valid2 = true;
+                                                                                  }
+                                                                                  if (valid2) {
+                                                                                    if (data1.mirror !== void 0) {
+                                                                                      let data39 = data1.mirror;
+                                                                                      const _errs81 = errors;
+                                                                                      if (errors === _errs81) {
+                                                                                        if (Array.isArray(data39)) {
+                                                                                          if (data39.length > 100) {
+                                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/mirror", schemaPath: "#/$defs/settings/properties/mirror/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                                                            return false;
+                                                                                          } else {
+                                                                                            if (data39.length < 1) {
+                                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/mirror", schemaPath: "#/$defs/settings/properties/mirror/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                                              return false;
+                                                                                            } else {
+                                                                                              var valid8 = true;
+                                                                                              const len5 = data39.length;
+                                                                                              for (let i5 = 0; i5 < len5; i5++) {
+                                                                                                let data40 = data39[i5];
+                                                                                                const _errs83 = errors;
+                                                                                                if (errors === _errs83) {
+                                                                                                  if (typeof data40 === "string") {
+                                                                                                    if (func2(data40) > 4096) {
+                                                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/mirror/" + i5, schemaPath: "#/$defs/settings/properties/mirror/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                                      return false;
+                                                                                                    } else {
+                                                                                                      if (func2(data40) < 1) {
+                                                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/mirror/" + i5, schemaPath: "#/$defs/settings/properties/mirror/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                                        return false;
+                                                                                                      }
+                                                                                                    }
+                                                                                                  } else {
+                                                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/mirror/" + i5, schemaPath: "#/$defs/settings/properties/mirror/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                                    return false;
+                                                                                                  }
+                                                                                                }
+                                                                                                var valid8 = _errs83 === errors;
+                                                                                                if (!valid8) {
+                                                                                                  break;
+                                                                                                }
+                                                                                              }
+                                                                                            }
+                                                                                          }
+                                                                                        } else {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/mirror", schemaPath: "#/$defs/settings/properties/mirror/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                                                          return false;
+                                                                                        }
+                                                                                      }
+                                                                                      var valid2 = _errs81 === errors;
+                                                                                    } else {
+                                                                                      var valid2 = true;
+                                                                                    }
+                                                                                  }
+                                                                                }
+                                                                              }
+                                                                            }
+                                                                          }
                                                                         }
                                                                       }
                                                                     }
@@ -983,50 +1135,50 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
             }
             if (valid0) {
               if (data.environments !== void 0) {
-                let data35 = data.environments;
-                const _errs73 = errors;
-                if (errors === _errs73) {
-                  if (data35 && typeof data35 == "object" && !Array.isArray(data35)) {
-                    if (Object.keys(data35).length > 100) {
+                let data41 = data.environments;
+                const _errs85 = errors;
+                if (errors === _errs85) {
+                  if (data41 && typeof data41 == "object" && !Array.isArray(data41)) {
+                    if (Object.keys(data41).length > 100) {
                       validate20.errors = [{ instancePath: instancePath + "/environments", schemaPath: "#/properties/environments/maxProperties", keyword: "maxProperties", params: { limit: 100 }, message: "must NOT have more than 100 properties" }];
                       return false;
                     } else {
-                      const _errs75 = errors;
-                      for (const key2 in data35) {
+                      const _errs87 = errors;
+                      for (const key2 in data41) {
                         if (!pattern4.test(key2)) {
                           validate20.errors = [{ instancePath: instancePath + "/environments", schemaPath: "#/properties/environments/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key2 }, message: "must NOT have additional properties" }];
                           return false;
                           break;
                         }
                       }
-                      if (_errs75 === errors) {
-                        var valid8 = true;
-                        for (const key3 in data35) {
+                      if (_errs87 === errors) {
+                        var valid9 = true;
+                        for (const key3 in data41) {
                           if (pattern4.test(key3)) {
-                            let data36 = data35[key3];
-                            const _errs76 = errors;
-                            const _errs77 = errors;
-                            if (errors === _errs77) {
-                              if (data36 && typeof data36 == "object" && !Array.isArray(data36)) {
-                                const _errs79 = errors;
-                                for (const key4 in data36) {
+                            let data42 = data41[key3];
+                            const _errs88 = errors;
+                            const _errs89 = errors;
+                            if (errors === _errs89) {
+                              if (data42 && typeof data42 == "object" && !Array.isArray(data42)) {
+                                const _errs91 = errors;
+                                for (const key4 in data42) {
                                   if (!func1.call(schema32.properties, key4)) {
                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"), schemaPath: "#/$defs/settings/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key4 }, message: "must NOT have additional properties" }];
                                     return false;
                                     break;
                                   }
                                 }
-                                if (_errs79 === errors) {
-                                  if (data36.trust !== void 0) {
-                                    let data37 = data36.trust;
-                                    const _errs80 = errors;
-                                    if (errors === _errs80) {
-                                      if (typeof data37 === "string") {
-                                        if (func2(data37) > 4096) {
+                                if (_errs91 === errors) {
+                                  if (data42.trust !== void 0) {
+                                    let data43 = data42.trust;
+                                    const _errs92 = errors;
+                                    if (errors === _errs92) {
+                                      if (typeof data43 === "string") {
+                                        if (func2(data43) > 4096) {
                                           validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/trust", schemaPath: "#/$defs/settings/properties/trust/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                           return false;
                                         } else {
-                                          if (func2(data37) < 1) {
+                                          if (func2(data43) < 1) {
                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/trust", schemaPath: "#/$defs/settings/properties/trust/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                             return false;
                                           }
@@ -1036,47 +1188,47 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                         return false;
                                       }
                                     }
-                                    var valid10 = _errs80 === errors;
+                                    var valid11 = _errs92 === errors;
                                   } else {
-                                    var valid10 = true;
+                                    var valid11 = true;
                                   }
-                                  if (valid10) {
-                                    if (data36["public-key"] !== void 0) {
-                                      let data38 = data36["public-key"];
-                                      const _errs82 = errors;
-                                      if (errors === _errs82) {
-                                        if (Array.isArray(data38)) {
-                                          if (data38.length > 100) {
+                                  if (valid11) {
+                                    if (data42["public-key"] !== void 0) {
+                                      let data44 = data42["public-key"];
+                                      const _errs94 = errors;
+                                      if (errors === _errs94) {
+                                        if (Array.isArray(data44)) {
+                                          if (data44.length > 100) {
                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key", schemaPath: "#/$defs/settings/properties/public-key/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                             return false;
                                           } else {
-                                            if (data38.length < 1) {
+                                            if (data44.length < 1) {
                                               validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key", schemaPath: "#/$defs/settings/properties/public-key/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                               return false;
                                             } else {
-                                              var valid11 = true;
-                                              const len5 = data38.length;
-                                              for (let i5 = 0; i5 < len5; i5++) {
-                                                let data39 = data38[i5];
-                                                const _errs84 = errors;
-                                                if (errors === _errs84) {
-                                                  if (typeof data39 === "string") {
-                                                    if (func2(data39) > 4096) {
-                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i5, schemaPath: "#/$defs/settings/properties/public-key/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                              var valid12 = true;
+                                              const len6 = data44.length;
+                                              for (let i6 = 0; i6 < len6; i6++) {
+                                                let data45 = data44[i6];
+                                                const _errs96 = errors;
+                                                if (errors === _errs96) {
+                                                  if (typeof data45 === "string") {
+                                                    if (func2(data45) > 4096) {
+                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i6, schemaPath: "#/$defs/settings/properties/public-key/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                       return false;
                                                     } else {
-                                                      if (func2(data39) < 1) {
-                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i5, schemaPath: "#/$defs/settings/properties/public-key/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                      if (func2(data45) < 1) {
+                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i6, schemaPath: "#/$defs/settings/properties/public-key/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                         return false;
                                                       }
                                                     }
                                                   } else {
-                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i5, schemaPath: "#/$defs/settings/properties/public-key/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i6, schemaPath: "#/$defs/settings/properties/public-key/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                     return false;
                                                   }
                                                 }
-                                                var valid11 = _errs84 === errors;
-                                                if (!valid11) {
+                                                var valid12 = _errs96 === errors;
+                                                if (!valid12) {
                                                   break;
                                                 }
                                               }
@@ -1087,21 +1239,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                           return false;
                                         }
                                       }
-                                      var valid10 = _errs82 === errors;
+                                      var valid11 = _errs94 === errors;
                                     } else {
-                                      var valid10 = true;
+                                      var valid11 = true;
                                     }
-                                    if (valid10) {
-                                      if (data36["signing-key"] !== void 0) {
-                                        let data40 = data36["signing-key"];
-                                        const _errs86 = errors;
-                                        if (errors === _errs86) {
-                                          if (typeof data40 === "string") {
-                                            if (func2(data40) > 4096) {
+                                    if (valid11) {
+                                      if (data42["signing-key"] !== void 0) {
+                                        let data46 = data42["signing-key"];
+                                        const _errs98 = errors;
+                                        if (errors === _errs98) {
+                                          if (typeof data46 === "string") {
+                                            if (func2(data46) > 4096) {
                                               validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signing-key", schemaPath: "#/$defs/settings/properties/signing-key/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                               return false;
                                             } else {
-                                              if (func2(data40) < 1) {
+                                              if (func2(data46) < 1) {
                                                 validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signing-key", schemaPath: "#/$defs/settings/properties/signing-key/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                 return false;
                                               }
@@ -1111,21 +1263,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                             return false;
                                           }
                                         }
-                                        var valid10 = _errs86 === errors;
+                                        var valid11 = _errs98 === errors;
                                       } else {
-                                        var valid10 = true;
+                                        var valid11 = true;
                                       }
-                                      if (valid10) {
-                                        if (data36["passphrase-file"] !== void 0) {
-                                          let data41 = data36["passphrase-file"];
-                                          const _errs88 = errors;
-                                          if (errors === _errs88) {
-                                            if (typeof data41 === "string") {
-                                              if (func2(data41) > 4096) {
+                                      if (valid11) {
+                                        if (data42["passphrase-file"] !== void 0) {
+                                          let data47 = data42["passphrase-file"];
+                                          const _errs100 = errors;
+                                          if (errors === _errs100) {
+                                            if (typeof data47 === "string") {
+                                              if (func2(data47) > 4096) {
                                                 validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/passphrase-file", schemaPath: "#/$defs/settings/properties/passphrase-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                 return false;
                                               } else {
-                                                if (func2(data41) < 1) {
+                                                if (func2(data47) < 1) {
                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/passphrase-file", schemaPath: "#/$defs/settings/properties/passphrase-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                   return false;
                                                 }
@@ -1135,21 +1287,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                               return false;
                                             }
                                           }
-                                          var valid10 = _errs88 === errors;
+                                          var valid11 = _errs100 === errors;
                                         } else {
-                                          var valid10 = true;
+                                          var valid11 = true;
                                         }
-                                        if (valid10) {
-                                          if (data36["signed-by"] !== void 0) {
-                                            let data42 = data36["signed-by"];
-                                            const _errs90 = errors;
-                                            if (errors === _errs90) {
-                                              if (typeof data42 === "string") {
-                                                if (func2(data42) > 4096) {
+                                        if (valid11) {
+                                          if (data42["signed-by"] !== void 0) {
+                                            let data48 = data42["signed-by"];
+                                            const _errs102 = errors;
+                                            if (errors === _errs102) {
+                                              if (typeof data48 === "string") {
+                                                if (func2(data48) > 4096) {
                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signed-by", schemaPath: "#/$defs/settings/properties/signed-by/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                   return false;
                                                 } else {
-                                                  if (func2(data42) < 1) {
+                                                  if (func2(data48) < 1) {
                                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signed-by", schemaPath: "#/$defs/settings/properties/signed-by/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                     return false;
                                                   }
@@ -1159,21 +1311,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                 return false;
                                               }
                                             }
-                                            var valid10 = _errs90 === errors;
+                                            var valid11 = _errs102 === errors;
                                           } else {
-                                            var valid10 = true;
+                                            var valid11 = true;
                                           }
-                                          if (valid10) {
-                                            if (data36.to !== void 0) {
-                                              let data43 = data36.to;
-                                              const _errs92 = errors;
-                                              if (errors === _errs92) {
-                                                if (typeof data43 === "string") {
-                                                  if (func2(data43) > 4096) {
+                                          if (valid11) {
+                                            if (data42.to !== void 0) {
+                                              let data49 = data42.to;
+                                              const _errs104 = errors;
+                                              if (errors === _errs104) {
+                                                if (typeof data49 === "string") {
+                                                  if (func2(data49) > 4096) {
                                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/to", schemaPath: "#/$defs/settings/properties/to/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                     return false;
                                                   } else {
-                                                    if (func2(data43) < 1) {
+                                                    if (func2(data49) < 1) {
                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/to", schemaPath: "#/$defs/settings/properties/to/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                       return false;
                                                     }
@@ -1183,21 +1335,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                   return false;
                                                 }
                                               }
-                                              var valid10 = _errs92 === errors;
+                                              var valid11 = _errs104 === errors;
                                             } else {
-                                              var valid10 = true;
+                                              var valid11 = true;
                                             }
-                                            if (valid10) {
-                                              if (data36.set !== void 0) {
-                                                let data44 = data36.set;
-                                                const _errs94 = errors;
-                                                if (errors === _errs94) {
-                                                  if (typeof data44 === "string") {
-                                                    if (func2(data44) > 4096) {
+                                            if (valid11) {
+                                              if (data42.set !== void 0) {
+                                                let data50 = data42.set;
+                                                const _errs106 = errors;
+                                                if (errors === _errs106) {
+                                                  if (typeof data50 === "string") {
+                                                    if (func2(data50) > 4096) {
                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/set", schemaPath: "#/$defs/settings/properties/set/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                       return false;
                                                     } else {
-                                                      if (func2(data44) < 1) {
+                                                      if (func2(data50) < 1) {
                                                         validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/set", schemaPath: "#/$defs/settings/properties/set/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                         return false;
                                                       }
@@ -1207,47 +1359,47 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                     return false;
                                                   }
                                                 }
-                                                var valid10 = _errs94 === errors;
+                                                var valid11 = _errs106 === errors;
                                               } else {
-                                                var valid10 = true;
+                                                var valid11 = true;
                                               }
-                                              if (valid10) {
-                                                if (data36.audience !== void 0) {
-                                                  let data45 = data36.audience;
-                                                  const _errs96 = errors;
-                                                  if (errors === _errs96) {
-                                                    if (Array.isArray(data45)) {
-                                                      if (data45.length > 100) {
+                                              if (valid11) {
+                                                if (data42.audience !== void 0) {
+                                                  let data51 = data42.audience;
+                                                  const _errs108 = errors;
+                                                  if (errors === _errs108) {
+                                                    if (Array.isArray(data51)) {
+                                                      if (data51.length > 100) {
                                                         validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience", schemaPath: "#/$defs/settings/properties/audience/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                                         return false;
                                                       } else {
-                                                        if (data45.length < 1) {
+                                                        if (data51.length < 1) {
                                                           validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience", schemaPath: "#/$defs/settings/properties/audience/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                                           return false;
                                                         } else {
-                                                          var valid12 = true;
-                                                          const len6 = data45.length;
-                                                          for (let i6 = 0; i6 < len6; i6++) {
-                                                            let data46 = data45[i6];
-                                                            const _errs98 = errors;
-                                                            if (errors === _errs98) {
-                                                              if (typeof data46 === "string") {
-                                                                if (func2(data46) > 4096) {
-                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i6, schemaPath: "#/$defs/settings/properties/audience/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                          var valid13 = true;
+                                                          const len7 = data51.length;
+                                                          for (let i7 = 0; i7 < len7; i7++) {
+                                                            let data52 = data51[i7];
+                                                            const _errs110 = errors;
+                                                            if (errors === _errs110) {
+                                                              if (typeof data52 === "string") {
+                                                                if (func2(data52) > 4096) {
+                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i7, schemaPath: "#/$defs/settings/properties/audience/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                   return false;
                                                                 } else {
-                                                                  if (func2(data46) < 1) {
-                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i6, schemaPath: "#/$defs/settings/properties/audience/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                  if (func2(data52) < 1) {
+                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i7, schemaPath: "#/$defs/settings/properties/audience/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                     return false;
                                                                   }
                                                                 }
                                                               } else {
-                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i6, schemaPath: "#/$defs/settings/properties/audience/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i7, schemaPath: "#/$defs/settings/properties/audience/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                 return false;
                                                               }
                                                             }
-                                                            var valid12 = _errs98 === errors;
-                                                            if (!valid12) {
+                                                            var valid13 = _errs110 === errors;
+                                                            if (!valid13) {
                                                               break;
                                                             }
                                                           }
@@ -1258,21 +1410,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                       return false;
                                                     }
                                                   }
-                                                  var valid10 = _errs96 === errors;
+                                                  var valid11 = _errs108 === errors;
                                                 } else {
-                                                  var valid10 = true;
+                                                  var valid11 = true;
                                                 }
-                                                if (valid10) {
-                                                  if (data36["expires-in"] !== void 0) {
-                                                    let data47 = data36["expires-in"];
-                                                    const _errs100 = errors;
-                                                    if (errors === _errs100) {
-                                                      if (typeof data47 === "string") {
-                                                        if (func2(data47) > 4096) {
+                                                if (valid11) {
+                                                  if (data42["expires-in"] !== void 0) {
+                                                    let data53 = data42["expires-in"];
+                                                    const _errs112 = errors;
+                                                    if (errors === _errs112) {
+                                                      if (typeof data53 === "string") {
+                                                        if (func2(data53) > 4096) {
                                                           validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                           return false;
                                                         } else {
-                                                          if (func2(data47) < 1) {
+                                                          if (func2(data53) < 1) {
                                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                             return false;
                                                           }
@@ -1282,21 +1434,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                         return false;
                                                       }
                                                     }
-                                                    var valid10 = _errs100 === errors;
+                                                    var valid11 = _errs112 === errors;
                                                   } else {
-                                                    var valid10 = true;
+                                                    var valid11 = true;
                                                   }
-                                                  if (valid10) {
-                                                    if (data36["gateway-profile"] !== void 0) {
-                                                      let data48 = data36["gateway-profile"];
-                                                      const _errs102 = errors;
-                                                      if (errors === _errs102) {
-                                                        if (typeof data48 === "string") {
-                                                          if (func2(data48) > 4096) {
+                                                  if (valid11) {
+                                                    if (data42["gateway-profile"] !== void 0) {
+                                                      let data54 = data42["gateway-profile"];
+                                                      const _errs114 = errors;
+                                                      if (errors === _errs114) {
+                                                        if (typeof data54 === "string") {
+                                                          if (func2(data54) > 4096) {
                                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                             return false;
                                                           } else {
-                                                            if (func2(data48) < 1) {
+                                                            if (func2(data54) < 1) {
                                                               validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                               return false;
                                                             }
@@ -1306,21 +1458,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                           return false;
                                                         }
                                                       }
-                                                      var valid10 = _errs102 === errors;
+                                                      var valid11 = _errs114 === errors;
                                                     } else {
-                                                      var valid10 = true;
+                                                      var valid11 = true;
                                                     }
-                                                    if (valid10) {
-                                                      if (data36.mapping !== void 0) {
-                                                        let data49 = data36.mapping;
-                                                        const _errs104 = errors;
-                                                        if (errors === _errs104) {
-                                                          if (typeof data49 === "string") {
-                                                            if (func2(data49) > 4096) {
+                                                    if (valid11) {
+                                                      if (data42.mapping !== void 0) {
+                                                        let data55 = data42.mapping;
+                                                        const _errs116 = errors;
+                                                        if (errors === _errs116) {
+                                                          if (typeof data55 === "string") {
+                                                            if (func2(data55) > 4096) {
                                                               validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mapping", schemaPath: "#/$defs/settings/properties/mapping/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                               return false;
                                                             } else {
-                                                              if (func2(data49) < 1) {
+                                                              if (func2(data55) < 1) {
                                                                 validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mapping", schemaPath: "#/$defs/settings/properties/mapping/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                 return false;
                                                               }
@@ -1330,46 +1482,46 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                             return false;
                                                           }
                                                         }
-                                                        var valid10 = _errs104 === errors;
+                                                        var valid11 = _errs116 === errors;
                                                       } else {
-                                                        var valid10 = true;
+                                                        var valid11 = true;
                                                       }
-                                                      if (valid10) {
-                                                        if (data36.jobs !== void 0) {
-                                                          let data50 = data36.jobs;
-                                                          const _errs106 = errors;
-                                                          if (!(typeof data50 == "number" && (!(data50 % 1) && !isNaN(data50)) && isFinite(data50))) {
+                                                      if (valid11) {
+                                                        if (data42.jobs !== void 0) {
+                                                          let data56 = data42.jobs;
+                                                          const _errs118 = errors;
+                                                          if (!(typeof data56 == "number" && (!(data56 % 1) && !isNaN(data56)) && isFinite(data56))) {
                                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/jobs", schemaPath: "#/$defs/settings/properties/jobs/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                                                             return false;
                                                           }
-                                                          if (errors === _errs106) {
-                                                            if (typeof data50 == "number" && isFinite(data50)) {
-                                                              if (data50 > 64 || isNaN(data50)) {
+                                                          if (errors === _errs118) {
+                                                            if (typeof data56 == "number" && isFinite(data56)) {
+                                                              if (data56 > 64 || isNaN(data56)) {
                                                                 validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/jobs", schemaPath: "#/$defs/settings/properties/jobs/maximum", keyword: "maximum", params: { comparison: "<=", limit: 64 }, message: "must be <= 64" }];
                                                                 return false;
                                                               } else {
-                                                                if (data50 < 1 || isNaN(data50)) {
+                                                                if (data56 < 1 || isNaN(data56)) {
                                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/jobs", schemaPath: "#/$defs/settings/properties/jobs/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
                                                                   return false;
                                                                 }
                                                               }
                                                             }
                                                           }
-                                                          var valid10 = _errs106 === errors;
+                                                          var valid11 = _errs118 === errors;
                                                         } else {
-                                                          var valid10 = true;
+                                                          var valid11 = true;
                                                         }
-                                                        if (valid10) {
-                                                          if (data36["split-size"] !== void 0) {
-                                                            let data51 = data36["split-size"];
-                                                            const _errs108 = errors;
-                                                            if (errors === _errs108) {
-                                                              if (typeof data51 === "string") {
-                                                                if (func2(data51) > 4096) {
+                                                        if (valid11) {
+                                                          if (data42["split-size"] !== void 0) {
+                                                            let data57 = data42["split-size"];
+                                                            const _errs120 = errors;
+                                                            if (errors === _errs120) {
+                                                              if (typeof data57 === "string") {
+                                                                if (func2(data57) > 4096) {
                                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/split-size", schemaPath: "#/$defs/settings/properties/split-size/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                   return false;
                                                                 } else {
-                                                                  if (func2(data51) < 1) {
+                                                                  if (func2(data57) < 1) {
                                                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/split-size", schemaPath: "#/$defs/settings/properties/split-size/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                     return false;
                                                                   }
@@ -1379,21 +1531,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                 return false;
                                                               }
                                                             }
-                                                            var valid10 = _errs108 === errors;
+                                                            var valid11 = _errs120 === errors;
                                                           } else {
-                                                            var valid10 = true;
+                                                            var valid11 = true;
                                                           }
-                                                          if (valid10) {
-                                                            if (data36.parity !== void 0) {
-                                                              let data52 = data36.parity;
-                                                              const _errs110 = errors;
-                                                              if (errors === _errs110) {
-                                                                if (typeof data52 === "string") {
-                                                                  if (func2(data52) > 4096) {
+                                                          if (valid11) {
+                                                            if (data42.parity !== void 0) {
+                                                              let data58 = data42.parity;
+                                                              const _errs122 = errors;
+                                                              if (errors === _errs122) {
+                                                                if (typeof data58 === "string") {
+                                                                  if (func2(data58) > 4096) {
                                                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/parity", schemaPath: "#/$defs/settings/properties/parity/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                     return false;
                                                                   } else {
-                                                                    if (func2(data52) < 1) {
+                                                                    if (func2(data58) < 1) {
                                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/parity", schemaPath: "#/$defs/settings/properties/parity/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                       return false;
                                                                     }
@@ -1403,41 +1555,41 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                   return false;
                                                                 }
                                                               }
-                                                              var valid10 = _errs110 === errors;
+                                                              var valid11 = _errs122 === errors;
                                                             } else {
-                                                              var valid10 = true;
+                                                              var valid11 = true;
                                                             }
-                                                            if (valid10) {
-                                                              if (data36.keep !== void 0) {
-                                                                let data53 = data36.keep;
-                                                                const _errs112 = errors;
-                                                                if (!(typeof data53 == "number" && (!(data53 % 1) && !isNaN(data53)) && isFinite(data53))) {
+                                                            if (valid11) {
+                                                              if (data42.keep !== void 0) {
+                                                                let data59 = data42.keep;
+                                                                const _errs124 = errors;
+                                                                if (!(typeof data59 == "number" && (!(data59 % 1) && !isNaN(data59)) && isFinite(data59))) {
                                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/keep", schemaPath: "#/$defs/settings/properties/keep/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                                                                   return false;
                                                                 }
-                                                                if (errors === _errs112) {
-                                                                  if (typeof data53 == "number" && isFinite(data53)) {
-                                                                    if (data53 < 1 || isNaN(data53)) {
+                                                                if (errors === _errs124) {
+                                                                  if (typeof data59 == "number" && isFinite(data59)) {
+                                                                    if (data59 < 1 || isNaN(data59)) {
                                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/keep", schemaPath: "#/$defs/settings/properties/keep/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
                                                                       return false;
                                                                     }
                                                                   }
                                                                 }
-                                                                var valid10 = _errs112 === errors;
+                                                                var valid11 = _errs124 === errors;
                                                               } else {
-                                                                var valid10 = true;
+                                                                var valid11 = true;
                                                               }
-                                                              if (valid10) {
-                                                                if (data36.host !== void 0) {
-                                                                  let data54 = data36.host;
-                                                                  const _errs114 = errors;
-                                                                  if (errors === _errs114) {
-                                                                    if (typeof data54 === "string") {
-                                                                      if (func2(data54) > 4096) {
+                                                              if (valid11) {
+                                                                if (data42.host !== void 0) {
+                                                                  let data60 = data42.host;
+                                                                  const _errs126 = errors;
+                                                                  if (errors === _errs126) {
+                                                                    if (typeof data60 === "string") {
+                                                                      if (func2(data60) > 4096) {
                                                                         validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host", schemaPath: "#/$defs/settings/properties/host/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                         return false;
                                                                       } else {
-                                                                        if (func2(data54) < 1) {
+                                                                        if (func2(data60) < 1) {
                                                                           validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host", schemaPath: "#/$defs/settings/properties/host/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                           return false;
                                                                         }
@@ -1447,72 +1599,72 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                       return false;
                                                                     }
                                                                   }
-                                                                  var valid10 = _errs114 === errors;
+                                                                  var valid11 = _errs126 === errors;
                                                                 } else {
-                                                                  var valid10 = true;
+                                                                  var valid11 = true;
                                                                 }
-                                                                if (valid10) {
-                                                                  if (data36.port !== void 0) {
-                                                                    let data55 = data36.port;
-                                                                    const _errs116 = errors;
-                                                                    if (!(typeof data55 == "number" && (!(data55 % 1) && !isNaN(data55)) && isFinite(data55))) {
+                                                                if (valid11) {
+                                                                  if (data42.port !== void 0) {
+                                                                    let data61 = data42.port;
+                                                                    const _errs128 = errors;
+                                                                    if (!(typeof data61 == "number" && (!(data61 % 1) && !isNaN(data61)) && isFinite(data61))) {
                                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/port", schemaPath: "#/$defs/settings/properties/port/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                                                                       return false;
                                                                     }
-                                                                    if (errors === _errs116) {
-                                                                      if (typeof data55 == "number" && isFinite(data55)) {
-                                                                        if (data55 > 65535 || isNaN(data55)) {
+                                                                    if (errors === _errs128) {
+                                                                      if (typeof data61 == "number" && isFinite(data61)) {
+                                                                        if (data61 > 65535 || isNaN(data61)) {
                                                                           validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/port", schemaPath: "#/$defs/settings/properties/port/maximum", keyword: "maximum", params: { comparison: "<=", limit: 65535 }, message: "must be <= 65535" }];
                                                                           return false;
                                                                         } else {
-                                                                          if (data55 < 0 || isNaN(data55)) {
+                                                                          if (data61 < 0 || isNaN(data61)) {
                                                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/port", schemaPath: "#/$defs/settings/properties/port/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                                                                             return false;
                                                                           }
                                                                         }
                                                                       }
                                                                     }
-                                                                    var valid10 = _errs116 === errors;
+                                                                    var valid11 = _errs128 === errors;
                                                                   } else {
-                                                                    var valid10 = true;
+                                                                    var valid11 = true;
                                                                   }
-                                                                  if (valid10) {
-                                                                    if (data36["host-key"] !== void 0) {
-                                                                      let data56 = data36["host-key"];
-                                                                      const _errs118 = errors;
-                                                                      if (errors === _errs118) {
-                                                                        if (Array.isArray(data56)) {
-                                                                          if (data56.length > 100) {
+                                                                  if (valid11) {
+                                                                    if (data42["host-key"] !== void 0) {
+                                                                      let data62 = data42["host-key"];
+                                                                      const _errs130 = errors;
+                                                                      if (errors === _errs130) {
+                                                                        if (Array.isArray(data62)) {
+                                                                          if (data62.length > 100) {
                                                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key", schemaPath: "#/$defs/settings/properties/host-key/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                                                             return false;
                                                                           } else {
-                                                                            if (data56.length < 1) {
+                                                                            if (data62.length < 1) {
                                                                               validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key", schemaPath: "#/$defs/settings/properties/host-key/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                                                               return false;
                                                                             } else {
-                                                                              var valid13 = true;
-                                                                              const len7 = data56.length;
-                                                                              for (let i7 = 0; i7 < len7; i7++) {
-                                                                                let data57 = data56[i7];
-                                                                                const _errs120 = errors;
-                                                                                if (errors === _errs120) {
-                                                                                  if (typeof data57 === "string") {
-                                                                                    if (func2(data57) > 4096) {
-                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i7, schemaPath: "#/$defs/settings/properties/host-key/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                              var valid14 = true;
+                                                                              const len8 = data62.length;
+                                                                              for (let i8 = 0; i8 < len8; i8++) {
+                                                                                let data63 = data62[i8];
+                                                                                const _errs132 = errors;
+                                                                                if (errors === _errs132) {
+                                                                                  if (typeof data63 === "string") {
+                                                                                    if (func2(data63) > 4096) {
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i8, schemaPath: "#/$defs/settings/properties/host-key/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                       return false;
                                                                                     } else {
-                                                                                      if (func2(data57) < 1) {
-                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i7, schemaPath: "#/$defs/settings/properties/host-key/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                      if (func2(data63) < 1) {
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i8, schemaPath: "#/$defs/settings/properties/host-key/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                         return false;
                                                                                       }
                                                                                     }
                                                                                   } else {
-                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i7, schemaPath: "#/$defs/settings/properties/host-key/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i8, schemaPath: "#/$defs/settings/properties/host-key/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                     return false;
                                                                                   }
                                                                                 }
-                                                                                var valid13 = _errs120 === errors;
-                                                                                if (!valid13) {
+                                                                                var valid14 = _errs132 === errors;
+                                                                                if (!valid14) {
                                                                                   break;
                                                                                 }
                                                                               }
@@ -1523,47 +1675,47 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                           return false;
                                                                         }
                                                                       }
-                                                                      var valid10 = _errs118 === errors;
+                                                                      var valid11 = _errs130 === errors;
                                                                     } else {
-                                                                      var valid10 = true;
+                                                                      var valid11 = true;
                                                                     }
-                                                                    if (valid10) {
-                                                                      if (data36.identity !== void 0) {
-                                                                        let data58 = data36.identity;
-                                                                        const _errs122 = errors;
-                                                                        if (errors === _errs122) {
-                                                                          if (Array.isArray(data58)) {
-                                                                            if (data58.length > 100) {
+                                                                    if (valid11) {
+                                                                      if (data42.identity !== void 0) {
+                                                                        let data64 = data42.identity;
+                                                                        const _errs134 = errors;
+                                                                        if (errors === _errs134) {
+                                                                          if (Array.isArray(data64)) {
+                                                                            if (data64.length > 100) {
                                                                               validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity", schemaPath: "#/$defs/settings/properties/identity/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                                                               return false;
                                                                             } else {
-                                                                              if (data58.length < 1) {
+                                                                              if (data64.length < 1) {
                                                                                 validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity", schemaPath: "#/$defs/settings/properties/identity/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                                                                 return false;
                                                                               } else {
-                                                                                var valid14 = true;
-                                                                                const len8 = data58.length;
-                                                                                for (let i8 = 0; i8 < len8; i8++) {
-                                                                                  let data59 = data58[i8];
-                                                                                  const _errs124 = errors;
-                                                                                  if (errors === _errs124) {
-                                                                                    if (typeof data59 === "string") {
-                                                                                      if (func2(data59) > 4096) {
-                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i8, schemaPath: "#/$defs/settings/properties/identity/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                var valid15 = true;
+                                                                                const len9 = data64.length;
+                                                                                for (let i9 = 0; i9 < len9; i9++) {
+                                                                                  let data65 = data64[i9];
+                                                                                  const _errs136 = errors;
+                                                                                  if (errors === _errs136) {
+                                                                                    if (typeof data65 === "string") {
+                                                                                      if (func2(data65) > 4096) {
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i9, schemaPath: "#/$defs/settings/properties/identity/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                         return false;
                                                                                       } else {
-                                                                                        if (func2(data59) < 1) {
-                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i8, schemaPath: "#/$defs/settings/properties/identity/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                        if (func2(data65) < 1) {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i9, schemaPath: "#/$defs/settings/properties/identity/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                           return false;
                                                                                         }
                                                                                       }
                                                                                     } else {
-                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i8, schemaPath: "#/$defs/settings/properties/identity/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i9, schemaPath: "#/$defs/settings/properties/identity/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                       return false;
                                                                                     }
                                                                                   }
-                                                                                  var valid14 = _errs124 === errors;
-                                                                                  if (!valid14) {
+                                                                                  var valid15 = _errs136 === errors;
+                                                                                  if (!valid15) {
                                                                                     break;
                                                                                   }
                                                                                 }
@@ -1574,47 +1726,47 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                             return false;
                                                                           }
                                                                         }
-                                                                        var valid10 = _errs122 === errors;
+                                                                        var valid11 = _errs134 === errors;
                                                                       } else {
-                                                                        var valid10 = true;
+                                                                        var valid11 = true;
                                                                       }
-                                                                      if (valid10) {
-                                                                        if (data36["known-hosts"] !== void 0) {
-                                                                          let data60 = data36["known-hosts"];
-                                                                          const _errs126 = errors;
-                                                                          if (errors === _errs126) {
-                                                                            if (Array.isArray(data60)) {
-                                                                              if (data60.length > 100) {
+                                                                      if (valid11) {
+                                                                        if (data42["known-hosts"] !== void 0) {
+                                                                          let data66 = data42["known-hosts"];
+                                                                          const _errs138 = errors;
+                                                                          if (errors === _errs138) {
+                                                                            if (Array.isArray(data66)) {
+                                                                              if (data66.length > 100) {
                                                                                 validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                                                                 return false;
                                                                               } else {
-                                                                                if (data60.length < 1) {
+                                                                                if (data66.length < 1) {
                                                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                                                                   return false;
                                                                                 } else {
-                                                                                  var valid15 = true;
-                                                                                  const len9 = data60.length;
-                                                                                  for (let i9 = 0; i9 < len9; i9++) {
-                                                                                    let data61 = data60[i9];
-                                                                                    const _errs128 = errors;
-                                                                                    if (errors === _errs128) {
-                                                                                      if (typeof data61 === "string") {
-                                                                                        if (func2(data61) > 4096) {
-                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i9, schemaPath: "#/$defs/settings/properties/known-hosts/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                  var valid16 = true;
+                                                                                  const len10 = data66.length;
+                                                                                  for (let i10 = 0; i10 < len10; i10++) {
+                                                                                    let data67 = data66[i10];
+                                                                                    const _errs140 = errors;
+                                                                                    if (errors === _errs140) {
+                                                                                      if (typeof data67 === "string") {
+                                                                                        if (func2(data67) > 4096) {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i10, schemaPath: "#/$defs/settings/properties/known-hosts/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                           return false;
                                                                                         } else {
-                                                                                          if (func2(data61) < 1) {
-                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i9, schemaPath: "#/$defs/settings/properties/known-hosts/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                          if (func2(data67) < 1) {
+                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i10, schemaPath: "#/$defs/settings/properties/known-hosts/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                             return false;
                                                                                           }
                                                                                         }
                                                                                       } else {
-                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i9, schemaPath: "#/$defs/settings/properties/known-hosts/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i10, schemaPath: "#/$defs/settings/properties/known-hosts/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                         return false;
                                                                                       }
                                                                                     }
-                                                                                    var valid15 = _errs128 === errors;
-                                                                                    if (!valid15) {
+                                                                                    var valid16 = _errs140 === errors;
+                                                                                    if (!valid16) {
                                                                                       break;
                                                                                     }
                                                                                   }
@@ -1625,21 +1777,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                               return false;
                                                                             }
                                                                           }
-                                                                          var valid10 = _errs126 === errors;
+                                                                          var valid11 = _errs138 === errors;
                                                                         } else {
-                                                                          var valid10 = true;
+                                                                          var valid11 = true;
                                                                         }
-                                                                        if (valid10) {
-                                                                          if (data36["ssh-config"] !== void 0) {
-                                                                            let data62 = data36["ssh-config"];
-                                                                            const _errs130 = errors;
-                                                                            if (errors === _errs130) {
-                                                                              if (typeof data62 === "string") {
-                                                                                if (func2(data62) > 4096) {
+                                                                        if (valid11) {
+                                                                          if (data42["ssh-config"] !== void 0) {
+                                                                            let data68 = data42["ssh-config"];
+                                                                            const _errs142 = errors;
+                                                                            if (errors === _errs142) {
+                                                                              if (typeof data68 === "string") {
+                                                                                if (func2(data68) > 4096) {
                                                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                   return false;
                                                                                 } else {
-                                                                                  if (func2(data62) < 1) {
+                                                                                  if (func2(data68) < 1) {
                                                                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                     return false;
                                                                                   }
@@ -1649,21 +1801,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                                 return false;
                                                                               }
                                                                             }
-                                                                            var valid10 = _errs130 === errors;
+                                                                            var valid11 = _errs142 === errors;
                                                                           } else {
-                                                                            var valid10 = true;
+                                                                            var valid11 = true;
                                                                           }
-                                                                          if (valid10) {
-                                                                            if (data36["ssh-password-file"] !== void 0) {
-                                                                              let data63 = data36["ssh-password-file"];
-                                                                              const _errs132 = errors;
-                                                                              if (errors === _errs132) {
-                                                                                if (typeof data63 === "string") {
-                                                                                  if (func2(data63) > 4096) {
+                                                                          if (valid11) {
+                                                                            if (data42["ssh-password-file"] !== void 0) {
+                                                                              let data69 = data42["ssh-password-file"];
+                                                                              const _errs144 = errors;
+                                                                              if (errors === _errs144) {
+                                                                                if (typeof data69 === "string") {
+                                                                                  if (func2(data69) > 4096) {
                                                                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                     return false;
                                                                                   } else {
-                                                                                    if (func2(data63) < 1) {
+                                                                                    if (func2(data69) < 1) {
                                                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                       return false;
                                                                                     }
@@ -1673,21 +1825,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                                   return false;
                                                                                 }
                                                                               }
-                                                                              var valid10 = _errs132 === errors;
+                                                                              var valid11 = _errs144 === errors;
                                                                             } else {
-                                                                              var valid10 = true;
+                                                                              var valid11 = true;
                                                                             }
-                                                                            if (valid10) {
-                                                                              if (data36["ssh-passphrase-file"] !== void 0) {
-                                                                                let data64 = data36["ssh-passphrase-file"];
-                                                                                const _errs134 = errors;
-                                                                                if (errors === _errs134) {
-                                                                                  if (typeof data64 === "string") {
-                                                                                    if (func2(data64) > 4096) {
+                                                                            if (valid11) {
+                                                                              if (data42["ssh-passphrase-file"] !== void 0) {
+                                                                                let data70 = data42["ssh-passphrase-file"];
+                                                                                const _errs146 = errors;
+                                                                                if (errors === _errs146) {
+                                                                                  if (typeof data70 === "string") {
+                                                                                    if (func2(data70) > 4096) {
                                                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                       return false;
                                                                                     } else {
-                                                                                      if (func2(data64) < 1) {
+                                                                                      if (func2(data70) < 1) {
                                                                                         validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                         return false;
                                                                                       }
@@ -1697,21 +1849,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                                     return false;
                                                                                   }
                                                                                 }
-                                                                                var valid10 = _errs134 === errors;
+                                                                                var valid11 = _errs146 === errors;
                                                                               } else {
-                                                                                var valid10 = true;
+                                                                                var valid11 = true;
                                                                               }
-                                                                              if (valid10) {
-                                                                                if (data36.proxy !== void 0) {
-                                                                                  let data65 = data36.proxy;
-                                                                                  const _errs136 = errors;
-                                                                                  if (errors === _errs136) {
-                                                                                    if (typeof data65 === "string") {
-                                                                                      if (func2(data65) > 4096) {
+                                                                              if (valid11) {
+                                                                                if (data42.proxy !== void 0) {
+                                                                                  let data71 = data42.proxy;
+                                                                                  const _errs148 = errors;
+                                                                                  if (errors === _errs148) {
+                                                                                    if (typeof data71 === "string") {
+                                                                                      if (func2(data71) > 4096) {
                                                                                         validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/proxy", schemaPath: "#/$defs/settings/properties/proxy/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                         return false;
                                                                                       } else {
-                                                                                        if (func2(data65) < 1) {
+                                                                                        if (func2(data71) < 1) {
                                                                                           validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/proxy", schemaPath: "#/$defs/settings/properties/proxy/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                           return false;
                                                                                         }
@@ -1721,21 +1873,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                                       return false;
                                                                                     }
                                                                                   }
-                                                                                  var valid10 = _errs136 === errors;
+                                                                                  var valid11 = _errs148 === errors;
                                                                                 } else {
-                                                                                  var valid10 = true;
+                                                                                  var valid11 = true;
                                                                                 }
-                                                                                if (valid10) {
-                                                                                  if (data36["ca-file"] !== void 0) {
-                                                                                    let data66 = data36["ca-file"];
-                                                                                    const _errs138 = errors;
-                                                                                    if (errors === _errs138) {
-                                                                                      if (typeof data66 === "string") {
-                                                                                        if (func2(data66) > 4096) {
+                                                                                if (valid11) {
+                                                                                  if (data42["ca-file"] !== void 0) {
+                                                                                    let data72 = data42["ca-file"];
+                                                                                    const _errs150 = errors;
+                                                                                    if (errors === _errs150) {
+                                                                                      if (typeof data72 === "string") {
+                                                                                        if (func2(data72) > 4096) {
                                                                                           validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                           return false;
                                                                                         } else {
-                                                                                          if (func2(data66) < 1) {
+                                                                                          if (func2(data72) < 1) {
                                                                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                             return false;
                                                                                           }
@@ -1745,21 +1897,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                                         return false;
                                                                                       }
                                                                                     }
-                                                                                    var valid10 = _errs138 === errors;
+                                                                                    var valid11 = _errs150 === errors;
                                                                                   } else {
-                                                                                    var valid10 = true;
+                                                                                    var valid11 = true;
                                                                                   }
-                                                                                  if (valid10) {
-                                                                                    if (data36["client-cert"] !== void 0) {
-                                                                                      let data67 = data36["client-cert"];
-                                                                                      const _errs140 = errors;
-                                                                                      if (errors === _errs140) {
-                                                                                        if (typeof data67 === "string") {
-                                                                                          if (func2(data67) > 4096) {
+                                                                                  if (valid11) {
+                                                                                    if (data42["client-cert"] !== void 0) {
+                                                                                      let data73 = data42["client-cert"];
+                                                                                      const _errs152 = errors;
+                                                                                      if (errors === _errs152) {
+                                                                                        if (typeof data73 === "string") {
+                                                                                          if (func2(data73) > 4096) {
                                                                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                             return false;
                                                                                           } else {
-                                                                                            if (func2(data67) < 1) {
+                                                                                            if (func2(data73) < 1) {
                                                                                               validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                               return false;
                                                                                             }
@@ -1769,21 +1921,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                                           return false;
                                                                                         }
                                                                                       }
-                                                                                      var valid10 = _errs140 === errors;
+                                                                                      var valid11 = _errs152 === errors;
                                                                                     } else {
-                                                                                      var valid10 = true;
+                                                                                      var valid11 = true;
                                                                                     }
-                                                                                    if (valid10) {
-                                                                                      if (data36["client-key"] !== void 0) {
-                                                                                        let data68 = data36["client-key"];
-                                                                                        const _errs142 = errors;
-                                                                                        if (errors === _errs142) {
-                                                                                          if (typeof data68 === "string") {
-                                                                                            if (func2(data68) > 4096) {
+                                                                                    if (valid11) {
+                                                                                      if (data42["client-key"] !== void 0) {
+                                                                                        let data74 = data42["client-key"];
+                                                                                        const _errs154 = errors;
+                                                                                        if (errors === _errs154) {
+                                                                                          if (typeof data74 === "string") {
+                                                                                            if (func2(data74) > 4096) {
                                                                                               validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-key", schemaPath: "#/$defs/settings/properties/client-key/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                               return false;
                                                                                             } else {
-                                                                                              if (func2(data68) < 1) {
+                                                                                              if (func2(data74) < 1) {
                                                                                                 validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-key", schemaPath: "#/$defs/settings/properties/client-key/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                                 return false;
                                                                                               }
@@ -1793,21 +1945,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                                             return false;
                                                                                           }
                                                                                         }
-                                                                                        var valid10 = _errs142 === errors;
+                                                                                        var valid11 = _errs154 === errors;
                                                                                       } else {
-                                                                                        var valid10 = true;
+                                                                                        var valid11 = true;
                                                                                       }
-                                                                                      if (valid10) {
-                                                                                        if (data36["http-token-file"] !== void 0) {
-                                                                                          let data69 = data36["http-token-file"];
-                                                                                          const _errs144 = errors;
-                                                                                          if (errors === _errs144) {
-                                                                                            if (typeof data69 === "string") {
-                                                                                              if (func2(data69) > 4096) {
+                                                                                      if (valid11) {
+                                                                                        if (data42["http-token-file"] !== void 0) {
+                                                                                          let data75 = data42["http-token-file"];
+                                                                                          const _errs156 = errors;
+                                                                                          if (errors === _errs156) {
+                                                                                            if (typeof data75 === "string") {
+                                                                                              if (func2(data75) > 4096) {
                                                                                                 validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                                 return false;
                                                                                               } else {
-                                                                                                if (func2(data69) < 1) {
+                                                                                                if (func2(data75) < 1) {
                                                                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                                   return false;
                                                                                                 }
@@ -1817,9 +1969,161 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                                               return false;
                                                                                             }
                                                                                           }
-                                                                                          var valid10 = _errs144 === errors;
+                                                                                          var valid11 = _errs156 === errors;
                                                                                         } else {
-                                                                                          var valid10 = true;
+                                                                                          var valid11 = true;
+                                                                                        }
+                                                                                        if (valid11) {
+                                                                                          if (data42["base-url"] !== void 0) {
+                                                                                            let data76 = data42["base-url"];
+                                                                                            const _errs158 = errors;
+                                                                                            if (errors === _errs158) {
+                                                                                              if (typeof data76 === "string") {
+                                                                                                if (func2(data76) > 4096) {
+                                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/base-url", schemaPath: "#/$defs/settings/properties/base-url/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                                  return false;
+                                                                                                } else {
+                                                                                                  if (func2(data76) < 1) {
+                                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/base-url", schemaPath: "#/$defs/settings/properties/base-url/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                                    return false;
+                                                                                                  }
+                                                                                                }
+                                                                                              } else {
+                                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/base-url", schemaPath: "#/$defs/settings/properties/base-url/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                                return false;
+                                                                                              }
+                                                                                            }
+                                                                                            var valid11 = _errs158 === errors;
+                                                                                          } else {
+                                                                                            var valid11 = true;
+                                                                                          }
+                                                                                          if (valid11) {
+                                                                                            if (data42.namespace !== void 0) {
+                                                                                              let data77 = data42.namespace;
+                                                                                              const _errs160 = errors;
+                                                                                              if (errors === _errs160) {
+                                                                                                if (typeof data77 === "string") {
+                                                                                                  if (func2(data77) > 4096) {
+                                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/namespace", schemaPath: "#/$defs/settings/properties/namespace/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                                    return false;
+                                                                                                  } else {
+                                                                                                    if (func2(data77) < 1) {
+                                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/namespace", schemaPath: "#/$defs/settings/properties/namespace/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                                      return false;
+                                                                                                    }
+                                                                                                  }
+                                                                                                } else {
+                                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/namespace", schemaPath: "#/$defs/settings/properties/namespace/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                                  return false;
+                                                                                                }
+                                                                                              }
+                                                                                              var valid11 = _errs160 === errors;
+                                                                                            } else {
+                                                                                              var valid11 = true;
+                                                                                            }
+                                                                                            if (valid11) {
+                                                                                              if (data42.kubeconfig !== void 0) {
+                                                                                                let data78 = data42.kubeconfig;
+                                                                                                const _errs162 = errors;
+                                                                                                if (errors === _errs162) {
+                                                                                                  if (typeof data78 === "string") {
+                                                                                                    if (func2(data78) > 4096) {
+                                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                                      return false;
+                                                                                                    } else {
+                                                                                                      if (func2(data78) < 1) {
+                                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                                        return false;
+                                                                                                      }
+                                                                                                    }
+                                                                                                  } else {
+                                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                                    return false;
+                                                                                                  }
+                                                                                                }
+                                                                                                var valid11 = _errs162 === errors;
+                                                                                              } else {
+                                                                                                var valid11 = true;
+                                                                                              }
+                                                                                              if (valid11) {
+                                                                                                if (data42.context !== void 0) {
+                                                                                                  let data79 = data42.context;
+                                                                                                  const _errs164 = errors;
+                                                                                                  if (errors === _errs164) {
+                                                                                                    if (typeof data79 === "string") {
+                                                                                                      if (func2(data79) > 4096) {
+                                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/context", schemaPath: "#/$defs/settings/properties/context/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                                        return false;
+                                                                                                      } else {
+                                                                                                        if (func2(data79) < 1) {
+                                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/context", schemaPath: "#/$defs/settings/properties/context/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                                          return false;
+                                                                                                        }
+                                                                                                      }
+                                                                                                    } else {
+                                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/context", schemaPath: "#/$defs/settings/properties/context/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                                      return false;
+                                                                                                    }
+                                                                                                  }
+                                                                                                  var valid11 = _errs164 === errors;
+                                                                                                } else {
+                                                                                                  var valid11 = true;
+                                                                                                }
+                                                                                                if (valid11) {
+                                                                                                  if (data42.mirror !== void 0) {
+                                                                                                    let data80 = data42.mirror;
+                                                                                                    const _errs166 = errors;
+                                                                                                    if (errors === _errs166) {
+                                                                                                      if (Array.isArray(data80)) {
+                                                                                                        if (data80.length > 100) {
+                                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror", schemaPath: "#/$defs/settings/properties/mirror/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                                                                          return false;
+                                                                                                        } else {
+                                                                                                          if (data80.length < 1) {
+                                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror", schemaPath: "#/$defs/settings/properties/mirror/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                                                            return false;
+                                                                                                          } else {
+                                                                                                            var valid17 = true;
+                                                                                                            const len11 = data80.length;
+                                                                                                            for (let i11 = 0; i11 < len11; i11++) {
+                                                                                                              let data81 = data80[i11];
+                                                                                                              const _errs168 = errors;
+                                                                                                              if (errors === _errs168) {
+                                                                                                                if (typeof data81 === "string") {
+                                                                                                                  if (func2(data81) > 4096) {
+                                                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror/" + i11, schemaPath: "#/$defs/settings/properties/mirror/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                                                    return false;
+                                                                                                                  } else {
+                                                                                                                    if (func2(data81) < 1) {
+                                                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror/" + i11, schemaPath: "#/$defs/settings/properties/mirror/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                                                      return false;
+                                                                                                                    }
+                                                                                                                  }
+                                                                                                                } else {
+                                                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror/" + i11, schemaPath: "#/$defs/settings/properties/mirror/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                                                  return false;
+                                                                                                                }
+                                                                                                              }
+                                                                                                              var valid17 = _errs168 === errors;
+                                                                                                              if (!valid17) {
+                                                                                                                break;
+                                                                                                              }
+                                                                                                            }
+                                                                                                          }
+                                                                                                        }
+                                                                                                      } else {
+                                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror", schemaPath: "#/$defs/settings/properties/mirror/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                                                                        return false;
+                                                                                                      }
+                                                                                                    }
+                                                                                                    var valid11 = _errs166 === errors;
+                                                                                                  } else {
+                                                                                                    var valid11 = true;
+                                                                                                  }
+                                                                                                }
+                                                                                              }
+                                                                                            }
+                                                                                          }
                                                                                         }
                                                                                       }
                                                                                     }
@@ -1854,8 +2158,8 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                 return false;
                               }
                             }
-                            var valid8 = _errs76 === errors;
-                            if (!valid8) {
+                            var valid9 = _errs88 === errors;
+                            if (!valid9) {
                               break;
                             }
                           }
@@ -1867,7 +2171,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                     return false;
                   }
                 }
-                var valid0 = _errs73 === errors;
+                var valid0 = _errs85 === errors;
               } else {
                 var valid0 = true;
               }
