@@ -3,6 +3,7 @@
  *
  *     npm run bench [-- --runs N] [-- --tree DIR]
  *     npm run bench -- --volume    what a large volume takes to change (volume.mjs)
+ *     npm run bench -- --pull      a large file over HTTP, beside curl (pull.mjs)
  *     npm run bench -- --sftp      a large file over SSH, beside OpenSSH's sftp (sftp.mjs)
  *
  * The default tree holds the real modules among the development dependencies, each under two versions, one of them equal.
@@ -13,6 +14,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { benchPull } from './pull.mjs';
 import { benchSftp } from './sftp.mjs';
 import { benchVolume } from './volume.mjs';
 
@@ -22,6 +24,7 @@ const { values } = parseArgs({
     tree: { type: 'string' },
     volume: { type: 'boolean', default: false },
     sftp: { type: 'boolean', default: false },
+    pull: { type: 'boolean', default: false },
   },
 });
 const runs = Number(values.runs);
@@ -78,6 +81,11 @@ function compare(title, byHand, ours) {
   console.log(
     `${title.padEnd(28)} by hand ${hand.toFixed(2)} s  plugferry ${our.toFixed(2)} s  ratio ${ratio.toFixed(2)}`,
   );
+}
+
+if (values.pull) {
+  await benchPull(runs);
+  process.exit();
 }
 
 if (values.sftp) {
