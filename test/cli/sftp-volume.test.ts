@@ -24,6 +24,7 @@ async function scene(options: SshdOptions = {}): Promise<Scene> {
   const sshd = await startSshd(options);
   const home = await tempDir();
   await (await testKey('dev')).writeTo(home);
+  let sequence = 0;
   for (const [name, plugins] of Object.entries({
     one: { 'waf@1.0.0': 'a' },
     two: { 'waf@2.0.0': 'b', 'jwt@1.0.0': 'c' },
@@ -36,6 +37,9 @@ async function scene(options: SshdOptions = {}): Promise<Scene> {
       `${name}.tar.gz`,
       '--set',
       'edge',
+      // Two exports of one second would have the same number.
+      '--sequence',
+      String((sequence += 1)),
       '--signing-key',
       'dev.key',
       '--allow-plain-key',

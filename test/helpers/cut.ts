@@ -79,9 +79,13 @@ export async function startCutter({ to, direction, at, rate }: CutPlan): Promise
   };
 }
 
-/** `count` different places in `size` bytes, ascending. */
+/** Two places that are nearer than this could lie in one piece, and one cut would serve for both. */
+const apart = 256 * 1024;
+
+/** `count` different places in `size` bytes, ascending, each far enough from the one before for a cut of its own. */
 export function randomPlaces(count: number, size: number, random: () => number = Math.random): number[] {
-  const found = new Set<number>();
-  while (found.size < count) found.add(1 + Math.floor(random() * (size - 1)));
-  return [...found].toSorted((a, b) => a - b);
+  const room = size - count * apart;
+  return Array.from({ length: count }, () => 1 + Math.floor(random() * (room - 1)))
+    .toSorted((a, b) => a - b)
+    .map((place, index) => place + index * apart);
 }
