@@ -8,6 +8,7 @@ import { probeModule, type Probed } from './diagnosis/probe.js';
 import { moduleUrl, type Reference } from './diagnosis/reference.js';
 import { PlugferryError } from './errors.js';
 import { incompatibilities } from './gateway/compatibility.js';
+import { releaseLocation } from './inventory-release.js';
 import { takeInventory, type InventoryItem, type InventoryPlace } from './inventory.js';
 import { formatPluginId, type PluginId } from './plugin/plugin.js';
 import type { PluginSpec } from './resource/plugin-spec.js';
@@ -68,7 +69,7 @@ export async function doctor(options: DoctorOptions): Promise<DoctorResult> {
   const inventory = await takeInventory(options.place, { trust, signal, ...reach });
   try {
     const { place, items, notes } = inventory;
-    const holding: Holding = { location: place.location, kind: place.kind, modules: items };
+    const holding: Holding = { location: place.location, volume: volumeOf(place), modules: items };
     const { baseUrl: base, orphans } = options;
     const { findings, asked } = diagnose(references, holding, { base, orphans });
     const wanted = references.length === 0 ? items : asked;
@@ -86,6 +87,9 @@ export async function doctor(options: DoctorOptions): Promise<DoctorResult> {
     await inventory.close();
   }
 }
+
+const volumeOf = ({ kind, location }: InventoryPlace): string | undefined =>
+  kind === 'release' ? (releaseLocation(location)?.volume ?? location) : undefined;
 
 function referencesOf({ resources, console, mcpUrl, catalogue, ...options }: DoctorOptions): Reference[] {
   const references = [
@@ -211,7 +215,12 @@ function probeFindings(probed: readonly ProbedPlugin[], { location, modules }: H
           : `${url} is another module than that of ${location}: sha256 ${plugin.sha256.slice(0, 16)}... against ${held.sha256.slice(0, 16)}...`
         : `${url} gives the gateway nothing: ${plugin.problem} (${plugin.attempts} ${plugin.attempts === 1 ? 'attempt' : 'attempts'})`;
     if (problem === undefined) return [];
-    const mend = shellLine('plugferry', 'diff', location, new URL('/plugins/', url).href);
+    const mend = shellLine(
+      'plugferry',
+      'diff',
+      location,
+      url.slice(0, -`${name}/${version}/plugin.wasm`.length),
+    );
     return [{ kind: 'probe', who: null, plugin: { name, version }, problem, mend }];
   });
 }

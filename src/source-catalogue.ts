@@ -13,11 +13,11 @@ import type { PluginId } from './plugin/plugin.js';
 import { fileKind } from './source/file-kind.js';
 import { holdsFiles } from './source/flat.js';
 import type { RegistryAccess } from './registry/login.js';
-import { isModuleName, type FoundModule } from './source/modules.js';
+import { isModuleName, named, type FoundModule } from './source/modules.js';
 import { moduleAtUrl } from './source/module-url.js';
 import { Registries } from './source/oci.js';
 import { isPluginTree } from './source/plugins-directory.js';
-import type { Offer, Source, SourceListing, SourcePlugin } from './source/source.js';
+import type { Source, SourceListing, SourcePlugin } from './source/source.js';
 import { digestFile } from './source/survey.js';
 
 export interface CatalogueSourceOptions {
@@ -71,17 +71,8 @@ function distinct(entries: readonly CatalogueEntry[]): CatalogueEntry[] {
   return [...found.values()];
 }
 
-function listingOf(entries: readonly CatalogueEntry[], modules: Modules): Omit<SourceListing, 'notes'> {
-  const things = entries.map((entry) => ({ id: entry.id, module: checked(entry, opened(entry, modules)) }));
-  return {
-    offers: things.flatMap(({ id, module }): Offer[] =>
-      id === undefined
-        ? []
-        : [{ ...module, ...id, fetch: async (...args) => ({ ...(await module.fetch(...args)), ...id }) }],
-    ),
-    nameless: things.flatMap(({ id, module }) => (id === undefined ? [module] : [])),
-  };
-}
+const listingOf = (entries: readonly CatalogueEntry[], modules: Modules): Omit<SourceListing, 'notes'> =>
+  named(entries.map((entry) => ({ id: entry.id, module: checked(entry, opened(entry, modules)) })));
 
 function opened(entry: CatalogueEntry, modules: Modules): FoundModule {
   try {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -223,7 +223,7 @@ test('names from outside are quoted in commands and escaped on the terminal', as
   await writeFile(fake, '#!/bin/sh\nprintf "%s\\n" "$@"\n', { mode: 0o755 });
   const words = execFileSync('/bin/sh', ['-c', mend], { env: { PATH: dir }, encoding: 'utf8' }).split('\n');
   expect(words[2]).toBe(name.replace('\u001b', '\\u{1b}'));
-  await expect(import('node:fs/promises').then(({ stat }) => stat(canary))).rejects.toThrow('ENOENT');
+  await expect(stat(canary)).rejects.toThrow('ENOENT');
 });
 
 test('orphans, the URL for MCP servers, and a gateway that cannot run a module', async () => {
@@ -310,10 +310,8 @@ test('--cluster asks for the WasmPlugins of all namespaces', async () => {
   expect(asked[0]).toContain('/apis/extensions.higress.io/v1alpha1/wasmplugins');
 });
 
-const profileText = async (): Promise<string> => {
-  const { readFile } = await import('node:fs/promises');
-  return readFile(join(import.meta.dirname, '../examples/gateway-profiles/higress.json'), 'utf8');
-};
+const profileText = (): Promise<string> =>
+  readFile(join(import.meta.dirname, '../examples/gateway-profiles/higress.json'), 'utf8');
 
 describe('--probe', () => {
   const module = tinyModule('a');

@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import { similarity } from '../plugin/similarity.js';
+import { alikeOnes } from '../plugin/similarity.js';
 import type { Settings } from '../schema/config.js';
 
 const topKeys = ['type', 'defaults', 'environments'];
@@ -83,13 +83,8 @@ function advice(unknown: string, known: readonly string[]): string {
   return `${meant}Known are: ${known.join(', ')}. Switches and commands stand on the command line only.`;
 }
 
-function nearestTo(name: string, known: readonly string[]): string | undefined {
-  const [best] = known
-    .map((each) => ({ each, score: similarity(name.toLowerCase().replaceAll('_', '-'), each) }))
-    .filter(({ score }) => score >= alike)
-    .sort((a, b) => b.score - a.score);
-  return best?.each;
-}
+const nearestTo = (name: string, known: readonly string[]): string | undefined =>
+  alikeOnes(name.toLowerCase().replaceAll('_', '-'), known, alike)[0];
 
 export function unknownEnvironment(file: string, name: string, known: readonly string[]): PlugferryError {
   const nearest = nearestTo(name, known);

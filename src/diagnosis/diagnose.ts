@@ -1,5 +1,5 @@
 import { comparePluginIds, compareVersions, formatPluginId, type PluginId } from '../plugin/plugin.js';
-import { similarity } from '../plugin/similarity.js';
+import { alikeOnes } from '../plugin/similarity.js';
 import { findingOn, type Finding } from './finding.js';
 import { aliasLine, environmentLine, patchLine, shellLine } from './mend.js';
 import { moduleUrl, targetOf, type Reference, type Target } from './reference.js';
@@ -13,7 +13,8 @@ export interface HeldModule extends PluginId {
 /** What references are held against. */
 export interface Holding {
   readonly location: string;
-  readonly kind: 'bundle' | 'release' | 'tree' | 'server';
+  /** Directory of the volume, where it is one: there more versions can be served. */
+  readonly volume?: string | undefined;
   readonly modules: readonly HeldModule[];
 }
 
@@ -70,7 +71,11 @@ function pluginFindings(reference: Reference, id: PluginId, holding: Holding): F
     : [otherBytes(reference, { id, promised, held }), ...ofResource];
 }
 
-function missing(reference: Reference, id: PluginId, { location, kind, modules }: Holding): Finding {
+function missing(
+  reference: Reference,
+  id: PluginId,
+  { location, volume = 'VOLUME', modules }: Holding,
+): Finding {
   const disabled =
     reference.resource?.disabled === true ? '; it is disabled, and will fail once enabled' : '';
   const versions = modules
@@ -83,7 +88,7 @@ function missing(reference: Reference, id: PluginId, { location, kind, modules }
       kind: 'other-version',
       plugin: id,
       problem: `asks for ${formatPluginId(id)}, and ${location} has ${versions.join(', ')}${disabled}`,
-      mend: aliasLine(kind === 'release' ? location.replace(/@[0-9a-f]{4,64}$/, '') : 'VOLUME', id, highest),
+      mend: aliasLine(volume, id, highest),
     });
   }
   const near = nearest(id.name, modules);
@@ -127,10 +132,11 @@ const otherBytes = (
 const alike = 0.75;
 
 const nearest = (name: string, modules: readonly HeldModule[]): string | undefined =>
-  modules
-    .map((module) => ({ name: module.name, score: similarity(name, module.name) }))
-    .filter(({ score }) => score >= alike)
-    .sort((a, b) => b.score - a.score)[0]?.name;
+  alikeOnes(
+    name,
+    modules.map((module) => module.name),
+    alike,
+  )[0];
 
 const withoutUrl = (reference: Reference): Finding =>
   findingOn(reference, {
@@ -179,7 +185,10 @@ function elsewhereMend(
   return environmentLine(deployment, value);
 }
 
-function orphansIn({ location, kind, modules }: Holding, asked: ReadonlyMap<string, PluginId>): Finding[] {
+function orphansIn(
+  { location, volume = location, modules }: Holding,
+  asked: ReadonlyMap<string, PluginId>,
+): Finding[] {
   return modules
     .filter((module) => !asked.has(formatPluginId(module)))
     .map(({ name, version }) => ({
@@ -190,7 +199,7 @@ function orphansIn({ location, kind, modules }: Holding, asked: ReadonlyMap<stri
       mend: shellLine(
         'plugferry',
         'export',
-        kind === 'release' ? location.replace(/@[0-9a-f]{4,64}$/, '') : location,
+        volume,
         '--exclude',
         `${name}@${version}`,
         '-o',

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isPlugferryError } from '../errors.js';
+import { mayPass } from '../io/http-answer.js';
 import { parseHttpAddress } from '../io/http-address.js';
 import type { HttpAccess } from '../io/http.js';
 import { HttpPeer } from '../io/http-peer.js';
@@ -38,9 +39,6 @@ export interface GatewayPatience {
 }
 
 const gatewayPatience: GatewayPatience = { attempts: 5, attemptMs: 15_000, allMs: 30_000, pauseMs: 500 };
-
-/** 5xx that are not tried again. */
-const finalStatus = [501, 505, 511];
 
 export interface ProbeOptions {
   readonly access?: HttpAccess | undefined;
@@ -94,8 +92,7 @@ async function attempt(
     const { answer } = await peer.answer({ url, headers: {} }, watch);
     const { status } = answer;
     if (status !== 200) {
-      const again = status >= 500 && !finalStatus.includes(status);
-      return { problem: `status ${status}, and the gateway takes 200 only`, again };
+      return { problem: `status ${status}, and the gateway takes 200 only`, again: mayPass(status) };
     }
     answered = true;
     return await digested(answer.body ?? nothing());

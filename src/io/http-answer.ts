@@ -50,12 +50,15 @@ const maxWaitMs = 10_000;
 /** What the gateway does not try again either (istio `pkg/wasm/httpfetcher.go`). */
 const finalStatus = [501, 505, 511];
 
+/** Whether a server says of itself that it may be better a moment later; the gateway tries these again, too. */
+export const mayPass = (status: number): boolean => status >= 500 && !finalStatus.includes(status);
+
 /** @throws PlugferryError `E_NETWORK` for an answer without a body that could be used. */
 export function checkStatus({ status, headers }: Answer, url: URL, transfer: Transfer): void {
   const asked = isContinuation(transfer);
   if (status === 200 || (status === 206 && asked)) return;
   if (status === 416) startAnew(transfer);
-  const overloaded = status === 408 || status === 429 || (status >= 500 && !finalStatus.includes(status));
+  const overloaded = status === 408 || status === 429 || mayPass(status);
   if (overloaded) transfer.waitMs = waitAsked(headers);
   throw unexpectedStatus({ status, headers }, url, overloaded || (status === 416 && asked));
 }

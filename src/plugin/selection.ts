@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import { similarity } from './similarity.js';
+import { alikeOnes } from './similarity.js';
 import { comparePluginIds, formatPluginId, type PluginId } from './plugin.js';
 
 /** Which plugins of a source are meant: those that an `include` pattern matches (all, when there is none) and no `exclude` does. */
@@ -114,10 +114,6 @@ function nearest(pattern: Pattern, items: readonly PluginId[]): string[] {
     return [...sameName].sort(comparePluginIds).slice(-maxSuggestions).map(formatPluginId);
   }
   const asked = pattern.name.replace(/[*?]/g, '');
-  return [...new Set(items.map(({ name }) => name))]
-    .map((name) => ({ name, score: similarity(asked, name) }))
-    .filter(({ score }) => score >= 0.6)
-    .sort((a, b) => b.score - a.score)
-    .slice(0, maxSuggestions)
-    .map(({ name }) => name);
+  const names = [...new Set(items.map(({ name }) => name))];
+  return alikeOnes(asked, names, 0.6).slice(0, maxSuggestions);
 }

@@ -24,3 +24,15 @@ function distance(a: string, b: string): number {
   }
   return previous[b.length] ?? 0;
 }
+
+/**
+ * Those of the known texts that one may have been meant to be, the most alike first.
+ *
+ * @param atLeast how alike they must be, from 0 to 1.
+ */
+export const alikeOnes = (text: string, known: readonly string[], atLeast: number): string[] =>
+  known
+    .map((each) => ({ each, score: similarity(text, each) }))
+    .filter(({ score }) => score >= atLeast)
+    .sort((a, b) => b.score - a.score)
+    .map(({ each }) => each);

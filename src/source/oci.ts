@@ -11,8 +11,8 @@ import type { RegistryAccess } from '../registry/login.js';
 import { archivedArtifacts, layoutArtifacts, type StoredArtifact } from '../registry/stored.js';
 import { unwrapModule } from './artifact.js';
 import { imagePlugins, mayBeImage } from './image.js';
-import { type FoundModule } from './modules.js';
-import type { Nameless, Offer, Source, SourceListing } from './source.js';
+import { named, type FoundModule, type NamedModule } from './modules.js';
+import type { Offer, Source, SourceListing } from './source.js';
 
 /** Registries, each asked by one client, which remembers its login. */
 export class Registries {
@@ -103,26 +103,6 @@ export function storedSource(location: string, scratch: string): Source {
 function idOfName({ name }: StoredArtifact): PluginId | undefined {
   const reference = name === undefined ? undefined : parseReference(name);
   return reference === undefined ? undefined : idOfReference(reference);
-}
-
-interface NamedModule {
-  readonly module: FoundModule;
-  readonly id: PluginId | undefined;
-}
-
-function named(modules: readonly NamedModule[]): Required<SourceListing> {
-  const offers: Offer[] = [];
-  const nameless: Nameless[] = [];
-  for (const { module, id } of modules) {
-    if (id === undefined) nameless.push(module);
-    else
-      offers.push({
-        ...module,
-        ...id,
-        fetch: async (...args) => ({ ...(await module.fetch(...args)), ...id }),
-      });
-  }
-  return { offers, nameless, notes: [] };
 }
 
 function moduleOf(

@@ -5,31 +5,13 @@
  *     npm run bench -- --pull [--runs N]
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { createCipheriv } from 'node:crypto';
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort, makeFile, megabytes } from './scene.mjs';
 
-const megabytes = 500;
 const binary = join(import.meta.dirname, '../../bin/plugferry.js');
-
-/** Bytes that do not compress. */
-function makeFile(path) {
-  const cipher = createCipheriv('aes-256-ctr', Buffer.alloc(32, 'bench'), Buffer.alloc(16));
-  const file = openSync(path, 'w');
-  for (let done = 0; done < megabytes; done += 1) writeSync(file, cipher.update(Buffer.alloc(1_000_000)));
-  closeSync(file);
-}
-
-const freePort = () =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 
 function configuration(work, port) {
   const scratch = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];

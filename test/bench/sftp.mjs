@@ -6,24 +6,13 @@
  *     npm run bench -- --sftp [--runs N]
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { createCipheriv } from 'node:crypto';
-import {
-  closeSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
-import { createServer } from 'node:net';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort, makeFile, megabytes } from './scene.mjs';
 
-const megabytes = 500;
 const binary = join(import.meta.dirname, '../../bin/plugferry.js');
 
 /** The transport alone, as one file: only it can tell how long the sending itself took. */
@@ -39,22 +28,6 @@ function bundled() {
   buildSync({ ...options, entryPoints: ['test/bench/sftp-carrier.mjs'], outfile });
   return join(root, outfile);
 }
-
-/** Bytes that do not compress. */
-function makeFile(path) {
-  const cipher = createCipheriv('aes-256-ctr', Buffer.alloc(32, 'bench'), Buffer.alloc(16));
-  const file = openSync(path, 'w');
-  for (let done = 0; done < megabytes; done += 1) writeSync(file, cipher.update(Buffer.alloc(1_000_000)));
-  closeSync(file);
-}
-
-const freePort = () =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 
 async function startSshd(work) {
   const port = await freePort();

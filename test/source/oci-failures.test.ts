@@ -1,15 +1,18 @@
 import { readdir } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { sha256Of } from '../../src/io/digest.js';
 import { cli, errorCode } from '../helpers/cli.js';
 import {
   descriptor,
+  dockerConfig,
   hasRegistry,
   manifestOf,
   moduleLayer,
   ociLayer,
   ociManifest,
   push,
+  robotLogin,
   startRegistry,
   type PushedLayer,
 } from '../helpers/registry.js';
@@ -104,7 +107,7 @@ describe.skipIf(!hasRegistry)('an artifact', () => {
     await push(registry, ['plugins/waf', '1.0.0'], [[{ mediaType: moduleLayer, bytes: other }]]);
     const run = await exported(`oci://${registry.host}/plugins/waf:1.0.0@${first}`);
     expect(run.code).toBe(0);
-    expect(run.stdout).toContain((await import('../../src/io/digest.js')).sha256Of(module));
+    expect(run.stdout).toContain(sha256Of(module));
   });
 });
 
@@ -209,7 +212,6 @@ describe('a registry that misbehaves', () => {
       else response.writeHead(200, { 'content-type': ociManifest }).end(manifest);
     });
     const host = web.url.slice('http://'.length);
-    const { dockerConfig, robotLogin } = await import('../helpers/registry.js');
     const directory = await tempDir();
     const run = await cli(['export', `oci://${host}/plugins/waf:1.0.0`, '-o', 'set.tar.gz', '--plain-http'], {
       cwd: directory,
@@ -221,7 +223,6 @@ describe('a registry that misbehaves', () => {
   });
 
   test('and whose token service is somebody else: the password does not go there', async () => {
-    const { dockerConfig, robotLogin } = await import('../helpers/registry.js');
     const thief = await startWeb((_, response) => response.end('{"token":"x"}'));
     const evil = thief.url.replace('127.0.0.1', 'localhost');
     const web = await startWeb((_, response) => {
