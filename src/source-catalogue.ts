@@ -5,9 +5,10 @@ import { holdsProperties, openCatalogue } from './catalogue/open.js';
 import type { CatalogueKind } from './catalogue/read.js';
 import { formatReference, type Reference } from './catalogue/reference.js';
 import { isPlugferryError, PlugferryError, type ErrorCode } from './errors.js';
-import { isDirectory, isRegularFile, openRegular } from './io/file.js';
+import { sha256OfFile } from './io/digest.js';
+import { isDirectory, isRegularFile } from './io/file.js';
 import { isRemote } from './io/location.js';
-import type { HttpAccess } from './io/http.js';
+import { anonymousAccess, type HttpAccess } from './io/http.js';
 import { PrivateDirectory } from './io/private-directory.js';
 import type { PluginId } from './plugin/plugin.js';
 import { fileKind } from './source/file-kind.js';
@@ -18,7 +19,6 @@ import { moduleAtUrl } from './source/module-url.js';
 import { Registries } from './source/oci.js';
 import { isPluginTree } from './source/plugins-directory.js';
 import type { Source, SourceListing, SourcePlugin } from './source/source.js';
-import { digestFile } from './source/survey.js';
 
 export interface CatalogueSourceOptions {
   /** What `-` reads. */
@@ -53,7 +53,7 @@ export async function catalogueSource(location: string, options: CatalogueSource
   const { entries, notes } = await openCatalogue(location, options);
   const modules = new Modules(
     new PrivateDirectory(options.scratch),
-    anonymous(options.http),
+    anonymousAccess(options.http),
     options.registries,
   );
   const listing = listingOf(distinct(entries.map((entry) => options.mirrors.apply(entry))), modules);
@@ -119,11 +119,6 @@ class Modules {
   }
 }
 
-const anonymous = ({ authorities, proxyFor }: HttpAccess = {}): HttpAccess => ({
-  ...(authorities === undefined ? {} : { authorities }),
-  ...(proxyFor === undefined ? {} : { proxyFor }),
-});
-
 /** The copy stays until the source is closed: others may want it too. */
 function once(module: FoundModule): FoundModule {
   let plugin: Promise<Omit<SourcePlugin, keyof PluginId>> | undefined;
@@ -163,15 +158,6 @@ function placed(error: unknown, place: string): unknown {
     details: { ...details, place },
     cause: error,
   });
-}
-
-async function sha256OfFile(path: string, signal: AbortSignal | undefined): Promise<string> {
-  const handle = await openRegular(path, 'module');
-  try {
-    return (await digestFile(handle, signal)).sha256;
-  } finally {
-    await handle.close();
-  }
 }
 
 const otherBytes = (place: string, expected: string, found: string): PlugferryError =>

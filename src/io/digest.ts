@@ -1,6 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { Transform, type TransformCallback } from 'node:stream';
 import { PlugferryError } from '../errors.js';
+import { ioError } from './failure.js';
 
 /** Size and checksums of a run of bytes. `sha256` decides; `md5` is carried for the field's tools and decides nothing. */
 export interface Digest {
@@ -60,6 +62,23 @@ export function digestOf(bytes: Uint8Array): Digest {
 }
 
 export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/**
+ * SHA-256 of a file in hex.
+ *
+ * @throws PlugferryError `E_NOT_FOUND`, `E_IO`, or the reason of an abort.
+ */
+export async function sha256OfFile(path: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  const stream = createReadStream(path, { highWaterMark: 256 * 1024, ...(signal ? { signal } : {}) });
+  try {
+    for await (const chunk of stream) hash.update(chunk as Buffer);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw ioError(error, path);
+  }
+  return hash.digest('hex');
+}
 
 /** What {@link verifying} expects, and the name under which a difference is reported. */
 export interface Expected extends Digest {

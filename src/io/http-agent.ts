@@ -26,6 +26,12 @@ export interface ClientCertificate {
   readonly key: string;
 }
 
+/** The same way, without saying who asks: for servers that the caller did not name. */
+export const anonymousAccess = ({ authorities, proxyFor }: HttpAccess = {}): HttpAccess => ({
+  ...(authorities === undefined ? {} : { authorities }),
+  ...(proxyFor === undefined ? {} : { proxyFor }),
+});
+
 /**
  * Where no plugin server stands, but the services that give a machine its identity and keys: link-local addresses, and the
  * metadata addresses of AWS (IPv6) and Alibaba Cloud. Private addresses are where plugin servers do stand.

@@ -11,7 +11,7 @@ import type { Progress } from './progress.js';
 import { BodyStream } from './http-stream.js';
 import { pause, usualPatience, Watch, type Patience } from './http-watch.js';
 
-export type { HttpAccess } from './http-agent.js';
+export { anonymousAccess, type HttpAccess } from './http-agent.js';
 export type { HttpReply } from './http-body.js';
 export type { Patience } from './http-watch.js';
 

@@ -1,6 +1,6 @@
 import { PlugferryError } from '../errors.js';
 import { sha256Of } from '../io/digest.js';
-import { HttpClient, type HttpAccess, type HttpReply, type Patience } from '../io/http.js';
+import { anonymousAccess, HttpClient, type HttpAccess, type HttpReply, type Patience } from '../io/http.js';
 import type { PrivateDirectory } from '../io/private-directory.js';
 import type { Progress } from '../io/progress.js';
 import type { Artifact, Layer } from './artifact.js';
@@ -145,14 +145,10 @@ const hostOf = (registry: string): string =>
   ['docker.io', 'index.docker.io'].includes(registry) ? 'registry-1.docker.io' : registry;
 
 /** A token for web servers is nothing that a registry should see. */
-const withoutToken = (http: HttpAccess = {}): HttpAccess => {
-  const { authorities, clientCertificate, proxyFor } = http;
-  return {
-    ...(authorities === undefined ? {} : { authorities }),
-    ...(clientCertificate === undefined ? {} : { clientCertificate }),
-    ...(proxyFor === undefined ? {} : { proxyFor }),
-  };
-};
+const withoutToken = ({ clientCertificate, ...http }: HttpAccess = {}): HttpAccess => ({
+  ...anonymousAccess(http),
+  ...(clientCertificate === undefined ? {} : { clientCertificate }),
+});
 
 const nameOf = (
   address:

@@ -1,5 +1,5 @@
 import { isPlugferryError, PlugferryError } from '../errors.js';
-import { HttpClient, type HttpAccess } from '../io/http.js';
+import { anonymousAccess, HttpClient, type HttpAccess } from '../io/http.js';
 
 /** Who asks a registry. */
 export interface Credentials {
@@ -81,10 +81,9 @@ export class RegistryLogin {
       throw this.#strange(url, 'belongs to somebody else: your password does not go there');
     if (service !== undefined) url.searchParams.set('service', service);
     url.searchParams.set('scope', `repository:${repository}:pull`);
-    const { authorities, proxyFor } = this.#access.http ?? {};
     const client = new HttpClient(
       { url: new URL('/', url), authorization: credentials && basic(credentials) },
-      { access: { ...(authorities && { authorities }), ...(proxyFor && { proxyFor }) } },
+      { access: anonymousAccess(this.#access.http) },
     );
     const reply = await client.document({ url, limit: maxTokenBytes, signal }).catch((error: unknown) => {
       throw challengeIn(error) === undefined ? error : this.#refused(repository, error);

@@ -1,13 +1,12 @@
 import { isTarLayer, moduleLayerType, type Artifact, type Layer } from '../registry/artifact.js';
 import { readTarLayer, type LayerFile } from '../registry/tar-layer.js';
 import { PlugferryError } from '../errors.js';
-import { openRegular } from '../io/file.js';
+import { sha256OfFile } from '../io/digest.js';
 import type { PrivateDirectory } from '../io/private-directory.js';
 import type { Progress } from '../io/progress.js';
 import { maxModuleBytes } from '../plugin/plugin.js';
 import { metadataIn } from './image.js';
 import { isModuleName } from './modules.js';
-import { digestFile } from './survey.js';
 
 export interface Unwrapping {
   /** How errors call the artifact. */
@@ -67,13 +66,8 @@ export async function unwrapModule(artifact: Artifact, unwrapping: Unwrapping): 
 
 async function rawModule(layer: Layer, { signal, progress }: Unwrapping): Promise<Opened> {
   const path = await layer.fetch(signal, progress);
-  const handle = await openRegular(path, 'module');
-  try {
-    const { sha256 } = await digestFile(handle, signal);
-    return { layer, candidates: [{ path, sha256, name: undefined, where: 'its module layer' }] };
-  } finally {
-    await handle.close();
-  }
+  const sha256 = layer.digest?.slice('sha256:'.length) ?? (await sha256OfFile(path, signal));
+  return { layer, candidates: [{ path, sha256, name: undefined, where: 'its module layer' }] };
 }
 
 async function packedModules(layer: Layer, { copies, signal, progress }: Unwrapping): Promise<Opened> {

@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { PlugferryError } from '../errors.js';
-import { ioError } from '../io/failure.js';
+import { sha256OfFile } from '../io/digest.js';
 import { readSmallFile } from '../io/file.js';
 import { pluginPath, type PluginFileName } from '../plugin/layout.js';
 import { maxMetadataBytes, parseMetadata } from '../plugin/metadata.js';
@@ -81,18 +79,6 @@ interface Listed {
 async function checkListed(file: string, { wasm, listed, signal }: Listed): Promise<void> {
   const found = await sha256OfFile(wasm, signal);
   if (found !== listed.wasmSha256) throw notAsListed(file, listed.wasmSha256, found);
-}
-
-async function sha256OfFile(path: string, signal: AbortSignal | undefined): Promise<string> {
-  const hash = createHash('sha256');
-  const stream = createReadStream(path, { highWaterMark: 256 * 1024, ...(signal ? { signal } : {}) });
-  try {
-    for await (const chunk of stream) hash.update(chunk as Buffer);
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw ioError(error, path);
-  }
-  return hash.digest('hex');
 }
 
 function noModule(tree: Tree, path: string, kind: string | undefined): PlugferryError {
