@@ -5,7 +5,10 @@ import { describe, expect, test } from 'vitest';
 const root = join(import.meta.dirname, '..');
 const source = join(root, 'src');
 
-/** Which folder of src may import which; `src/README.md` prints the same table. Root verbs may import every folder but cli. */
+/**
+ * Which folder of src may import which; `src/README.md` prints the same table. Root verbs may import every folder but cli. cli may
+ * also import what `index.ts` exports, from the file where that is: so a command loads no more than it needs.
+ */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   io: [],
   plugin: [],
@@ -53,6 +56,33 @@ const importsOf = (file: string): string[] =>
 
 const folderOf = (file: string): string => (file.includes('/') ? (file.split('/')[0] ?? '') : '');
 
+/** Names as the file calls them that they come from. */
+const listed = (names: string): string[] =>
+  names
+    .split(',')
+    .map((each) => each.replace(/^\s*type /, '').trim())
+    .map((each) => each.split(/ as |: /)[0] ?? '')
+    .filter((each) => each !== '');
+
+/** What `index.ts` exports, by the file where that is. */
+const publicNames: ReadonlyMap<string, readonly string[]> = new Map(
+  [
+    ...readFileSync(join(source, 'index.ts'), 'utf8').matchAll(
+      /^export \{([^}]*)\} from '\.\/([^']+)\.js';/gm,
+    ),
+  ].map(([, names = '', file = '']) => [`${file}.ts`, listed(names)] as const),
+);
+
+/** What a file imports from another by name. */
+const namesOf = (file: string, from: string): string[] =>
+  [
+    ...readFileSync(join(source, file), 'utf8').matchAll(
+      /\bimport (?:type )?\{([^}]*)\} from '([^']+)'|\bconst \{([^}]*)\} = await import\('([^']+)'\)/g,
+    ),
+  ].flatMap(([, names, place, parts, there]) =>
+    (place ?? there) === from ? listed(names ?? parts ?? '') : [],
+  );
+
 describe('the import table', () => {
   test.each(files)('%s', (file) => {
     const folder = folderOf(file);
@@ -63,8 +93,15 @@ describe('the import table', () => {
       const there = folderOf(target);
       if (there === folder || everywhere.includes(target)) continue;
       if (folder === '') expect(there, `${file} imports ${target}`).not.toBe('cli');
-      else if (folder === 'cli' && there === '') expect(target, `${file} imports ${target}`).toBe('index.ts');
-      else expect(mayImport[folder], `${file} imports ${target}`).toContain(there);
+      else if (folder !== 'cli' || there === 'io')
+        expect(mayImport[folder], `${file} imports ${target}`).toContain(there);
+      else if (target !== 'index.ts') {
+        const names = namesOf(file, name);
+        expect(names, `what ${file} imports from ${target}`).not.toEqual([]);
+        expect(publicNames.get(target) ?? [], `${file} imports ${target}`).toEqual(
+          expect.arrayContaining(names),
+        );
+      }
     }
   });
 

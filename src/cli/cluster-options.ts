@@ -1,11 +1,7 @@
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import {
-  configMapsInCluster,
-  configMapsInDirectory,
-  type ClusterOptions,
-  type ConfigMapStore,
-} from '../index.js';
+import type { ClusterOptions, ConfigMapStore } from '../index.js';
+import { configMapsInCluster, configMapsInDirectory } from '../configmaps.js';
 import { PlugferryError } from '../errors.js';
 import { isRegularFile } from '../io/file.js';
 import type { OptionTable } from './command.js';

@@ -1,55 +1,44 @@
 import type { Command } from './command.js';
-import alias from './commands/alias.js';
-import completion from './commands/completion.js';
-import config from './commands/config.js';
-import convert from './commands/convert.js';
-import diff from './commands/diff.js';
-import doctor from './commands/doctor.js';
-import exportCommand from './commands/export.js';
-import health from './commands/health.js';
-import history from './commands/history.js';
-import importCommand from './commands/import.js';
-import inspect from './commands/inspect.js';
-import join from './commands/join.js';
-import keygen from './commands/keygen.js';
-import list from './commands/list.js';
-import prune from './commands/prune.js';
-import pull from './commands/pull.js';
-import push from './commands/push.js';
-import receipt from './commands/receipt.js';
-import render from './commands/render.js';
-import rollback from './commands/rollback.js';
-import serve from './commands/serve.js';
-import sign from './commands/sign.js';
-import split from './commands/split.js';
-import trust from './commands/trust.js';
-import verify from './commands/verify.js';
 
-/** Every command, in the order of a plugin's journey, which is also the order of `--help`. */
-export const commands: readonly Command[] = [
-  keygen,
-  trust,
-  exportCommand,
-  sign,
-  inspect,
-  verify,
-  convert,
-  split,
-  join,
-  push,
-  pull,
-  importCommand,
-  list,
-  diff,
-  doctor,
-  history,
-  rollback,
-  alias,
-  prune,
-  receipt,
-  render,
-  serve,
-  health,
-  config,
-  completion,
-];
+type Loaded = Promise<{ readonly default: Command }>;
+
+/** Where each command is, in the order of a plugin's journey, which is also the order of `--help`. */
+const loaders: Readonly<Record<string, () => Loaded>> = {
+  keygen: () => import('./commands/keygen.js'),
+  trust: () => import('./commands/trust.js'),
+  export: () => import('./commands/export.js'),
+  sign: () => import('./commands/sign.js'),
+  inspect: () => import('./commands/inspect.js'),
+  verify: () => import('./commands/verify.js'),
+  convert: () => import('./commands/convert.js'),
+  split: () => import('./commands/split.js'),
+  join: () => import('./commands/join.js'),
+  push: () => import('./commands/push.js'),
+  pull: () => import('./commands/pull.js'),
+  import: () => import('./commands/import.js'),
+  list: () => import('./commands/list.js'),
+  diff: () => import('./commands/diff.js'),
+  doctor: () => import('./commands/doctor.js'),
+  history: () => import('./commands/history.js'),
+  rollback: () => import('./commands/rollback.js'),
+  alias: () => import('./commands/alias.js'),
+  prune: () => import('./commands/prune.js'),
+  receipt: () => import('./commands/receipt.js'),
+  render: () => import('./commands/render.js'),
+  serve: () => import('./commands/serve.js'),
+  health: () => import('./commands/health.js'),
+  config: () => import('./commands/config.js'),
+  completion: () => import('./commands/completion.js'),
+};
+
+/** Every command, in the order of `--help`. */
+export const allCommands = (): Promise<readonly Command[]> => load(Object.values(loaders));
+
+/** The command of that name alone, for loading the others would take longer than many a command takes; or, where there is none, all. */
+export async function commandsFor(name: string | undefined): Promise<readonly Command[]> {
+  const loader = name !== undefined && Object.hasOwn(loaders, name) ? loaders[name] : undefined;
+  return loader === undefined ? allCommands() : load([loader]);
+}
+
+const load = (some: readonly (() => Loaded)[]): Promise<readonly Command[]> =>
+  Promise.all(some.map(async (loader) => (await loader()).default));

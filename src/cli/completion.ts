@@ -1,4 +1,3 @@
-import { gatewayProfileNames } from '../index.js';
 import type { Command, OptionTable } from './command.js';
 import { globalOptions, readGlobals } from './globals.js';
 import { settledFrom } from './settings.js';
@@ -105,7 +104,10 @@ async function valuesOf(
   options: OptionTable,
   before: readonly string[],
 ): Promise<readonly Candidate[]> {
-  if (key === 'gateway-profile') return gatewayProfileNames.map((word) => ({ word, about: '' }));
+  if (key === 'gateway-profile') {
+    const { profileNames } = await import('../gateway/profile.js');
+    return profileNames.map((word) => ({ word, about: '' }));
+  }
   if (key !== 'env') return choicesOf(options[key]);
   const settled = await settledFrom({ ...readGlobals(before), env: undefined });
   return (settled?.environments ?? []).map((word) => ({ word, about: '' }));

@@ -1,11 +1,6 @@
-import {
-  configMapsAsYaml,
-  configMapsInCluster,
-  configMapsInDirectory,
-  describeBudget,
-  type Budget,
-  type ConfigMapTarget,
-} from '../index.js';
+import type { Budget, ConfigMapTarget } from '../index.js';
+import { describeBudget } from '../configmap/budget.js';
+import { configMapsAsYaml, configMapsInCluster, configMapsInDirectory } from '../configmaps.js';
 import { PlugferryError } from '../errors.js';
 import { committedFile, refuseExisting } from '../io/commit.js';
 import { clusterFrom, clusterOptions } from './cluster-options.js';

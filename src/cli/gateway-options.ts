@@ -1,4 +1,5 @@
-import { gatewayProfileNames, readGatewayProfile, type GatewayProfile } from '../index.js';
+import type { GatewayProfile } from '../index.js';
+import { profileNames as gatewayProfileNames, readGatewayProfile } from '../gateway/profile.js';
 import type { OptionTable } from './command.js';
 
 /** The option of every command that can ask whether a gateway is able to run the plugins. */

@@ -35,6 +35,8 @@ export interface Globals {
   readonly config: string | undefined;
   /** Which of its environments is meant. */
   readonly env: string | undefined;
+  /** The first word that is no option, nor the value of one: a command, if there is one of that name. */
+  readonly command: string | undefined;
   /** Somebody asks what there is, and nothing is done. */
   readonly asks: boolean;
 }
@@ -65,6 +67,7 @@ export function readGlobals(argv: readonly string[]): Globals {
     progress: progressModes.find((mode) => mode === asked) ?? 'auto',
     config: valueOf('config'),
     env: valueOf('env'),
+    command: values._[0]?.toString(),
     asks: values.help === true || values.version === true,
   };
 }

@@ -1,12 +1,7 @@
-import {
-  isPlugferryError,
-  listPlugins,
-  renderResources,
-  type ImportOptions,
-  type ImportResult,
-  type Rendering,
-  type ServedPlugin,
-} from '../index.js';
+import type { ImportOptions, ImportResult, Rendering, ServedPlugin } from '../index.js';
+import { isPlugferryError } from '../errors.js';
+import { listPlugins } from '../list.js';
+import { renderResources } from '../render-resources.js';
 import { PlugferryError } from '../errors.js';
 import type { Context } from './command.js';
 import {

@@ -1,7 +1,7 @@
 import { isPlugferryError, PlugferryError } from '../errors.js';
 import { asciiJson, escapeLine } from '../io/text.js';
-import { commands } from './commands.js';
-import { candidates, completionRequest } from './completion.js';
+import { commandsFor } from './commands.js';
+import { candidates, completionRequest, type Candidate } from './completion.js';
 import { exitCodes } from './exit-codes.js';
 import { readGlobals } from './globals.js';
 import { parse } from './parser.js';
@@ -16,11 +16,12 @@ import { processTerminal, type Terminal } from './terminal.js';
 export async function main(argv: readonly string[]): Promise<number> {
   if (argv[0] === completionRequest) return answerShell(argv.slice(1));
   const globals = readGlobals(argv);
-  const { json } = globals;
+  const { json, asks } = globals;
   const terminal = await processTerminal(globals);
   const stop = stopSignals();
   try {
-    const run = await parse(argv, commands, await settledFrom(globals));
+    const table = await commandsFor(globals.command);
+    const run = await parse(argv, table, { settled: await settledFrom(globals), asks });
     if (run === undefined) return 0;
     const { exit = 0, summary, ...outcome } = await run({ terminal, signal: stop.signal });
     terminal.end();
@@ -39,12 +40,15 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 /** A shell asks what could come next; whatever goes wrong, it gets no message into its prompt. */
 async function answerShell(words: readonly string[]): Promise<number> {
-  const found = await candidates(words, commands).catch(() => []);
+  const found = await candidatesFor(words).catch(() => []);
   process.stdout.write(
     found.map(({ word, about }) => `${escapeLine(word)}\t${escapeLine(about)}\n`).join(''),
   );
   return 0;
 }
+
+const candidatesFor = async (words: readonly string[]): Promise<readonly Candidate[]> =>
+  candidates(words, await commandsFor(readGlobals(words.slice(0, -1)).command));
 
 /** Says on stderr, and under `--json` also as data, what went wrong. */
 function report(error: unknown, terminal: Terminal, json: boolean): number {

@@ -1,12 +1,7 @@
-import {
-  openTrustStore,
-  readPublicKeys,
-  readSigner,
-  signerWithCommand,
-  signerWithFile,
-  type Signer,
-  type Trust,
-} from '../index.js';
+import type { Signer, Trust } from '../index.js';
+import { readPublicKeys, readSigner } from '../keys.js';
+import { signerWithCommand, signerWithFile } from '../signers.js';
+import { openTrustStore } from '../trust-store.js';
 import { PlugferryError } from '../errors.js';
 import type { OptionTable } from './command.js';
 import { passphraseOptions, readPassphrase } from './passphrase.js';

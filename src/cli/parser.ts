@@ -5,6 +5,13 @@ import type { Settled } from '../index.js';
 import { disguisedDash, type Command, type Registry, type Run } from './command.js';
 import { globalOptions, parserConfiguration } from './globals.js';
 
+/** What is known of a command line before it is understood. */
+interface Known {
+  readonly settled: Settled | undefined;
+  /** Somebody asks what there is. */
+  readonly asks: boolean;
+}
+
 /**
  * The command that `argv` names, ready to run; undefined when help or version was asked for and printed.
  *
@@ -13,13 +20,15 @@ import { globalOptions, parserConfiguration } from './globals.js';
 export async function parse(
   argv: readonly string[],
   table: readonly Command[],
-  settled: Settled | undefined,
+  { settled, asks }: Known,
 ): Promise<Run | undefined> {
   let chosen: Run | undefined;
   const ready = (run: Run): void => {
     chosen = run;
   };
-  await parserFor(argv, table, { settled, ready }).parseAsync();
+  // yargs lays out the help of every command that it runs, wanted or not; plainly, that costs little.
+  const width = asks ? Math.min(110, process.stdout.columns || 110) : null;
+  await parserFor(argv, table, { settled, ready }).wrap(width).parseAsync();
   return chosen;
 }
 
@@ -36,7 +45,6 @@ function parserFor(argv: readonly string[], table: readonly Command[], registry:
     .demandCommand(1, 'Give a command.')
     .help()
     .alias('help', 'h')
-    .wrap(Math.min(110, process.stdout.columns || 110))
     .exitProcess(false)
     .fail((message, error) => {
       throw usageError((message || error.message).replaceAll(disguisedDash, '-'));

@@ -1,14 +1,8 @@
-import {
-  parseOverlays,
-  parseValues,
-  readResourceTexts,
-  refuseExistingResources,
-  writeResources,
-  type RenderedResource,
-  type Rendering,
-  type RenderOptions,
-  type ResourceText,
-} from '../index.js';
+import type { RenderedResource, Rendering, RenderOptions, ResourceText } from '../index.js';
+import { parseOverlays } from '../resource/overlay.js';
+import { readResourceTexts } from '../resource/texts.js';
+import { parseValues } from '../resource/values.js';
+import { refuseExistingResources, writeResources } from '../write-resources.js';
 import { PlugferryError } from '../errors.js';
 import { isDirectory } from '../io/file.js';
 import type { OptionTable } from './command.js';

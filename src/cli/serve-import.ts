@@ -1,4 +1,4 @@
-import { importBundle } from '../index.js';
+import { importBundle } from '../import.js';
 import { PlugferryError } from '../errors.js';
 import type { Context, OptionTable } from './command.js';
 import { reachFrom, reachOptions } from './network-options.js';

@@ -1,4 +1,4 @@
-import { readConfig, type Settled, type SettingValue } from '../index.js';
+import type { Settled, SettingValue } from '../index.js';
 import { PlugferryError } from '../errors.js';
 import type { OptionTable } from './command.js';
 import type { Globals } from './globals.js';
@@ -14,8 +14,11 @@ export const variable = (option: string): string => `PLUGFERRY_${option.toUpperC
  */
 export async function settledFrom({ config, env, asks }: Globals): Promise<Settled | undefined> {
   if (asks) return undefined;
-  if (config !== undefined && config !== '')
+  if (config !== undefined && config !== '') {
+    // Loaded where it is needed: most command lines name no file.
+    const { readConfig } = await import('../config/config.js');
     return readConfig({ file: config, environment: env, uid: process.getuid?.() });
+  }
   if (env === undefined) return undefined;
   throw new PlugferryError('E_USAGE', `--env ${env} needs --config`, {
     hint:

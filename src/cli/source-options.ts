@@ -1,13 +1,8 @@
-import {
-  catalogueKinds,
-  isPluginVersion,
-  parseMapping,
-  parseMirror,
-  parseNaming,
-  type ExportFailure,
-  type ExportOptions,
-  type Naming,
-} from '../index.js';
+import type { ExportFailure, ExportOptions, Naming } from '../index.js';
+import { parseMirror } from '../catalogue/mirror.js';
+import { catalogueKinds } from '../catalogue/read.js';
+import { parseMapping, parseNaming } from '../plugin/naming.js';
+import { isPluginVersion } from '../plugin/plugin.js';
 import { PlugferryError } from '../errors.js';
 import { committedFile, refuseExisting } from '../io/commit.js';
 import { readSmallFile } from '../io/file.js';

@@ -1,11 +1,6 @@
-import {
-  describeDamage,
-  media,
-  parseParity,
-  parseSplitSize,
-  type PartDamage,
-  type WrittenPart,
-} from '../index.js';
+import type { PartDamage, WrittenPart } from '../index.js';
+import { describeDamage } from '../parts/damage.js';
+import { media, parseParity, parseSplitSize } from '../parts/size.js';
 import { PlugferryError } from '../errors.js';
 import { formatBytes } from '../io/text.js';
 import type { OptionTable } from './command.js';

@@ -2,7 +2,7 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { exportBundle, importBundle } from '../../src/index.js';
-import { commands } from '../../src/cli/commands.js';
+import { allCommands } from '../../src/cli/commands.js';
 import { cli, errorCode, finished, start, type CliOptions, type CliRun } from '../helpers/cli.js';
 import { testKey } from '../helpers/keys.js';
 import { secret } from '../helpers/secrets.js';
@@ -13,6 +13,8 @@ import { tempDir } from '../helpers/temp.js';
 import { tinyTree } from '../helpers/tree.js';
 import { putStore } from '../helpers/trust.js';
 import { wasmPlugin } from '../helpers/wasm-plugin.js';
+
+const commands = await allCommands();
 
 const controlBytes = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/;
 

@@ -3,10 +3,12 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { commands } from '../../src/cli/commands.js';
+import { allCommands } from '../../src/cli/commands.js';
 import { binary, cli } from '../helpers/cli.js';
 import { expectNoSecret } from '../helpers/secrets.js';
 import { tempDir } from '../helpers/temp.js';
+
+const commands = await allCommands();
 
 const run = promisify(execFile);
 const hasZsh = spawnSync('zsh', ['--version']).status === 0;

@@ -2,11 +2,13 @@ import { chmod, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { settingKeys } from '../../src/index.js';
-import { commands } from '../../src/cli/commands.js';
+import { allCommands } from '../../src/cli/commands.js';
 import { cli, errorCode, type CliRun } from '../helpers/cli.js';
 import { secret } from '../helpers/secrets.js';
 import { tempDir } from '../helpers/temp.js';
 import { tinyTree } from '../helpers/tree.js';
+
+const commands = await allCommands();
 
 const root = join(import.meta.dirname, '../..');
 

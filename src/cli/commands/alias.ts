@@ -1,4 +1,4 @@
-import { aliasPlugin } from '../../index.js';
+import { aliasPlugin } from '../../releases.js';
 import { PlugferryError } from '../../errors.js';
 import { command } from '../command.js';
 import { sshOptions, sshSettings, volumePlace } from '../ssh-options.js';

@@ -1,4 +1,4 @@
-import { convertBundle } from '../../index.js';
+import { convertBundle } from '../../convert.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
 import { reachFrom, reachOptions } from '../network-options.js';

@@ -1,4 +1,5 @@
-import { diff, type Difference, type InventoryPlace, type ModuleDifference } from '../../index.js';
+import type { Difference, InventoryPlace, ModuleDifference } from '../../index.js';
+import { diff } from '../../diff.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
 import { networkOptions, reachFrom } from '../network-options.js';

@@ -1,13 +1,9 @@
-import {
-  clusterWasmPlugins,
-  doctor,
-  openCatalogue,
-  readConsoleSpecs,
-  readResourceTexts,
-  type DoctorFinding,
-  type DoctorResult,
-  type ResourceText,
-} from '../../index.js';
+import type { DoctorFinding, DoctorResult, ResourceText } from '../../index.js';
+import { openCatalogue } from '../../catalogue/open.js';
+import { clusterWasmPlugins } from '../../cluster-resources.js';
+import { doctor } from '../../doctor.js';
+import { readConsoleSpecs } from '../../resource/plugin-spec.js';
+import { readResourceTexts } from '../../resource/texts.js';
 import { PlugferryError } from '../../errors.js';
 import { escapeLine, formatBytes } from '../../io/text.js';
 import { clusterFrom, clusterOptions } from '../cluster-options.js';

@@ -1,11 +1,6 @@
-import {
-  exportBundle,
-  readResourceTexts,
-  type ExportedResource,
-  type ExportOptions,
-  type ExportResult,
-  type ResourceText,
-} from '../../index.js';
+import type { ExportedResource, ExportOptions, ExportResult, ResourceText } from '../../index.js';
+import { exportBundle } from '../../export.js';
+import { readResourceTexts } from '../../resource/texts.js';
 import { PlugferryError } from '../../errors.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';

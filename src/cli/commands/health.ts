@@ -1,4 +1,4 @@
-import { checkHealth } from '../../index.js';
+import { checkHealth } from '../../health.js';
 import { command } from '../command.js';
 
 export default command({

@@ -1,4 +1,7 @@
-import { configMapHistory, isConfigMapLocation, volumeHistory, type HistoryLine } from '../../index.js';
+import type { HistoryLine } from '../../index.js';
+import { isConfigMapLocation } from '../../configmap/place.js';
+import { configMapHistory } from '../../configmaps.js';
+import { volumeHistory } from '../../releases.js';
 import { placeOptions, refuseOptions, releasePlace, storeFrom } from '../cluster-options.js';
 import { command } from '../command.js';
 import { sshOptions, sshSettings } from '../ssh-options.js';

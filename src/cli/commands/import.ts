@@ -1,4 +1,6 @@
-import { importBundle, isConfigMapLocation, type ImportOptions, type ImportResult } from '../../index.js';
+import type { ImportOptions, ImportResult } from '../../index.js';
+import { isConfigMapLocation } from '../../configmap/place.js';
+import { importBundle } from '../../import.js';
 import { refuseOptions } from '../cluster-options.js';
 import { command } from '../command.js';
 import { configMapFlags, configMapImport, configMapOptions } from '../configmap-import.js';

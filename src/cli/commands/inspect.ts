@@ -1,4 +1,4 @@
-import { inspectBundle } from '../../index.js';
+import { inspectBundle } from '../../inspect.js';
 import { command } from '../command.js';
 import { manifestFacts, pluginTable, variableTable } from '../manifest-text.js';
 import { reachFrom, reachOptions } from '../network-options.js';

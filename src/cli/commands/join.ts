@@ -1,4 +1,4 @@
-import { joinParts } from '../../index.js';
+import { joinParts } from '../../join.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
 import { repairLines } from '../split-options.js';

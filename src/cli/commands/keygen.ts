@@ -1,4 +1,4 @@
-import { generateKeys } from '../../index.js';
+import { generateKeys } from '../../keys.js';
 import { command } from '../command.js';
 import { passphraseOptions, readPassphrase } from '../passphrase.js';
 import { facts } from '../table.js';

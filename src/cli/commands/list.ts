@@ -1,4 +1,6 @@
-import { isConfigMapLocation, listConfigMaps, listPlugins } from '../../index.js';
+import { isConfigMapLocation } from '../../configmap/place.js';
+import { listConfigMaps } from '../../configmaps.js';
+import { listPlugins } from '../../list.js';
 import { formatBytes } from '../../io/text.js';
 import { placeOptions, refuseOptions, storeFrom } from '../cluster-options.js';
 import { command } from '../command.js';

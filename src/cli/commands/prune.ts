@@ -1,4 +1,7 @@
-import { isConfigMapLocation, pruneConfigMaps, pruneVolume, type PrunedRelease } from '../../index.js';
+import type { PrunedRelease } from '../../index.js';
+import { isConfigMapLocation } from '../../configmap/place.js';
+import { pruneConfigMaps } from '../../configmaps.js';
+import { pruneVolume } from '../../releases.js';
 import { formatBytes } from '../../io/text.js';
 import { placeOptions, refuseOptions, releasePlace, storeFrom } from '../cluster-options.js';
 import { command } from '../command.js';

@@ -1,4 +1,4 @@
-import { pull } from '../../index.js';
+import { pull } from '../../pull.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
 import { accessFrom, pinOf, reachOptions } from '../network-options.js';

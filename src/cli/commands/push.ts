@@ -1,4 +1,4 @@
-import { push } from '../../index.js';
+import { push } from '../../push.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
 import { accessFrom, networkOptions } from '../network-options.js';

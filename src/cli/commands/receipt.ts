@@ -1,4 +1,4 @@
-import { volumeReceipt } from '../../index.js';
+import { volumeReceipt } from '../../releases.js';
 import { asciiJson } from '../../io/text.js';
 import { command } from '../command.js';
 import { sshOptions, sshSettings, volumePlace } from '../ssh-options.js';

@@ -1,4 +1,6 @@
-import { isConfigMapLocation, rollbackConfigMaps, rollbackVolume } from '../../index.js';
+import { isConfigMapLocation } from '../../configmap/place.js';
+import { rollbackConfigMaps } from '../../configmaps.js';
+import { rollbackVolume } from '../../releases.js';
 import { placeOptions, refuseOptions, releasePlace, storeFrom } from '../cluster-options.js';
 import { command } from '../command.js';
 import { sshOptions, sshSettings } from '../ssh-options.js';

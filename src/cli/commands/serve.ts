@@ -1,10 +1,6 @@
-import {
-  isPlugferryError,
-  servePlugins,
-  type Readiness,
-  type RequestRecord,
-  type ServeOptions,
-} from '../../index.js';
+import type { Readiness, RequestRecord, ServeOptions } from '../../index.js';
+import { isPlugferryError } from '../../errors.js';
+import { servePlugins } from '../../serve.js';
 import { PlugferryError } from '../../errors.js';
 import { asciiJson } from '../../io/text.js';
 import { command, type Context } from '../command.js';

@@ -1,4 +1,5 @@
-import { signFile, type Signer, type SignResult } from '../../index.js';
+import type { Signer, SignResult } from '../../index.js';
+import { signFile } from '../../sign.js';
 import { PlugferryError } from '../../errors.js';
 import { command } from '../command.js';
 import { manifestFacts, pluginTable } from '../manifest-text.js';

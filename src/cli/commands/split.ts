@@ -1,4 +1,5 @@
-import { parseParity, parseSplitSize, splitBundle } from '../../index.js';
+import { parseParity, parseSplitSize } from '../../parts/size.js';
+import { splitBundle } from '../../split.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
 import { reachFrom, reachOptions } from '../network-options.js';

@@ -1,4 +1,5 @@
-import { settingKeys, type SettingValue, type Settled } from '../../../index.js';
+import type { SettingValue, Settled } from '../../../index.js';
+import { settingKeys } from '../../../config/keys.js';
 import { withoutCredentials } from '../../../io/http-address.js';
 import { command, type OptionTable } from '../../command.js';
 import { impliedValues } from '../../settings.js';

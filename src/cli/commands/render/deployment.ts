@@ -1,12 +1,6 @@
-import {
-  officialName,
-  officialNamespace,
-  renderDeployment,
-  writeKustomization,
-  type DeploymentPlan,
-  type PluginVolume,
-  type TrustSource,
-} from '../../../index.js';
+import type { DeploymentPlan, PluginVolume, TrustSource } from '../../../index.js';
+import { officialName, officialNamespace } from '../../../deployment/options.js';
+import { renderDeployment, writeKustomization } from '../../../render-deployment.js';
 import { PlugferryError } from '../../../errors.js';
 import { command } from '../../command.js';
 import { facts } from '../../table.js';

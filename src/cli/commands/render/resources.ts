@@ -1,4 +1,6 @@
-import { listPlugins, renderResources, type ServedPlugin } from '../../../index.js';
+import type { ServedPlugin } from '../../../index.js';
+import { listPlugins } from '../../../list.js';
+import { renderResources } from '../../../render-resources.js';
 import { command } from '../../command.js';
 import { reachFrom, reachOptions } from '../../network-options.js';
 import { readTrust, trustOptions } from '../../options.js';

@@ -1,4 +1,4 @@
-import { addTrustedKey } from '../../../index.js';
+import { addTrustedKey } from '../../../trust-store.js';
 import { command } from '../../command.js';
 import { pointInTime } from '../../time-options.js';
 import { storeDirectory, storeOutcome } from '../../trust-options.js';

@@ -1,4 +1,4 @@
-import { initTrust } from '../../../index.js';
+import { initTrust } from '../../../trust-store.js';
 import { command } from '../../command.js';
 import { storeDirectory, storeOutcome } from '../../trust-options.js';
 

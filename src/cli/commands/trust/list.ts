@@ -1,4 +1,4 @@
-import { listTrust } from '../../../index.js';
+import { listTrust } from '../../../trust-store.js';
 import { command } from '../../command.js';
 import { storeDirectory, storeOutcome } from '../../trust-options.js';
 

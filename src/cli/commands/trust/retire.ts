@@ -1,4 +1,4 @@
-import { dismissTrustedKey } from '../../../index.js';
+import { dismissTrustedKey } from '../../../trust-store.js';
 import { command } from '../../command.js';
 import { dismissedKey, storeOutcome } from '../../trust-options.js';
 

@@ -1,4 +1,4 @@
-import { revokeBundle } from '../../../index.js';
+import { revokeBundle } from '../../../trust-store.js';
 import { command } from '../../command.js';
 import { storeDirectory, storeOutcome } from '../../trust-options.js';
 

@@ -1,4 +1,4 @@
-import { setRootThreshold } from '../../../index.js';
+import { setRootThreshold } from '../../../trust-store.js';
 import { command } from '../../command.js';
 import { storeDirectory, storeOutcome } from '../../trust-options.js';
 

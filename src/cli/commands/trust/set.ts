@@ -1,4 +1,4 @@
-import { setTrustPolicy } from '../../../index.js';
+import { setTrustPolicy } from '../../../trust-store.js';
 import { command } from '../../command.js';
 import { requiredRoles, storeDirectory, storeOutcome } from '../../trust-options.js';
 

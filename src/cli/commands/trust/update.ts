@@ -1,4 +1,4 @@
-import { updateTrust } from '../../../index.js';
+import { updateTrust } from '../../../trust-store.js';
 import { command } from '../../command.js';
 import { facts } from '../../table.js';
 import { storeDirectory, storeOutcome } from '../../trust-options.js';
