@@ -74,10 +74,7 @@ async function pullFile(remote: RemoteFile, output: string, options: PullOptions
     await file.open(resumedAt, { ...origin, version: body.version });
     const tally = new Tally(progressOf(onProgress, 'download'), body.size);
     tally.add(resumedAt);
-    for await (const chunk of body.bytes) {
-      await file.append(chunk as Buffer);
-      tally.add((chunk as Buffer).length);
-    }
+    await file.fill(body.bytes, tally.add);
     const found = await file.finish();
     if (sha256 !== undefined && found !== sha256) throw notPinned(remote.name, sha256, found);
     signal?.throwIfAborted();

@@ -1,9 +1,10 @@
 import { lookup, type LookupAddress } from 'node:dns';
 import { lookup as resolve } from 'node:dns/promises';
-import { Agent as HttpAgent, type ClientRequest } from 'node:http';
+import type { Agent as HttpAgent, ClientRequest } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { WideAgent } from './wide-socket.js';
 
 /** How servers are reached, and what they may ask of their caller. All of it is the caller's own word. */
 export interface HttpAccess {
@@ -101,7 +102,7 @@ export class HttpAgents {
         : {}),
     };
     const proxy = proxyFor?.(url) ?? '';
-    if (proxy === '') return url.protocol === 'https:' ? new HttpsAgent(tls) : new HttpAgent(common);
+    if (proxy === '') return url.protocol === 'https:' ? new HttpsAgent(tls) : new WideAgent(common);
     await this.#look(url.hostname);
     if (url.protocol === 'http:') {
       const { HttpProxyAgent } = await import('http-proxy-agent');

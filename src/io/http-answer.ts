@@ -6,7 +6,7 @@ import { networkError } from './http-failure.js';
 export interface Answer {
   readonly status: number;
   readonly headers: { get(name: string): string | null };
-  readonly body: AsyncIterable<unknown> | null;
+  readonly body: NodeJS.ReadableStream | null;
 }
 
 /** How far a body has come over several connections. */

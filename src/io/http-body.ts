@@ -1,8 +1,11 @@
+import { Writable } from 'node:stream';
 import { PlugferryError } from '../errors.js';
+import { flow } from './flow.js';
 import { startAnew, type Answer, type Transfer } from './http-answer.js';
 import { displayUrl } from './http-address.js';
 import { brokenRequest, networkError } from './http-failure.js';
 import type { Watch } from './http-watch.js';
+import { isLent } from './wide-socket.js';
 
 /** What an answer says of its body. */
 export interface HttpReply {
@@ -48,29 +51,48 @@ export async function receiveBody(exchange: Exchange, receiver: Receiver): Promi
   const end = declaredEnd(answer, transfer);
   if (end !== undefined && end > limit) throw tooLarge(url, limit, `${end} bytes`);
   const reply = { url, type: mediaType(answer), etag: transfer.etag, size: end, start: transfer.received };
-  await receiver.begin(reply);
-  for await (const chunk of chunksOf(exchange)) {
-    transfer.received += chunk.length;
-    if (transfer.received > limit) throw tooLarge(url, limit, 'more');
-    await receiver.take(chunk);
-  }
+  await takeAll(exchange, receiver, reply);
   if (end !== undefined && transfer.received !== end) throw cutShort(url, end, transfer.received);
   return reply;
 }
 
-/** Only what the network does is translated here; what happens to a chunk is none of its business. */
-async function* chunksOf({ answer, url, watch }: Exchange): AsyncGenerator<Buffer> {
+/** Only what the network does is translated here; what the receiver makes of a chunk is none of its business. */
+async function takeAll(exchange: Exchange, receiver: Receiver, reply: HttpReply): Promise<void> {
+  const { answer, url, limit, transfer, watch } = exchange;
   const expected = 'the rest of the body';
+  let refusal: { readonly error: unknown } | undefined;
+  // What comes meanwhile must be on its way to the sink: a stream that breaks loses what waits in it.
+  const begun = receiver.begin(reply);
+  const take = async (chunk: Buffer): Promise<void> => {
+    if (isLent(chunk))
+      throw networkError({ url, expected, found: 'memory that is used again', transient: true });
+    watch.arrived(chunk.length);
+    watch.rest(true);
+    transfer.received += chunk.length;
+    if (transfer.received > limit) throw tooLarge(url, limit, 'more');
+    await begun;
+    await receiver.take(chunk);
+    watch.rest(false);
+  };
+  const sink = new Writable({
+    highWaterMark: 1024 * 1024,
+    write: (chunk: Buffer, _encoding, done) => {
+      take(chunk).then(() => {
+        done();
+      }, refuse);
+    },
+  });
+  const refuse = (error: unknown): void => {
+    refusal ??= { error };
+    sink.destroy(new Error('refused'));
+  };
+  begun.catch(refuse);
   watch.awaitBody(networkError({ url, expected, found: 'next to nothing for too long', transient: true }));
   try {
-    for await (const piece of answer.body ?? []) {
-      const chunk = piece as Buffer;
-      watch.arrived(chunk.length);
-      watch.rest(true);
-      yield chunk;
-      watch.rest(false);
-    }
+    if (answer.body !== null) await flow(answer.body, sink);
+    await begun;
   } catch (error) {
+    if (refusal !== undefined) throw refusal.error;
     throw brokenRequest(watch.reasonOf(error), url, expected);
   }
 }

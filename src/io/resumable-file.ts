@@ -1,10 +1,12 @@
-import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { Writable, type Readable } from 'node:stream';
 import { createPartial, publish, refuseExisting, syncDirectory } from './commit.js';
 import { ioError } from './failure.js';
+import { flow } from './flow.js';
 import { isRegularFile, readSmallFile } from './file.js';
+import { TrailingHash } from './trailing-hash.js';
 
 /** What a file is the beginning of: the same in all that counts means the same bytes. */
 export interface Origin {
@@ -23,7 +25,16 @@ export interface Beginning {
 }
 
 const maxNoteBytes = 16 * 1024;
-const pieceSize = 1024 * 1024;
+interface Opened {
+  readonly handle: FileHandle;
+  readonly hash: TrailingHash;
+}
+
+/** Bytes that may wait to be written while more comes. */
+const waitingSize = 4 * 1024 * 1024;
+
+/** Bytes that may wait for the disk; so few are left at the end that nobody waits long. */
+const unsyncedSize = 64 * 1024 * 1024;
 
 /**
  * A file that arrives in order, perhaps over several runs. It grows as `<path>.part`, with a note beside it of what it is the beginning
@@ -32,11 +43,11 @@ const pieceSize = 1024 * 1024;
 export class ResumableFile {
   readonly #path: string;
   #handle: FileHandle | undefined;
-  #hash: Hash = createHash('sha256');
+  #hash: TrailingHash | undefined;
   #size = 0;
-  #batch: Buffer[] = [];
-  #batched = 0;
   #writing: Promise<void> = Promise.resolve();
+  #syncing: Promise<void> | undefined;
+  #synced = 0;
   #failure: Error | undefined;
 
   /** @param path absolute. */
@@ -82,7 +93,10 @@ export class ResumableFile {
       if (start === 0 || this.#handle === undefined) {
         await this.#handle?.close();
         this.#handle = await createPartial(this.partial, mode);
-      } else await this.#rehash(this.#handle, start);
+      }
+      this.#size = start;
+      this.#hash = new TrailingHash(this.#handle);
+      this.#hash.grown(start);
       await rm(this.#note, { force: true });
       await writeFile(this.#note, `${JSON.stringify(origin)}\n`, { flag: 'wx' });
     } catch (error) {
@@ -90,25 +104,60 @@ export class ResumableFile {
     }
   }
 
-  /** The next bytes. They are on their way to the disk while the ones after them arrive. */
-  async append(chunk: Buffer): Promise<void> {
-    this.#hash.update(chunk);
-    this.#batch.push(chunk);
-    this.#batched += chunk.length;
-    if (this.#batched >= pieceSize) await this.#flush();
+  /**
+   * Takes all that comes; what came before the source breaks stays in the file.
+   *
+   * @param written told how many bytes more have been.
+   * @throws PlugferryError `E_IO`, `E_NO_SPACE`; the error of the source.
+   */
+  async fill(source: Readable, written: (bytes: number) => void): Promise<void> {
+    const opened = this.#opened;
+    const write = (chunks: readonly Buffer[], done: (error?: Error | null) => void): void => {
+      const before = this.#size;
+      this.#writing = this.#write(opened, chunks).then(
+        () => {
+          written(this.#size - before);
+          done();
+        },
+        (error: unknown) => {
+          this.#failed(error);
+          done(this.#failure);
+        },
+      );
+    };
+    const sink = new Writable({
+      highWaterMark: waitingSize,
+      write: (chunk: Buffer, _encoding, done) => {
+        write([chunk], done);
+      },
+      writev: (entries, done) => {
+        write(
+          entries.map(({ chunk }) => chunk as Buffer),
+          done,
+        );
+      },
+    });
+    await flow(source, sink);
   }
 
-  /** All bytes are there. @returns their SHA-256 in hex. */
+  /** All bytes are there. @returns their SHA-256 in hex, as they stand in the file. @throws PlugferryError `E_IO`. */
   async finish(): Promise<string> {
-    await this.#flush();
-    await this.#settled();
-    return this.#hash.digest('hex');
+    const opened = this.#opened;
+    // The rest goes to the disk while it is read.
+    this.#sync(opened.handle);
+    try {
+      return await opened.hash.digest(this.#size);
+    } catch (error) {
+      throw ioError(error, this.partial);
+    }
   }
 
   /** Gives the file its name. @throws PlugferryError `E_EXISTS`, `E_CONFLICT`, `E_IO`. */
   async publish(force: boolean): Promise<void> {
-    const handle = this.#opened;
+    const { handle } = this.#opened;
     try {
+      await this.#syncing;
+      if (this.#failure !== undefined) throw this.#failure;
       await handle.sync();
       await refuseExisting(this.#path, force);
       await publish({ handle, partial: this.partial, path: this.#path, force });
@@ -121,53 +170,51 @@ export class ResumableFile {
 
   /** Leaves what has arrived for another run. */
   async keep(): Promise<void> {
-    await this.#flush().catch(() => undefined);
-    await this.#settled().catch(() => undefined);
-    await this.#handle?.close();
+    await this.#close();
   }
 
   async discard(): Promise<void> {
-    await this.#settled().catch(() => undefined);
-    await this.#handle?.close();
+    await this.#close();
     await rm(this.partial, { force: true });
     await rm(this.#note, { force: true });
   }
 
-  get #opened(): FileHandle {
-    if (this.#handle === undefined) throw new Error(`${this.partial} is not open`);
-    return this.#handle;
-  }
-
-  async #flush(): Promise<void> {
-    const batch = this.#batch;
-    const at = this.#size;
-    this.#batch = [];
-    this.#size += this.#batched;
-    this.#batched = 0;
-    // One piece may be under way while the next one fills.
-    await this.#settled();
-    this.#writing = writeAll(this.#opened, batch, at).catch((error: unknown) => {
-      const failure = ioError(error, this.partial);
-      this.#failure = failure instanceof Error ? failure : new Error(String(failure));
-    });
-  }
-
-  async #settled(): Promise<void> {
+  async #close(): Promise<void> {
     await this.#writing;
-    if (this.#failure !== undefined) throw this.#failure;
+    await this.#syncing;
+    await this.#hash?.close();
+    await this.#handle?.close();
   }
 
-  async #rehash(handle: FileHandle, end: number): Promise<void> {
-    this.#hash = createHash('sha256');
-    const buffer = Buffer.allocUnsafe(pieceSize);
-    for (let at = 0; at < end;) {
-      const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, end - at), at);
-      if (bytesRead === 0) throw new Error(`${this.partial} became shorter`);
-      this.#hash.update(buffer.subarray(0, bytesRead));
-      at += bytesRead;
-    }
-    this.#size = end;
+  get #opened(): Opened {
+    const [handle, hash] = [this.#handle, this.#hash];
+    if (handle === undefined || hash === undefined) throw new Error(`${this.partial} is not open`);
+    return { handle, hash };
   }
+
+  async #write({ handle, hash }: Opened, chunks: readonly Buffer[]): Promise<void> {
+    await writeAll(handle, chunks, this.#size);
+    this.#size += chunks.reduce((sum, { length }) => sum + length, 0);
+    hash.grown(this.#size);
+    if (this.#size - this.#synced >= unsyncedSize) this.#sync(handle);
+  }
+
+  /** Sends what is written to the disk, while more comes. A failure that the system tells only once must not be lost. */
+  #sync(handle: FileHandle): void {
+    if (this.#syncing !== undefined) return;
+    this.#synced = this.#size;
+    this.#syncing = handle
+      .datasync()
+      .catch(this.#failed)
+      .finally(() => {
+        this.#syncing = undefined;
+      });
+  }
+
+  readonly #failed = (error: unknown): void => {
+    const failure = ioError(error, this.partial);
+    this.#failure ??= failure instanceof Error ? failure : new Error(String(failure));
+  };
 }
 
 async function writeAll(handle: FileHandle, batch: readonly Buffer[], start: number): Promise<void> {

@@ -1,15 +1,15 @@
 /**
- * 500 MB from nginx on this machine by `plugferry pull`, beside `curl`, in turns: only the ratios carry. A pull also hashes the
- * file and waits until it is on the disk, which `curl -o` does not: the second line gives that to curl as well.
+ * 500 MB from nginx on this machine by `plugferry pull`, beside `curl -o`, in turns: only the ratios carry. A pull also hashes the
+ * file and waits until it is on the disk, which `curl -o` does not: the last line gives that to curl as well.
  *
  *     npm run bench -- --pull [--runs N]
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, makeFile, megabytes } from './scene.mjs';
+import { compare, freePort, makeFile, megabytes, secondsOf, timed } from './scene.mjs';
 
 const binary = join(import.meta.dirname, '../../bin/plugferry.js');
 
@@ -45,36 +45,34 @@ async function startNginx(work) {
   throw new Error('nginx did not start; install nginx-light');
 }
 
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
-
 /** Prints the medians and how much of curl's rate a pull has. */
 export async function benchPull(runs) {
   const work = mkdtempSync(join(process.env.PLUGFERRY_BENCH_DIR ?? tmpdir(), 'plugferry-bench-'));
   makeFile(join(work, 'file.bin'));
   const { url, child } = await startNginx(work);
-  const timed = (script) => {
+  const run = (program, ...args) => {
     rmSync(join(work, 'out'), { force: true });
-    const began = performance.now();
-    execFileSync('sh', ['-e', '-c', script], { cwd: work, stdio: ['ignore', 'ignore', 'inherit'] });
-    return (performance.now() - began) / 1000;
+    return timed(program, args, { cwd: work });
   };
-  const ways = {
-    'curl -o': `curl -sf -o out ${url}`,
-    'curl -o, sha256sum, sync': `curl -sf -o out ${url}; sha256sum out; sync out`,
-  };
+  const pull = () => run(process.execPath, binary, 'pull', url, '-o', 'out', '--progress', 'json');
   try {
     console.log(`${megabytes} MB over HTTP on this machine, ${runs} runs in turns, medians`);
-    for (const [title, script] of Object.entries(ways)) {
-      const pairs = Array.from({ length: runs }, () => [
-        timed(script),
-        timed(`'${process.execPath}' '${binary}' pull ${url} -o out -q`),
-      ]);
-      const [theirs, ours] = [0, 1].map((side) => median(pairs.map((pair) => pair[side])));
-      const ratio = median(pairs.map(([their, our]) => their / our));
-      console.log(
-        `${title.padEnd(28)} ${theirs.toFixed(2)} s  plugferry pull ${ours.toFixed(2)} s  ratio ${ratio.toFixed(2)}`,
-      );
-    }
+    // Each by its own clock, from the connection to the last byte in the file. By then nearly all of it is hashed.
+    compare('transfer: curl -o', {
+      runs,
+      theirs: () => Number(run('curl', '-sf', '-o', 'out', '-w', '%{time_total}', url).stdout),
+      ours: () => secondsOf('download', pull().stderr),
+    });
+    compare('whole command: curl -o', {
+      runs,
+      theirs: () => run('curl', '-sf', '-o', 'out', url).seconds,
+      ours: () => pull().seconds,
+    });
+    compare('the same work: curl -o, sha256sum, sync', {
+      runs,
+      theirs: () => run('sh', '-ec', `curl -sf -o out ${url}; sha256sum out; sync out`).seconds,
+      ours: () => pull().seconds,
+    });
   } finally {
     child.kill();
     rmSync(work, { recursive: true, force: true });

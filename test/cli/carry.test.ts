@@ -4,7 +4,7 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { sha256Of } from '../../src/io/digest.js';
+import { sha256Of, sha256OfFile } from '../../src/io/digest.js';
 import { binary, cli, errorCode, finished, start, type CliOptions, type CliRun } from '../helpers/cli.js';
 import { randomPlaces, startCutter } from '../helpers/cut.js';
 import { hasNginx, startNginx } from '../helpers/nginx.js';
@@ -23,7 +23,7 @@ async function scene(size = 3 * mega) {
   const run = (line: string, options: CliOptions = {}): Promise<CliRun> =>
     cli(line.split(' '), { cwd: directory, ...options });
   const files = async (): Promise<string[]> => (await readdir(directory)).sort();
-  const digest = async (name: string): Promise<string> => sha256Of(await readFile(join(directory, name)));
+  const digest = async (name: string): Promise<string> => sha256OfFile(join(directory, name));
   return { directory, content, sha256: sha256Of(content), run, files, digest };
 }
 
@@ -215,12 +215,12 @@ describe('a pull that is stopped', () => {
 const cuts = 20;
 
 describe('twenty cut connections', () => {
-  const size = 64 * mega;
-
   test.runIf(hasNginx)(
     'end a pull over http with the right bytes, fetched once',
     { timeout: 120_000 },
     async () => {
+      // Each reset loses what waits in buffers and nobody has seen yet: on a loopback that is always some of it.
+      const size = 500 * mega;
       const place = await scene(size);
       const nginx = await startNginx(place.directory);
       onTestFinished(() => nginx.stop());
@@ -229,7 +229,6 @@ describe('twenty cut connections', () => {
         to: Number(new URL(nginx.url).port),
         direction: 'down',
         at,
-        rate: 24 * mega,
       });
       const run = await place.run(`pull http://127.0.0.1:${cutter.port}/edge.tar.gz -o back --json`);
       expect([run.code, run.stderr.includes('error')]).toEqual([0, false]);
@@ -243,6 +242,7 @@ describe('twenty cut connections', () => {
     'end a push and a pull over sftp with the right bytes',
     { timeout: 240_000 },
     async () => {
+      const size = 64 * mega;
       const place = await scene(size);
       const sshd = await startSshd();
       const login = `--identity ${sshd.identity} --host-key ${sshd.fingerprint}`;

@@ -18,15 +18,10 @@ export interface CutPlan {
   readonly direction: 'up' | 'down';
   /** A cut at each of these numbers of bytes, ascending, counted over all connections. */
   readonly at: readonly number[];
-  /**
-   * Bytes a second, as a link has them. A reset also loses what waits in the buffers of the kernels, and on a loopback without a
-   * limit those are always full. @default no limit
-   */
-  readonly rate?: number;
 }
 
 /** Runs until the test has finished. A cut is a reset: what is under way is lost on both sides. */
-export async function startCutter({ to, direction, at, rate }: CutPlan): Promise<Cutter> {
+export async function startCutter({ to, direction, at }: CutPlan): Promise<Cutter> {
   const bytes = { up: 0, down: 0 };
   const plan = [...at];
   const open = new Set<Socket>();
@@ -56,9 +51,6 @@ export async function startCutter({ to, direction, at, rate }: CutPlan): Promise
         } else if (!into.write(piece)) {
           from.pause();
           into.once('drain', () => from.resume());
-        } else if (rate !== undefined) {
-          from.pause();
-          setTimeout(() => from.resume(), (1000 * piece.length) / rate);
         }
       });
     }

@@ -24,6 +24,7 @@ const changing = new Set([
   'utimes',
   'handle.writeFile',
   'handle.sync',
+  'handle.datasync',
   'handle.chmod',
   'handle.truncate',
 ]);

@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import { Worker } from 'node:worker_threads';
+
+/** What the thread is told: the file has grown so far, and whether that is all of it. */
+interface Growth {
+  readonly end: number;
+  readonly last: boolean;
+}
+
+const pieceSize = 256 * 1024;
+
+/** Bytes of a file from which on a thread saves more time than its start takes. */
+const worthAThread = 16 * 1024 * 1024;
+
+/** A thread has no file of its own, so that there is none to be found. */
+const program = `
+const { createHash } = require('node:crypto');
+const { readSync } = require('node:fs');
+const { parentPort, workerData } = require('node:worker_threads');
+const hash = createHash('sha256');
+const piece = Buffer.allocUnsafeSlow(${pieceSize});
+let at = 0;
+parentPort.on('message', ({ end, last }) => {
+  while (at < end) {
+    const length = readSync(workerData, piece, 0, Math.min(piece.length, end - at), at);
+    if (length === 0) throw new Error('the file became shorter');
+    hash.update(piece.subarray(0, length));
+    at += length;
+  }
+  if (last) parentPort.postMessage(hash.digest('hex'));
+});`;
+
+/**
+ * The SHA-256 of a file that grows: what stands in it is read back and hashed while more is on its way, a large file on a thread of its
+ * own. So a digest costs a transfer no time, and it is that of the file, not of what was meant to be written there.
+ */
+export class TrailingHash {
+  readonly #handle: FileHandle;
+  #thread: Worker | undefined;
+  #digest: Promise<string> | undefined;
+
+  /** @param handle open for reading; it must stay open until {@link close} has ended. */
+  constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  /** All bytes before `end` are written. */
+  grown(end: number): void {
+    if (this.#thread === undefined && end < worthAThread) return;
+    this.#tell({ end, last: false });
+  }
+
+  /**
+   * The digest of the first `end` bytes, in hex. It can be asked for once.
+   *
+   * @throws the error of the file system, or that the file became shorter.
+   */
+  async digest(end: number): Promise<string> {
+    if (this.#thread === undefined) return this.#readHere(end);
+    this.#tell({ end, last: true });
+    return this.#digest ?? '';
+  }
+
+  /** Ends the thread, whether or not it is done. */
+  async close(): Promise<void> {
+    await this.#thread?.terminate();
+  }
+
+  #tell(growth: Growth): void {
+    this.#thread ??= this.#start();
+    this.#thread.postMessage(growth);
+  }
+
+  #start(): Worker {
+    const thread = new Worker(program, {
+      eval: true,
+      execArgv: [],
+      env: {},
+      workerData: this.#handle.fd,
+    });
+    this.#digest = new Promise((resolve, reject) => {
+      thread.once('message', resolve);
+      thread.once('error', reject);
+      thread.once('exit', () => {
+        reject(new Error('the hashing thread ended'));
+      });
+    });
+    // Whoever asks for the digest hears of it.
+    this.#digest.catch(() => undefined);
+    return thread;
+  }
+
+  async #readHere(end: number): Promise<string> {
+    const hash = createHash('sha256');
+    const piece = Buffer.allocUnsafe(pieceSize);
+    for (let at = 0; at < end;) {
+      const { bytesRead } = await this.#handle.read(piece, 0, Math.min(piece.length, end - at), at);
+      if (bytesRead === 0) throw new Error('the file became shorter');
+      hash.update(piece.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+    return hash.digest('hex');
+  }
+}
