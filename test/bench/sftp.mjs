@@ -1,33 +1,17 @@
 /**
  * 500 MB to and from an OpenSSH server on this machine, beside OpenSSH's own sftp, in turns: only the ratios carry. A push also
- * hashes the file, flushes it on the server, and has it hashed there: `sftp put` does none of that, so the whole is set beside
- * `sftp put` with sha256sum on both sides.
+ * hashes the file, flushes it on the server, and has it hashed there, which `sftp put` does not: the third line gives that to it, too.
  *
  *     npm run bench -- --sftp [--runs N]
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
-import { dirname, join } from 'node:path';
-import { buildSync } from 'esbuild';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, makeFile, megabytes } from './scene.mjs';
+import { compare, freePort, makeFile, megabytes, secondsOf, timed } from './scene.mjs';
 
 const binary = join(import.meta.dirname, '../../bin/plugferry.js');
-
-/** The transport alone, as one file: only it can tell how long the sending itself took. */
-function bundled() {
-  const [root, outfile] = [join(import.meta.dirname, '../..'), 'dist/bench/sftp-carrier.mjs'];
-  const options = {
-    bundle: true,
-    packages: 'external',
-    format: 'esm',
-    platform: 'node',
-    absWorkingDir: root,
-  };
-  buildSync({ ...options, entryPoints: ['test/bench/sftp-carrier.mjs'], outfile });
-  return join(root, outfile);
-}
 
 async function startSshd(work) {
   const port = await freePort();
@@ -59,73 +43,51 @@ async function startSshd(work) {
   return { port, child };
 }
 
-const seconds = (action) => {
-  const began = performance.now();
-  action();
-  return (performance.now() - began) / 1000;
-};
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
-
 /** @param runs how often each is measured. */
 export async function benchSftp(runs) {
-  const work = mkdtempSync(join(tmpdir(), 'plugferry-bench-'));
-  const carrier = bundled();
+  const work = mkdtempSync(join(process.env.PLUGFERRY_BENCH_DIR ?? tmpdir(), 'plugferry-bench-'));
   const { port, child } = await startSshd(work);
   const [file, there, back] = ['file', 'there', 'back'].map((name) => join(work, name));
   const server = `${userInfo().username}@127.0.0.1`;
-  const common = [
-    '-q',
-    '-i',
-    join(work, 'id'),
-    '-F',
-    '/dev/null',
-    '-o',
-    `UserKnownHostsFile=${work}/known_hosts`,
-  ];
-  const run = (program, args, input = '') =>
-    execFileSync(program, args, { input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'inherit'] });
-  const sftp = (line) => run('sftp', [...common, '-b', '-', '-P', String(port), server], `${line}\n`);
-  const digests = () => {
-    const [here] = run('sha256sum', [file]).split(' ');
-    const [over] = run('ssh', [...common, '-p', String(port), server, `sha256sum ${there}`]).split(' ');
-    if (here !== over) throw new Error('the digests differ');
+  const login = `-q -i ${work}/id -F /dev/null -o UserKnownHostsFile=${work}/known_hosts`;
+  const by = (script) => timed('sh', ['-ec', script], { cwd: work });
+  const sftp = (line) => `echo ${line} | sftp ${login} -b - -P ${port} ${server}`;
+  const hashBoth = `sha256sum ${file}; ssh ${login} -p ${port} ${server} sha256sum ${there}`;
+  const plugferry = (...words) => {
+    const options = [
+      '--progress',
+      'json',
+      '--identity',
+      `${work}/id`,
+      '--known-hosts',
+      `${work}/known_hosts`,
+    ];
+    return timed(process.execPath, [binary, ...words, ...options], { cwd: work });
   };
-  const at = (path) => `sftp://${server}:${port}${path}`;
-  const [identity, knownHosts] = [join(work, 'id'), join(work, 'known_hosts')];
-  const sending = () => Number(run(process.execPath, [carrier, file, at(there), identity, knownHosts]));
-  const plugferry = (...words) =>
-    run(process.execPath, [binary, ...words, '-q', '--identity', identity, '--known-hosts', knownHosts]);
-  const clear = (path) => rmSync(path, { force: true });
-
-  const push = () => {
-    clear(there);
-    const put = seconds(() => sftp(`put ${file} ${there}`));
-    const byHand = put + seconds(digests);
-    clear(there);
-    const sent = sending();
-    clear(there);
-    return [put / sent, byHand / seconds(() => plugferry('push', file, at(there)))];
+  const location = `sftp://${server}:${port}${there}`;
+  const without = (path, action) => {
+    rmSync(path, { force: true });
+    return action();
   };
-  const pull = () => {
-    clear(back);
-    const get = seconds(() => sftp(`get ${file} ${back}`));
-    clear(back);
-    return [get / seconds(() => plugferry('pull', at(file), '-o', back))];
-  };
+  const push = () => without(there, () => plugferry('push', file, location));
+  const pull = () => without(back, () => plugferry('pull', location, '-o', back));
+  const put = () => without(there, () => by(sftp(`put ${file} ${there}`))).seconds;
+  const get = () => without(back, () => by(sftp(`get ${there} ${back}`))).seconds;
   try {
     makeFile(file);
-    console.log(
-      `${megabytes} MB over OpenSSH on loopback, ${runs} runs in turns, medians; 0.8 means 0.8 times as fast`,
-    );
-    const [pushes, pulls] = [push, pull].map((once) => Array.from({ length: runs }, once));
+    console.log(`${megabytes} MB over OpenSSH on loopback, ${runs} runs in turns, medians`);
+    // Plugferry by its own clock, from the first to the last byte; sftp has no such clock.
+    compare('sending: sftp put', { runs, theirs: put, ours: () => secondsOf('upload', push().stderr) });
+    compare('whole command: sftp put', { runs, theirs: put, ours: () => push().seconds });
+    compare('the same work: sftp put, sha256sum on both sides', {
+      runs,
+      theirs: () => without(there, () => by(`${sftp(`put ${file} ${there}`)}; ${hashBoth}`)).seconds,
+      ours: () => push().seconds,
+    });
+    compare('whole command: sftp get', { runs, theirs: get, ours: () => pull().seconds });
     for (const copy of [there, back]) execFileSync('cmp', [file, copy]);
-    const rate = (pairs, index) => median(pairs.map((pair) => pair[index])).toFixed(2);
-    console.log(`its sending alone, beside "sftp put"                      ${rate(pushes, 0)}`);
-    console.log(`plugferry push, beside "sftp put" and sha256sum on both sides ${rate(pushes, 1)}`);
-    console.log(`plugferry pull, beside "sftp get"                         ${rate(pulls, 0)}`);
   } finally {
     child.kill();
-    rmSync(dirname(carrier), { recursive: true, force: true });
     rmSync(work, { recursive: true, force: true });
   }
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -147,6 +148,26 @@ describe.skipIf(!hasSshd)('sending', () => {
     expect(sent).toMatchObject({ proof: 'digest' });
     expect(sent.resumedAt).toBeGreaterThanOrEqual(2 * mega);
     expect((await readFile(path)).equals(file.content)).toBe(true);
+  });
+
+  test.each([
+    ['openssl', ['openssl'], true],
+    ['sha256sum', ['sha256sum'], true],
+    ['openssl that does not know how', ['false', 'sha256sum'], true],
+    ['nothing that hashes', [], false],
+  ])('an account with %s: what arrived is proved', async (_what, programs, hashes) => {
+    const box = await tempDir();
+    for (const program of programs) {
+      const path = execFileSync('/bin/sh', ['-c', `command -v ${program}`], { encoding: 'utf8' }).trim();
+      await symlink(path, join(box, program === 'false' ? 'openssl' : program));
+    }
+    const { sshd, there, here, at } = await scene({ config: [`SetEnv PATH=${box}`] });
+    const file = await localFile(here, 5 * mega);
+    const link = await startCutter({ to: sshd.port, direction: 'down', at: [] });
+    const sent = await at(join(there, 'edge.tar.gz'), link.port).write(file);
+    expect(sent).toMatchObject({ proof: 'digest' });
+    // Else it was read back.
+    expect(link.bytes.down < mega).toBe(hashes);
   });
 
   test('a link or a directory in the place of the part is not written through', async () => {
