@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { basename } from 'node:path';
 import type { Readable } from 'node:stream';
+import { sha256OfSpan } from './io/digest.js';
 import { fileWriter } from './io/file-writer.js';
 import { openRegular } from './io/file.js';
 import { PrivateDirectory } from './io/private-directory.js';
-import { counted, progressOf, Tally, type ProgressObserver } from './io/progress.js';
+import { progressOf, Tally, type ProgressObserver } from './io/progress.js';
 import { pipeline } from 'node:stream/promises';
 import { PlugferryError } from './errors.js';
 import { transportFor, type RemoteAccess } from './transport/locations.js';
@@ -82,15 +82,15 @@ async function copyOf(bytes: Readable, copies: PrivateDirectory): Promise<string
 
 async function digestOf(path: string, { signal, onProgress }: PushOptions): Promise<LocalFile['digest']> {
   const handle = await openRegular(path, 'bundle');
-  const { size: expected } = await handle.stat();
-  const tally = new Tally(progressOf(onProgress, 'read'), expected);
-  const hash = createHash('sha256');
-  let size = 0;
-  const bytes = handle.createReadStream({ start: 0, highWaterMark: 1024 * 1024 });
-  for await (const chunk of counted(tally.add)(bytes)) {
-    signal?.throwIfAborted();
-    hash.update(chunk);
-    size += chunk.length;
+  try {
+    const { size } = await handle.stat();
+    const tally = new Tally(progressOf(onProgress, 'read'), size);
+    const sha256 = await sha256OfSpan(handle, { end: size }, (bytes) => {
+      signal?.throwIfAborted();
+      tally.add(bytes);
+    });
+    return { size, sha256 };
+  } finally {
+    await handle.close();
   }
-  return { size, sha256: hash.digest('hex') };
 }

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
+import { sha256OfSpan } from './digest.js';
 
 /** What the thread is told: the file has grown so far, and whether that is all of it. */
 interface Growth {
@@ -12,6 +12,9 @@ const pieceSize = 256 * 1024;
 
 /** Bytes of a file from which on a thread saves more time than its start takes. */
 const worthAThread = 16 * 1024 * 1024;
+
+/** Bytes more for which the thread is told again. */
+const worthAWord = 1024 * 1024;
 
 /** A thread has no file of its own, so that there is none to be found. */
 const program = `
@@ -39,6 +42,8 @@ export class TrailingHash {
   readonly #handle: FileHandle;
   #thread: Worker | undefined;
   #digest: Promise<string> | undefined;
+  /** How far the thread has been told to go. */
+  #told = 0;
 
   /** @param handle open for reading; it must stay open until {@link close} has ended. */
   constructor(handle: FileHandle) {
@@ -47,7 +52,8 @@ export class TrailingHash {
 
   /** All bytes before `end` are written. */
   grown(end: number): void {
-    if (this.#thread === undefined && end < worthAThread) return;
+    if (end - this.#told < (this.#thread === undefined ? worthAThread : worthAWord)) return;
+    this.#told = end;
     this.#tell({ end, last: false });
   }
 
@@ -57,7 +63,7 @@ export class TrailingHash {
    * @throws the error of the file system, or that the file became shorter.
    */
   async digest(end: number): Promise<string> {
-    if (this.#thread === undefined) return this.#readHere(end);
+    if (this.#thread === undefined) return sha256OfSpan(this.#handle, { end });
     this.#tell({ end, last: true });
     return this.#digest ?? '';
   }
@@ -89,17 +95,5 @@ export class TrailingHash {
     // Whoever asks for the digest hears of it.
     this.#digest.catch(() => undefined);
     return thread;
-  }
-
-  async #readHere(end: number): Promise<string> {
-    const hash = createHash('sha256');
-    const piece = Buffer.allocUnsafe(pieceSize);
-    for (let at = 0; at < end;) {
-      const { bytesRead } = await this.#handle.read(piece, 0, Math.min(piece.length, end - at), at);
-      if (bytesRead === 0) throw new Error('the file became shorter');
-      hash.update(piece.subarray(0, bytesRead));
-      at += bytesRead;
-    }
-    return hash.digest('hex');
   }
 }

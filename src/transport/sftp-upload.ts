@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { PlugferryError } from '../errors.js';
+import { sha256OfSpan } from '../io/digest.js';
 import { openRegular } from '../io/file.js';
 import { formatBytes } from '../io/text.js';
 import type { Retry, SftpDial } from './sftp-dial.js';
@@ -76,8 +76,7 @@ export class Upload {
       // The connection broke, and it may have been only the last answer that got lost.
       else if (this.#arrived === size && (await this.#isThere(session)))
         return { size, resumedAt: resumed(), proof: 'digest' };
-      await this.#send(session, local, { request, breaks: retry.breaks });
-      const proof = await this.#prove(session);
+      const proof = await this.#send(session, local, { request, breaks: retry.breaks });
       await this.#publish(session, force);
       return { size, resumedAt: resumed(), proof };
     } finally {
@@ -112,7 +111,7 @@ export class Upload {
     session: SftpSession,
     local: FileHandle,
     { request, breaks }: { readonly request: WriteRequest; readonly breaks: number },
-  ): Promise<void> {
+  ): Promise<Sent['proof']> {
     const { size } = this.#file.digest;
     const path = this.#part;
     const there = await orIfMissing(attributesAt(session, path));
@@ -130,7 +129,9 @@ export class Upload {
       };
       for (const stretch of stretches(start, size, breaks))
         await writeRange(session, { path, handle, local, ...stretch, arrived });
-      await syncFile(session, path, handle);
+      // The server hashes what it still holds in memory while that goes to its disk.
+      const [proof] = await Promise.all([this.#prove(session), syncFile(session, path, handle)]);
+      return proof;
     } catch (error) {
       throw await this.#explained(session, error, size - this.#arrived);
     } finally {
@@ -153,7 +154,7 @@ export class Upload {
     // What this run sent and the server acknowledged is compared once, at the end, with all the rest.
     const start = Math.min(this.#arrived, end);
     if (start === end) return end;
-    const sha256 = await sha256OfRange(local, start, end);
+    const sha256 = await sha256OfSpan(local, { start, end });
     return (await proves(session, { path: this.#part, start, end, sha256 })) === 'yes' ? end : start;
   }
 
@@ -238,16 +239,4 @@ export class Upload {
     if (there?.isFile() !== true || there.size !== size) return false;
     return (await proves(session, { path, end: size, sha256 })) === 'yes';
   }
-}
-
-async function sha256OfRange(local: FileHandle, start: number, end: number): Promise<string> {
-  const hash = createHash('sha256');
-  const buffer = Buffer.allocUnsafe(1024 * 1024);
-  for (let at = start; at < end;) {
-    const { bytesRead } = await local.read(buffer, 0, Math.min(buffer.length, end - at), at);
-    if (bytesRead === 0) break;
-    hash.update(buffer.subarray(0, bytesRead));
-    at += bytesRead;
-  }
-  return hash.digest('hex');
 }
