@@ -2,6 +2,7 @@ import type { Trust } from './authenticate.js';
 import type { ReachOptions } from './bundle-bytes.js';
 import { compare, compareModules, type ModuleChange, type Pair } from './comparison.js';
 import { takeInventory, type InventoryItem, type InventoryPlace } from './inventory.js';
+import type { ProgressObserver } from './io/progress.js';
 import type { PluginId } from './plugin/plugin.js';
 
 export interface DiffOptions extends Omit<ReachOptions, 'sha256'> {
@@ -14,6 +15,8 @@ export interface DiffOptions extends Omit<ReachOptions, 'sha256'> {
   /** Whose signatures a bundle must have; without it a bundle is taken at its word. */
   readonly trust?: Trust;
   readonly signal?: AbortSignal;
+  /** Told of the bytes of modules that have to be read. */
+  readonly onProgress?: ProgressObserver;
 }
 
 /** A module by its bytes. */
@@ -68,8 +71,8 @@ export interface Difference {
  * @throws PlugferryError as `takeInventory` does.
  */
 export async function diff(options: DiffOptions): Promise<Difference> {
-  const { before, after, trust, signal, access, stdin } = options;
-  const how = { trust, signal, access, stdin };
+  const { before, after, trust, signal, access, stdin, onProgress } = options;
+  const how = { trust, signal, access, stdin, onProgress };
   const a = await takeInventory(before, how);
   try {
     const b = await takeInventory(after, how);

@@ -10,6 +10,7 @@ import { PlugferryError } from './errors.js';
 import { incompatibilities } from './gateway/compatibility.js';
 import { releaseLocation } from './inventory-release.js';
 import { takeInventory, type InventoryItem, type InventoryPlace } from './inventory.js';
+import type { ProgressObserver } from './io/progress.js';
 import { formatPluginId, type PluginId } from './plugin/plugin.js';
 import type { PluginSpec } from './resource/plugin-spec.js';
 import type { ResourceText } from './resource/texts.js';
@@ -38,6 +39,8 @@ export interface DoctorOptions extends Omit<ReachOptions, 'sha256'> {
   /** Whose signatures a bundle must have; without it a bundle is taken at its word. */
   readonly trust?: Trust | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Told of the bytes of modules that have to be read. */
+  readonly onProgress?: ProgressObserver | undefined;
 }
 
 /** A plugin as a gateway would get it. */
@@ -64,9 +67,9 @@ export interface DoctorResult {
  */
 export async function doctor(options: DoctorOptions): Promise<DoctorResult> {
   const references = referencesOf(options);
-  const { trust, signal, access, stdin } = options;
+  const { trust, signal, access, stdin, onProgress } = options;
   const reach = { ...(access && { access }), ...(stdin && { stdin }) };
-  const inventory = await takeInventory(options.place, { trust, signal, ...reach });
+  const inventory = await takeInventory(options.place, { trust, signal, onProgress, ...reach });
   try {
     const { place, items, notes } = inventory;
     const holding: Holding = { location: place.location, volume: volumeOf(place), modules: items };

@@ -1,7 +1,8 @@
 import { isPlugferryError, PlugferryError, type ErrorCode } from './errors.js';
-import { progressOf, Tally, type Progress, type ProgressObserver } from './io/progress.js';
+import { Fetching } from './fetching.js';
+import type { Progress, ProgressObserver } from './io/progress.js';
 import { formatPluginId, type PluginId } from './plugin/plugin.js';
-import type { Offer } from './source/source.js';
+import type { Offer, SourcePlugin } from './source/source.js';
 import { surveyPlugin, type SurveyedPlugin } from './source/survey.js';
 
 export interface GatherOptions {
@@ -66,6 +67,8 @@ async function outcomesOf(offers: readonly Offer[], options: GatherOptions): Pro
   const signal = AbortSignal.any([stop.signal, ...(options.signal === undefined ? [] : [options.signal])]);
   const queue = new Queue(offers);
   const fetching = new Fetching(offers, options.onProgress);
+  const survey = (plugin: SourcePlugin, progress?: Progress): Promise<SurveyedPlugin> =>
+    surveyPlugin(plugin, signal, progress);
   const outcomes: Outcome[] = [];
   const failures: Error[] = [];
   const work = async (): Promise<void> => {
@@ -73,7 +76,7 @@ async function outcomesOf(offers: readonly Offer[], options: GatherOptions): Pro
       const { offer, index } = job;
       try {
         options.notify?.(`reading ${formatPluginId(offer)} (${index + 1} of ${offers.length})`);
-        outcomes[index] = { offer, plugin: await fetching.one(offer, signal) };
+        outcomes[index] = { offer, plugin: await fetching.one(offer, signal, survey) };
       } catch (error) {
         if (options.keepGoing && isOnlyOne(error)) {
           outcomes[index] = { offer, error };
@@ -93,38 +96,6 @@ async function outcomesOf(offers: readonly Offer[], options: GatherOptions): Pro
   // The others were aborted because of it.
   if (first !== undefined) throw first;
   return outcomes;
-}
-
-/** Fetches and surveys plugins. What comes over a network is told as download, what lies here as read. */
-class Fetching {
-  readonly #observer: ProgressObserver | undefined;
-  /** Bytes of all modules, where all sources tell. */
-  readonly #total: number | undefined;
-  #downloads: Tally | undefined;
-  #reads: Tally | undefined;
-
-  constructor(offers: readonly Offer[], observer: ProgressObserver | undefined) {
-    this.#observer = observer;
-    this.#total = offers
-      .map(({ stated }) => stated?.wasm.size)
-      .reduce((sum, size) => (sum === undefined || size === undefined ? undefined : sum + size), 0);
-  }
-
-  async one(offer: Offer, signal: AbortSignal): Promise<SurveyedPlugin> {
-    let share: Progress | undefined;
-    const plugin = await offer.fetch(signal, (done) => {
-      this.#downloads ??= new Tally(progressOf(this.#observer, 'download'), this.#total);
-      share ??= this.#downloads.share();
-      share(done, undefined);
-    });
-    if (share !== undefined) return surveyPlugin(plugin, signal);
-    this.#reads ??= new Tally(progressOf(this.#observer, 'read'));
-    return surveyPlugin(plugin, signal, this.#reads.share());
-  }
-
-  finish(): void {
-    for (const tally of [this.#downloads, this.#reads]) tally?.finish();
-  }
 }
 
 /** Hands out offers in order, but no more of one host at once than it is sent. */

@@ -3,6 +3,7 @@ import type { FoundFacts } from './inventory.js';
 import type { Digest } from './io/digest.js';
 import { ioError } from './io/failure.js';
 import { openRegular } from './io/file.js';
+import type { Progress } from './io/progress.js';
 import type { ModuleFacts } from './schema/manifest.js';
 import { digestFile } from './source/survey.js';
 import { readModule } from './wasm/module.js';
@@ -17,11 +18,14 @@ import { readModule } from './wasm/module.js';
 export async function digestedFacts(
   path: string,
   label: string,
-  signal?: AbortSignal,
+  {
+    signal,
+    progress,
+  }: { readonly signal?: AbortSignal | undefined; readonly progress?: Progress | undefined } = {},
 ): Promise<{ readonly digest: Digest; readonly facts: FoundFacts }> {
   const handle = await openRegular(path, 'module');
   try {
-    const digest = await digestFile(handle, signal);
+    const digest = await digestFile(handle, signal, progress);
     return { digest, facts: await readModule(handle, label).then(found, problem) };
   } catch (error) {
     throw ioError(error, label);

@@ -79,7 +79,7 @@ function itemOf({ name, version, files }: ReleasePlugin, directory: string): Inv
 
 /** Facts of other bytes than the recorded ones would be facts of another plugin. */
 async function recordedFacts(path: string, sha256: string, signal?: AbortSignal): Promise<FoundFacts> {
-  const { digest, facts } = await digestedFacts(path, path, signal);
+  const { digest, facts } = await digestedFacts(path, path, { signal });
   if (digest.sha256 === sha256) return facts;
   return { problem: `${path} was altered since its import: sha256 is ${digest.sha256}` };
 }

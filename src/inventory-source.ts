@@ -1,3 +1,4 @@
+import { Fetching } from './fetching.js';
 import { digestedFacts } from './inventory-facts.js';
 import type { Inventory, InventoryItem, InventoryOptions } from './inventory.js';
 import { sha256Of } from './io/digest.js';
@@ -13,13 +14,16 @@ import { sourceFor, type Offer } from './source/source.js';
 export async function sourceInventory(
   location: string,
   kind: 'tree' | 'server',
-  { access, signal }: Pick<InventoryOptions, 'access' | 'signal'>,
+  { access, signal, onProgress }: Pick<InventoryOptions, 'access' | 'signal' | 'onProgress'>,
 ): Promise<Inventory> {
   const source = await sourceFor(location, { http: access?.http });
   try {
     const { offers, notes } = await source.list(signal);
     const items: InventoryItem[] = [];
-    for (const offer of offers) items.push(statedItem(offer) ?? (await readItem(offer, signal)));
+    const fetching = new Fetching(offers, onProgress);
+    for (const offer of offers)
+      items.push(statedItem(offer, fetching) ?? (await readItem(offer, fetching, signal)));
+    fetching.finish();
     const basis = offers.some(({ stated }) => stated !== undefined) ? 'stated' : 'read';
     const place = { location: withoutCredentials(location), kind, basis } as const;
     return { place, items, notes, close: () => source.close() };
@@ -29,7 +33,7 @@ export async function sourceInventory(
   }
 }
 
-function statedItem(offer: Offer): InventoryItem | undefined {
+function statedItem(offer: Offer, fetching: Fetching): InventoryItem | undefined {
   const { name, version, stated } = offer;
   if (stated === undefined) return undefined;
   return {
@@ -37,24 +41,30 @@ function statedItem(offer: Offer): InventoryItem | undefined {
     version,
     ...stated.wasm,
     metadataSha256: stated.metadata?.sha256,
-    facts: async (signal) => (await readItem(offer, signal)).facts(signal),
+    facts: async (signal) => (await readItem(offer, fetching, signal)).facts(signal),
   };
 }
 
 /** Local copies go one by one: a server may have more than fits on this disk. */
-async function readItem(offer: Offer, signal: AbortSignal | undefined): Promise<InventoryItem> {
-  const plugin = await offer.fetch(signal);
-  try {
-    const { name, version, wasm, metadata } = plugin;
-    const { digest, facts } = await digestedFacts(wasm, pluginPath(plugin, 'plugin.wasm'), signal);
-    return {
-      name,
-      version,
-      ...digest,
-      metadataSha256: metadata && sha256Of(metadata),
-      facts: async () => facts,
-    };
-  } finally {
-    await plugin.discard?.();
-  }
+async function readItem(
+  offer: Offer,
+  fetching: Fetching,
+  signal: AbortSignal | undefined,
+): Promise<InventoryItem> {
+  return fetching.one(offer, signal, async (plugin, progress) => {
+    try {
+      const { name, version, wasm, metadata } = plugin;
+      const label = pluginPath(plugin, 'plugin.wasm');
+      const { digest, facts } = await digestedFacts(wasm, label, { signal, progress });
+      return {
+        name,
+        version,
+        ...digest,
+        metadataSha256: metadata && sha256Of(metadata),
+        facts: async () => facts,
+      };
+    } finally {
+      await plugin.discard?.();
+    }
+  });
 }

@@ -3,6 +3,7 @@ import type { Trust } from './authenticate.js';
 import { isBundleElsewhere, isElsewhere, type ReachOptions } from './bundle-bytes.js';
 import { isDirectory } from './io/file.js';
 import type { Digest } from './io/digest.js';
+import type { ProgressObserver } from './io/progress.js';
 import type { PluginId } from './plugin/plugin.js';
 import type { ModuleFacts } from './schema/manifest.js';
 import { bundleInventory } from './inventory-bundle.js';
@@ -54,6 +55,8 @@ export interface InventoryOptions extends ReachOptions {
   /** Whose signatures a bundle must have; undefined takes its word. */
   readonly trust: Trust | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Told of the bytes of modules that have to be read. */
+  readonly onProgress?: ProgressObserver | undefined;
 }
 
 /**

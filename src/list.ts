@@ -1,5 +1,7 @@
 import { isPlugferryError, PlugferryError } from './errors.js';
+import { Fetching } from './fetching.js';
 import { isHttpLocation } from './io/http-address.js';
+import type { ProgressObserver } from './io/progress.js';
 import type { PluginId } from './plugin/plugin.js';
 import type { ReleaseFile } from './schema/release.js';
 import { sourceFor, type Offer } from './source/source.js';
@@ -14,6 +16,8 @@ export interface ListOptions {
   /** How a server is reached. */
   readonly access?: RemoteAccess | undefined;
   readonly signal?: AbortSignal;
+  /** Told of the bytes of modules that have to be read. */
+  readonly onProgress?: ProgressObserver | undefined;
 }
 
 export interface ListedPlugin extends PluginId {
@@ -71,29 +75,37 @@ async function listSource({
   location,
   access,
   signal,
+  onProgress,
 }: ListOptions): Promise<Pick<Listing, 'plugins' | 'notes'>> {
   const source = await sourceFor(location, { http: access?.http });
   try {
     const { offers, notes } = await source.list(signal);
     const plugins: ListedPlugin[] = [];
-    for (const offer of offers) plugins.push(await look(offer, signal));
+    const fetching = new Fetching(offers, onProgress);
+    for (const offer of offers) plugins.push(await look(offer, fetching, signal));
+    fetching.finish();
     return { plugins, notes };
   } finally {
     await source.close();
   }
 }
 
-async function look(offer: Offer, signal: AbortSignal | undefined): Promise<ListedPlugin> {
+async function look(
+  offer: Offer,
+  fetching: Fetching,
+  signal: AbortSignal | undefined,
+): Promise<ListedPlugin> {
   const { name, version, stated } = offer;
   if (stated !== undefined) return { name, version, ...digestOf(stated.wasm), stated: true };
   try {
-    const plugin = await offer.fetch(signal);
-    try {
-      const { wasm } = await surveyPlugin(plugin, signal);
-      return { name, version, ...digestOf(wasm) };
-    } finally {
-      await plugin.discard?.();
-    }
+    return await fetching.one(offer, signal, async (plugin, progress) => {
+      try {
+        const { wasm } = await surveyPlugin(plugin, signal, progress);
+        return { name, version, ...digestOf(wasm) };
+      } finally {
+        await plugin.discard?.();
+      }
+    });
   } catch (error) {
     // A server that is gone would be found gone again for each of the others.
     if (!isPlugferryError(error) || error.code === 'E_NETWORK') throw error;

@@ -2,9 +2,12 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
   convertBundle,
+  diff,
+  doctor,
   exportBundle,
   importBundle,
   joinParts,
+  listPlugins,
   signFile,
   splitBundle,
   verifyBundle,
@@ -98,6 +101,17 @@ test('every verb tells how far each of its steps is, from nothing to all of it',
   const volumeSize = told.at(-1)?.total ?? 0;
   expect(volumeSize).toBeGreaterThan(once);
   expect(steps()).toEqual([['verify', volumeSize]]);
+
+  await listPlugins({ location: directory, onProgress });
+  expect(steps()).toEqual([['read', all]]);
+  await diff({ before: directory, after: at('a.tar.gz'), onProgress });
+  expect(steps()).toEqual([['read', all]]);
+  await doctor({
+    place: directory,
+    mcpUrl: 'http://server.example/plugins/waf/1.0.0/plugin.wasm',
+    onProgress,
+  });
+  expect(steps()).toEqual([['read', all]]);
 
   const again = { source: at('a.tar.gz'), output: at('b.tar.gz'), trust, onProgress };
   await exportBundle(again);

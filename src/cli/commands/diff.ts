@@ -41,6 +41,7 @@ export default command({
       after,
       ...(await reachFrom(flags, [before, after])),
       signal,
+      onProgress: terminal.onProgress,
       ...(trust === undefined ? {} : { trust }),
     });
     for (const note of difference.notes) terminal.say(`note: ${note}`);

@@ -108,6 +108,7 @@ export default command({
       catalogue: await catalogueOf(flags.catalogue),
       trust: await readSigners(flags),
       signal,
+      onProgress: terminal.onProgress,
     });
     for (const note of result.notes) terminal.say(`note: ${note}`);
     return {

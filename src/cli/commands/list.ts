@@ -24,7 +24,12 @@ export default command({
     if (!isConfigMapLocation(location)) refuseOptions({ yaml: flags.yaml }, location);
     const listing = isConfigMapLocation(location)
       ? await listConfigMaps(await storeFrom(location, flags), signal)
-      : await listPlugins({ location, access: await accessFrom(flags), signal });
+      : await listPlugins({
+          location,
+          access: await accessFrom(flags),
+          signal,
+          onProgress: terminal.onProgress,
+        });
     for (const note of listing.notes) terminal.say(`note: ${note}`);
     const rows = listing.plugins.map(({ name, version, size, sha256, md5, stated, problem }) => [
       name,
