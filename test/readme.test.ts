@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
 import { chmod, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { exitMeanings } from '../src/cli/exit-codes.js';
+import { makeCertificates } from './helpers/certificates.js';
 import { cli, binary } from './helpers/cli.js';
 import { freePort, get } from './helpers/http.js';
 import { expectNoSecret, secret, secretKey } from './helpers/secrets.js';
@@ -47,6 +50,25 @@ const rows = readme
       .map((cell) => cell.trim()),
   );
 
+/** A web server for the files of a directory, whose certificate `intranet.pem` there vouches for. */
+async function startFiles(directory: string): Promise<string> {
+  const certificates = await makeCertificates(await tempDir());
+  await copyFile(certificates.authority, join(directory, 'intranet.pem'));
+  const [cert, key] = await Promise.all([readFile(certificates.server), readFile(certificates.serverKey)]);
+  const server = createServer({ cert, key }, (request, response) => {
+    void readFile(join(directory, basename(request.url ?? ''))).then(
+      (bytes) => response.end(bytes),
+      () => response.writeHead(404).end(),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
 describe('README', () => {
   test('every command line works, in the order in which it stands', { timeout: 120_000 }, async () => {
     const directory = await tempDir();
@@ -87,8 +109,11 @@ describe('README', () => {
     if (sshd !== undefined) {
       await copyFile(sshd.identity, join(directory, 'deploy.key'));
       await mkdir(join(directory, '.ssh'));
+      await copyFile(sshd.identity, join(directory, '.ssh/id_ed25519'));
       await copyFile(sshd.knownHosts, join(directory, '.ssh/known_hosts'));
     }
+    await mkdir(join(directory, 'in'));
+    const files = await startFiles(directory);
     await writeFile(join(directory, 'wasmplugins.yaml'), wasmPlugin('key-auth', '1.0.1'));
     const port = String(await freePort());
     await writeFile(
@@ -110,6 +135,9 @@ describe('README', () => {
         const line = printed
           .replaceAll('/srv/plugin-server', volume)
           .replaceAll('sftp://deploy@prod.example/srv', sshd?.url(directory) ?? '')
+          .replaceAll('sftp://carrier@jump.example', sshd?.url(directory) ?? '')
+          .replaceAll('https://files.example', files)
+          .replaceAll('<digest>', "$(sha256sum edge.tar.gz | cut -d ' ' -f 1)")
           .replaceAll('8080', port);
         if (line.startsWith('plugferry serve ')) {
           server = await startServe(volume, line.split(' ').slice(3));
