@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isPlugferryError } from '../errors.js';
+import { isPlugferryError, PlugferryError } from '../errors.js';
 import { SftpSession } from './sftp-session.js';
 import { sshTarget, type SshAddress, type SshSettings, type SshTarget } from './ssh-settings.js';
 
@@ -15,6 +15,7 @@ export class SftpDial {
   #target: Promise<SshTarget> | undefined;
   #session: SftpSession | undefined;
   #opening: Promise<SftpSession> | undefined;
+  readonly #closed = new AbortController();
 
   constructor(address: SshAddress, settings: SshSettings) {
     this.#address = address;
@@ -27,6 +28,7 @@ export class SftpDial {
    * @throws PlugferryError as {@link SftpSession.open}.
    */
   async session(signal?: AbortSignal): Promise<SftpSession> {
+    this.#closed.signal.throwIfAborted();
     if (this.#session?.alive === true) return this.#session;
     // Whoever asks while one is made waits for that one.
     this.#opening ??= this.#open(signal).finally(() => {
@@ -37,29 +39,44 @@ export class SftpDial {
 
   async #open(signal: AbortSignal | undefined): Promise<SftpSession> {
     this.#target ??= sshTarget(this.#address, this.#settings);
-    this.#session = await SftpSession.open(await this.#target, this.#settings, signal);
+    this.#session = await SftpSession.open(await this.#target, this.#settings, this.#untilClosed(signal));
     return this.#session;
   }
 
   /** For one transfer: a server that was reached before is given more time to come back. */
   retry(signal: AbortSignal | undefined): Retry {
-    return new Retry(signal, () => (this.#session === undefined ? maxTries.connect : maxTries.transfer));
+    return new Retry(this.#untilClosed(signal), () =>
+      this.#session === undefined ? maxTries.connect : maxTries.transfer,
+    );
   }
 
+  #untilClosed(signal: AbortSignal | undefined): AbortSignal {
+    const { signal: closed } = this.#closed;
+    return signal === undefined ? closed : AbortSignal.any([signal, closed]);
+  }
+
+  /** Ends the connection. Whoever still waits for an answer hears that it is lost, and must not make another. */
   async close(): Promise<void> {
+    this.#closed.abort(closedError(this.#address));
+    await this.#opening?.catch(() => undefined);
     await this.#session?.close();
   }
 }
 
+const closedError = ({ host }: SshAddress): PlugferryError =>
+  new PlugferryError('E_NETWORK', `the connection to ${host} was closed here`, {
+    details: { file: host, final: true },
+  });
+
 /** Decides whether to try again after a failure. */
 export class Retry {
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: AbortSignal;
   readonly #maxTries: () => number;
   #tries = 0;
   #reached = 0;
   #breaks = 0;
 
-  constructor(signal: AbortSignal | undefined, most: () => number) {
+  constructor(signal: AbortSignal, most: () => number) {
     this.#signal = signal;
     this.#maxTries = most;
   }
@@ -76,7 +93,7 @@ export class Retry {
    * @throws the error itself, when trying again would not help.
    */
   async after(error: unknown, reached: number): Promise<void> {
-    this.#signal?.throwIfAborted();
+    this.#signal.throwIfAborted();
     if (!isPlugferryError(error) || error.code !== 'E_NETWORK' || error.details['final'] === true)
       throw error;
     this.#tries = reached > this.#reached ? 1 : this.#tries + 1;
@@ -84,9 +101,9 @@ export class Retry {
     this.#breaks += 1;
     if (this.#tries > this.#maxTries()) throw error;
     try {
-      await sleep(pause(this.#tries), undefined, this.#signal === undefined ? {} : { signal: this.#signal });
+      await sleep(pause(this.#tries), undefined, { signal: this.#signal });
     } finally {
-      this.#signal?.throwIfAborted();
+      this.#signal.throwIfAborted();
     }
   }
 }

@@ -48,6 +48,7 @@ async function scene() {
 
 const verified = { code: 0, stdout: expect.stringContaining('VERIFIED: signature and every byte') as string };
 const signed = '--signing-key dev.key --allow-plain-key';
+const countersigned = '--signing-key qa.key --allow-plain-key --public-key dev.pub';
 
 describe('standard output', () => {
   test('takes a bundle of export and convert, and all talk goes to stderr', async () => {
@@ -198,6 +199,28 @@ describe.runIf(hasSshd)('an SSH server', () => {
     await expectOnly();
   });
 
+  test('has a bundle countersigned that every reader takes where it is', async () => {
+    const { directory, run, there, login, url, expectOnly } = await serving();
+    const edge = await readFile(join(directory, 'edge.tar.gz'));
+    await writeFile(join(there, 'edge.tar.gz'), edge);
+    const sign = `sign ${url}/edge.tar.gz -o ${url}/both.tar.gz ${countersigned} ${login} --json`;
+    const result = JSON.parse((await run(sign)).stdout) as Record<string, string>;
+    expect([result['proof'], result['file']]).toEqual([
+      'digest',
+      expect.stringMatching(/^sftp:.*both\.tar\.gz$/),
+    ]);
+    const both = `${url}/both.tar.gz`;
+    for (const signer of ['dev', 'qa'])
+      expect(await run(`verify ${both} --public-key ${signer}.pub ${login}`)).toMatchObject(verified);
+    expect(await run(`inspect ${both} ${login}`)).toMatchObject({ code: 0 });
+    expect(await run(`diff ${url}/edge.tar.gz ${both} --exit-code ${login}`)).toMatchObject({ code: 0 });
+    expect(await run(`import ${both} --to volume --public-key qa.pub ${login}`)).toMatchObject({ code: 0 });
+    expect(errorCode(await run(sign))).toBe('E_EXISTS');
+    expect(await readFile(join(there, 'edge.tar.gz'))).toEqual(edge);
+    expect((await readdir(there)).sort()).toEqual(['both.tar.gz', 'edge.tar.gz']);
+    await expectOnly('volume');
+  });
+
   test('keeps what it has, and holds nothing of what fails', async () => {
     const { directory, run, there, login, url, expectOnly } = await serving();
     await writeFile(join(there, 'x.tar.gz'), 'old');
@@ -217,8 +240,6 @@ describe.runIf(hasSshd)('an SSH server', () => {
     await expectOnly();
   });
 });
-
-const countersigned = '--signing-key qa.key --allow-plain-key --public-key dev.pub';
 
 describe('sign', () => {
   test('reads from a pipe and writes to one', async () => {

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -257,6 +258,22 @@ describe.skipIf(!hasSshd)('receiving', () => {
     await expect(at(there).read()).rejects.toMatchObject({ code: 'E_NOT_FOUND' });
     await expect(at(join(there, 'none')).read()).rejects.toMatchObject({ code: 'E_NOT_FOUND' });
     await expect(at(join(there, 'file')).read({ limit: 11 })).rejects.toMatchObject({ code: 'E_LIMIT' });
+  });
+
+  test('whoever stops in the middle and closes has no connection left, and none is made anew', async () => {
+    const { sshd, there, at } = await scene();
+    const file = await localFile(there, 20 * mega);
+    for (const waits of [true, false]) {
+      const remote = at(file.path);
+      const { bytes } = await remote.read();
+      if (waits) await once(bytes, 'data');
+      bytes.destroy();
+      await remote.close();
+      await expect(remote.read()).rejects.toMatchObject({ code: 'E_NETWORK' });
+    }
+    // Longer than the pause before a second try.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect((await sshd.log()).match(/^Accepted/gm)).toHaveLength(2);
   });
 
   test('a file that grows while it is read is refused', async () => {
