@@ -86,8 +86,8 @@ async function pullFile(remote: RemoteFile, output: string, options: PullOptions
     body?.bytes.destroy();
     const goesOn = body !== undefined && (body.version !== undefined || sha256 !== undefined);
     if (goesOn && mayGoOn(error)) {
-      await file.keep();
-      notify?.(`${file.size} bytes are kept in ${output}.part: the same command goes on there`);
+      const size = await file.keep();
+      notify?.(`${size} bytes are kept in ${output}.part: the same command goes on there`);
     } else await (body === undefined ? file.keep() : file.discard());
     throw error;
   }

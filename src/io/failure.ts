@@ -7,6 +7,7 @@ import { isPlugferryError, PlugferryError, systemCode } from '../errors.js';
 export function ioError(error: unknown, path: string): unknown {
   if (isPlugferryError(error)) return error;
   const code = systemCode(error);
+  if (code === 'ERR_FS_EISDIR' || code === 'EISDIR') return directoryThere(error, path);
   if (code === undefined || !/^E[A-Z0-9]+$/.test(code)) return error;
   const details = { file: path, found: code };
   switch (code) {
@@ -31,6 +32,17 @@ export function ioError(error: unknown, path: string): unknown {
         cause: error,
       });
   }
+}
+
+/** Node names the path where it removes a file; where it opens one, it is the one that was meant. */
+function directoryThere(cause: unknown, meant: string): PlugferryError {
+  const { path } = cause as { readonly path?: unknown };
+  const file = typeof path === 'string' ? path : meant;
+  return new PlugferryError('E_EXISTS', `${file} is a directory, expected a file or nothing`, {
+    hint: 'Move it away, or choose another name.',
+    details: { file, expected: 'a file or nothing', found: 'a directory' },
+    cause,
+  });
 }
 
 function reasonOf(code: string): string {

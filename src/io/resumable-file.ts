@@ -168,15 +168,18 @@ export class ResumableFile {
     }
   }
 
-  /** Leaves what has arrived for another run. */
-  async keep(): Promise<void> {
+  /** Leaves what has arrived for another run. @returns how many bytes: a disk that is full may have taken a part of a piece. */
+  async keep(): Promise<number> {
+    await this.#writing;
+    const size = (await this.#handle?.stat())?.size ?? 0;
     await this.#close();
+    return size;
   }
 
+  /** Leaves nothing. What cannot be removed is not ours; why all of it is discarded is what has to be told. */
   async discard(): Promise<void> {
     await this.#close();
-    await rm(this.partial, { force: true });
-    await rm(this.#note, { force: true });
+    for (const path of [this.partial, this.#note]) await rm(path, { force: true }).catch(() => undefined);
   }
 
   async #close(): Promise<void> {

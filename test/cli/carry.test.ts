@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -120,6 +120,17 @@ describe('push and pull', () => {
     expect(errorCode(await run(`push . ${web.url}/x --json`))).toBe('E_NOT_FOUND');
     expect(await files()).toEqual(['edge.tar.gz']);
   });
+});
+
+test.each(['x.part', 'x.part.json'])('a directory in the place of %s is named, and stays', async (name) => {
+  const { directory, run, files } = await scene(1000);
+  const store = await startStore();
+  store.files.set('/x', randomBytes(1000));
+  await mkdir(join(directory, name));
+  const refused = await run(`pull ${store.url}/x --json`);
+  expect([refused.code, errorCode(refused)]).toEqual([6, 'E_EXISTS']);
+  expect(refused.stderr).toContain(`${join(directory, name)} is a directory`);
+  expect(await files()).toEqual(['edge.tar.gz', name]);
 });
 
 describe('a pull that is stopped', () => {
