@@ -5,7 +5,7 @@ import { connect, type NetConnectOpts, type Socket } from 'node:net';
  * Most bytes that are read at once. Node reads 64 KiB, and on a fast link it is the number of reads that takes the time; but a connection
  * that breaks may cost as much again, for what waits in the streams of a library is lost. Memory that no read reaches is never touched.
  */
-const width = 2 * 1024 * 1024;
+const width = 3 * 1024 * 1024;
 
 /** Memory that is read into again. The HTTP parser of Node copies what it hands on, so nobody should ever see it. */
 const lent = new WeakSet<ArrayBufferLike>();
