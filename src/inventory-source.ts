@@ -2,6 +2,7 @@ import { Fetching } from './fetching.js';
 import { digestedFacts } from './inventory-facts.js';
 import type { Inventory, InventoryItem, InventoryOptions } from './inventory.js';
 import { sha256Of } from './io/digest.js';
+import type { ProgressObserver } from './io/progress.js';
 import { withoutCredentials } from './io/http-address.js';
 import { pluginPath } from './plugin/layout.js';
 import { sourceFor, type Offer } from './source/source.js';
@@ -22,7 +23,7 @@ export async function sourceInventory(
     const items: InventoryItem[] = [];
     const fetching = new Fetching(offers, onProgress);
     for (const offer of offers)
-      items.push(statedItem(offer, fetching) ?? (await readItem(offer, fetching, signal)));
+      items.push(statedItem(offer, onProgress) ?? (await readItem(offer, fetching, signal)));
     fetching.finish();
     const basis = offers.some(({ stated }) => stated !== undefined) ? 'stated' : 'read';
     const place = { location: withoutCredentials(location), kind, basis } as const;
@@ -33,7 +34,7 @@ export async function sourceInventory(
   }
 }
 
-function statedItem(offer: Offer, fetching: Fetching): InventoryItem | undefined {
+function statedItem(offer: Offer, onProgress: ProgressObserver | undefined): InventoryItem | undefined {
   const { name, version, stated } = offer;
   if (stated === undefined) return undefined;
   return {
@@ -41,7 +42,13 @@ function statedItem(offer: Offer, fetching: Fetching): InventoryItem | undefined
     version,
     ...stated.wasm,
     metadataSha256: stated.metadata?.sha256,
-    facts: async (signal) => (await readItem(offer, fetching, signal)).facts(signal),
+    facts: async (signal) => {
+      // Fetched by itself, long after the rest: a step of its own.
+      const fetching = new Fetching([offer], onProgress);
+      const item = await readItem(offer, fetching, signal);
+      fetching.finish();
+      return item.facts(signal);
+    },
   };
 }
 

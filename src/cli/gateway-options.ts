@@ -1,12 +1,12 @@
 import type { GatewayProfile } from '../index.js';
-import { profileNames as gatewayProfileNames, readGatewayProfile } from '../gateway/profile.js';
+import { profileNames, readGatewayProfile } from '../gateway/profile.js';
 import type { OptionTable } from './command.js';
 
 /** The option of every command that can ask whether a gateway is able to run the plugins. */
 export const gatewayOptions = {
   'gateway-profile': {
     type: 'string',
-    describe: `Refuse plugins that this gateway cannot run: ${gatewayProfileNames.join(', ')}, or a profile file`,
+    describe: `Refuse plugins that this gateway cannot run: ${profileNames.join(', ')}, or a profile file`,
   },
 } as const satisfies OptionTable;
 

@@ -1,8 +1,7 @@
 import type { ImportOptions, ImportResult, Rendering, ServedPlugin } from '../index.js';
-import { isPlugferryError } from '../errors.js';
 import { listPlugins } from '../list.js';
 import { renderResources } from '../render-resources.js';
-import { PlugferryError } from '../errors.js';
+import { isPlugferryError, PlugferryError } from '../errors.js';
 import type { Context } from './command.js';
 import {
   checkDestination,

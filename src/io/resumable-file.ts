@@ -25,6 +25,7 @@ export interface Beginning {
 }
 
 const maxNoteBytes = 16 * 1024;
+
 interface Opened {
   readonly handle: FileHandle;
   readonly hash: TrailingHash;

@@ -8,6 +8,11 @@ interface Growth {
   readonly last: boolean;
 }
 
+interface Thread {
+  readonly worker: Worker;
+  readonly digest: Promise<string>;
+}
+
 const pieceSize = 256 * 1024;
 
 /** Bytes of a file from which on a thread saves more time than its start takes. */
@@ -40,8 +45,7 @@ parentPort.on('message', ({ end, last }) => {
  */
 export class TrailingHash {
   readonly #handle: FileHandle;
-  #thread: Worker | undefined;
-  #digest: Promise<string> | undefined;
+  #thread: Thread | undefined;
   /** How far the thread has been told to go. */
   #told = 0;
 
@@ -54,7 +58,7 @@ export class TrailingHash {
   grown(end: number): void {
     if (end - this.#told < (this.#thread === undefined ? worthAThread : worthAWord)) return;
     this.#told = end;
-    this.#tell({ end, last: false });
+    void this.#tell({ end, last: false });
   }
 
   /**
@@ -64,36 +68,36 @@ export class TrailingHash {
    */
   async digest(end: number): Promise<string> {
     if (this.#thread === undefined) return sha256OfSpan(this.#handle, { end });
-    this.#tell({ end, last: true });
-    return this.#digest ?? '';
+    return this.#tell({ end, last: true });
   }
 
   /** Ends the thread, whether or not it is done. */
   async close(): Promise<void> {
-    await this.#thread?.terminate();
+    await this.#thread?.worker.terminate();
   }
 
-  #tell(growth: Growth): void {
+  #tell(growth: Growth): Promise<string> {
     this.#thread ??= this.#start();
-    this.#thread.postMessage(growth);
+    this.#thread.worker.postMessage(growth);
+    return this.#thread.digest;
   }
 
-  #start(): Worker {
-    const thread = new Worker(program, {
+  #start(): Thread {
+    const worker = new Worker(program, {
       eval: true,
       execArgv: [],
       env: {},
       workerData: this.#handle.fd,
     });
-    this.#digest = new Promise((resolve, reject) => {
-      thread.once('message', resolve);
-      thread.once('error', reject);
-      thread.once('exit', () => {
+    const digest = new Promise<string>((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('error', reject);
+      worker.once('exit', () => {
         reject(new Error('the hashing thread ended'));
       });
     });
     // Whoever asks for the digest hears of it.
-    this.#digest.catch(() => undefined);
-    return thread;
+    digest.catch(() => undefined);
+    return { worker, digest };
   }
 }

@@ -1,7 +1,6 @@
 import type { Readiness, RequestRecord, ServeOptions } from '../../index.js';
-import { isPlugferryError } from '../../errors.js';
 import { servePlugins } from '../../serve.js';
-import { PlugferryError } from '../../errors.js';
+import { isPlugferryError, PlugferryError } from '../../errors.js';
 import { asciiJson } from '../../io/text.js';
 import { command, type Context } from '../command.js';
 import { readTrust, trustOptions } from '../options.js';

@@ -1,9 +1,8 @@
 import type { Verification, VerifyOptions, VolumeCheck } from '../../index.js';
 import { holdsParts } from '../../bundle-bytes.js';
-import { isPlugferryError } from '../../errors.js';
 import { verifyBundle } from '../../verify.js';
 import { checkVolume as verifyVolume, checkHint as volumeCheckHint } from '../../volume/check.js';
-import { PlugferryError } from '../../errors.js';
+import { isPlugferryError, PlugferryError } from '../../errors.js';
 import { isDirectory } from '../../io/file.js';
 import { escapeLine, formatBytes } from '../../io/text.js';
 import { command, type Context, type Outcome } from '../command.js';
