@@ -1,14 +1,8 @@
 import { committedFile, refuseExisting } from './io/commit.js';
 import { readSmallFile } from './io/file.js';
-import {
-  maxKeyFileBytes,
-  parsePrivateKey,
-  parsePublicKey,
-  type KeyAlgorithm,
-  type SigningKey,
-  type TrustedKey,
-} from './trust/key.js';
+import { maxKeyFileBytes, parsePublicKey, type KeyAlgorithm, type TrustedKey } from './trust/key.js';
 import { makeKeyPair } from './trust/keypair.js';
+import { parsePrivateKey, type SigningKey } from './trust/private-key.js';
 import { sign } from './trust/signature.js';
 
 export interface KeygenOptions {

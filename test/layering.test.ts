@@ -39,7 +39,7 @@ const everywhere = ['errors.ts', 'version.ts'];
 
 /** Each third-party package is known to exactly one file, so that it can be replaced there. */
 const onlyIn: Readonly<Record<string, string>> = {
-  '@noble/curves': 'trust/signature.ts',
+  '@noble/curves': 'trust/curve.ts',
   'tar-stream': 'io/tar-parser.ts',
 };
 

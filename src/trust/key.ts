@@ -1,5 +1,8 @@
-import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { PlugferryError } from '../errors.js';
+import { ed25519Fault, isP256Point } from './curve.js';
+import { pemBlocks, type PemBlock } from './pem.js';
+import { spelled, spellingFault, type SpellingFault } from './spki.js';
 
 /** ECDSA on P-256 with SHA-256, which every OpenSSL since 1.0.2 checks, or Ed25519, for OpenSSL 3 and later. */
 export type KeyAlgorithm = 'ecdsa-p256' | 'ed25519';
@@ -14,28 +17,57 @@ export interface TrustedKey {
   readonly name: string;
 }
 
-/** A private key that may sign. */
-export interface SigningKey {
-  readonly keyId: string;
-  readonly algorithm: KeyAlgorithm;
-  readonly key: KeyObject;
-  readonly publicKey: KeyObject;
-}
-
 /** Largest PEM file that is read as a key, in bytes. */
 export const maxKeyFileBytes = 64 * 1024;
 
-export const keyIdOf = (publicKey: KeyObject): string =>
-  createHash('sha256')
-    .update(publicKey.export({ type: 'spki', format: 'der' }))
-    .digest('hex');
-
 /**
- * Reads a public key in PEM (SubjectPublicKeyInfo).
+ * Reads a public key in PEM: one SubjectPublicKeyInfo in the one spelling that it has here, and nothing around it. Other spellings of
+ * a point (compressed, hybrid, explicit parameters, BER) would give one key several ids, and one holder several votes.
  *
- * @throws PlugferryError `E_KEY` for anything else, for another algorithm, and for a private key in its place.
+ * @throws PlugferryError `E_KEY` for anything else, for another algorithm, for a point that nobody's key can be, and for a private
+ *   key in its place.
  */
-export function parsePublicKey(pem: Buffer, file: string): TrustedKey {
+export async function parsePublicKey(pem: Buffer, file: string): Promise<TrustedKey> {
+  const spki = publicBlock(pem, file).content;
+  const algorithm = await refuseUnsound(spki, publicRemedies(file));
+  const key = createPublicKey({ key: spki, format: 'der', type: 'spki' });
+  return { keyId: keyIdOf(spki), algorithm, key, name: file };
+}
+
+/** @param spki in its one spelling. */
+export const keyIdOf = (spki: Buffer): string => createHash('sha256').update(spki).digest('hex');
+
+/** How errors call a key, and what helps for each kind of fault. */
+export interface Remedies extends Readonly<Record<SpellingFault['remedy'], string>> {
+  readonly file: string;
+}
+
+const publicRemedies = (file: string): Remedies => ({
+  file,
+  copy: 'Copy the .pub file again from where it was made.',
+  'another key': 'Make a key with "plugferry keygen".',
+  rewrite:
+    'It is the same key once it is written as everybody writes it: ' +
+    `openssl ec -pubin -in ${quoted(file)} -conv_form uncompressed -param_enc named_curve -pubout -out NEW.pub`,
+});
+
+/** The algorithm of a SubjectPublicKeyInfo that is a key. OpenSSL gets to see only what is. */
+export async function refuseUnsound(spki: Buffer, remedies: Remedies): Promise<KeyAlgorithm> {
+  const found = spelled(spki);
+  if (found === undefined) {
+    const { reason, remedy } = spellingFault(spki);
+    throw keyError(remedies.file, reason, remedies[remedy]);
+  }
+  const { algorithm, point } = found;
+  const fault = algorithm === 'ed25519' ? await ed25519Fault(point) : p256Fault(point);
+  if (fault !== undefined) throw keyError(remedies.file, fault, remedies['another key']);
+  return algorithm;
+}
+
+const p256Fault = (point: Uint8Array): string | undefined =>
+  isP256Point(point) ? undefined : 'its point is not on the curve';
+
+function publicBlock(pem: Buffer, file: string): PemBlock {
   const text = pem.toString('latin1');
   if (text.includes('PRIVATE KEY-----')) {
     throw keyError(
@@ -44,93 +76,52 @@ export function parsePublicKey(pem: Buffer, file: string): TrustedKey {
       'Give the .pub file that belongs to it.',
     );
   }
-  if (!text.includes('-----BEGIN PUBLIC KEY-----')) {
+  refuseOtherForms(pem, file);
+  const blocks = pemBlocks(pem, file);
+  const [block] = blocks;
+  if (block?.label === 'PUBLIC KEY' && blocks.length === 1) {
+    if (block.headers.length === 0) return block;
+    throw keyError(file, `the key has headers (${block.headers.length} lines), expected none`, copyAgain);
+  }
+  const found = blocks.map(({ label }) => label).join(', ');
+  throw keyError(
+    file,
+    block?.label === 'CERTIFICATE' && blocks.length === 1
+      ? 'this is a certificate, expected a public key (PUBLIC KEY)'
+      : `it holds ${found}, expected one block PUBLIC KEY and nothing else`,
+    block?.label === 'CERTIFICATE'
+      ? `Take the key out of it, and compare its id with that of its holder: openssl x509 -in ${quoted(file)} -noout -pubkey -out NEW.pub`
+      : 'Give each key in a file of its own, as "plugferry keygen" and "openssl pkey -pubout" write it.',
+  );
+}
+
+const copyAgain = 'Copy the .pub file again from where it was made.';
+
+/** Keys in the clothes of other programs, by name. */
+function refuseOtherForms(bytes: Buffer, file: string): void {
+  const text = bytes.toString('latin1');
+  if (text.trim() === '') throw keyError(file, 'it is empty, expected a public key in PEM', copyAgain);
+  if (bytes[0] === 0x30) {
     throw keyError(
       file,
-      'not a public key in PEM',
-      'Expected a file that begins with "-----BEGIN PUBLIC KEY-----".',
+      'this is DER, expected PEM',
+      `Write it as PEM: openssl pkey -pubin -inform DER -in ${quoted(file)} -pubout -out NEW.pub`,
     );
   }
-  let key: KeyObject;
-  try {
-    key = createPublicKey({ key: pem, format: 'pem' });
-  } catch (error) {
-    throw keyError(file, 'damaged public key', 'Copy the .pub file again from where it was made.', error);
-  }
-  return { keyId: keyIdOf(key), algorithm: algorithmOf(key, file), key, name: file };
-}
-
-export interface PrivateKeyOptions {
-  /** How errors call the key. */
-  readonly file: string;
-  /** Asked for only when the key is encrypted. */
-  readonly passphrase: () => Promise<Buffer>;
-  /** Accept a key that is not encrypted. */
-  readonly allowPlain: boolean;
-}
-
-/**
- * Reads a private key in PEM (PKCS#8, encrypted or not, or SEC 1).
- *
- * @throws PlugferryError `E_KEY` when it is not a usable key or stands unencrypted without leave, `E_PASSPHRASE` when the
- *   passphrase is wrong.
- */
-export async function parsePrivateKey(pem: Buffer, options: PrivateKeyOptions): Promise<SigningKey> {
-  const { file } = options;
-  const text = pem.toString('latin1');
-  if (!/-----BEGIN (?:ENCRYPTED |EC )?PRIVATE KEY-----/.test(text)) {
+  if (/^(?:ssh-|ecdsa-sha2-|sk-)|^---- BEGIN SSH2/.test(text)) {
     throw keyError(
       file,
-      'not a private key in PEM',
-      'Make one with "plugferry keygen"; a key of cosign signs with cosign.',
+      'this is a key of ssh, expected one in PEM',
+      `Write it as PEM: ssh-keygen -e -m PKCS8 -f ${quoted(file)} > NEW.pub`,
     );
   }
-  const encrypted = text.includes('ENCRYPTED');
-  if (!encrypted && !options.allowPlain) {
-    throw keyError(
-      file,
-      'this private key is not encrypted',
-      'Encrypt it: openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256 -iter 600000 -in OLD -out NEW. ' +
-        'Where a secret store protects the file already, --allow-plain-key accepts it.',
-    );
-  }
-  const key = encrypted ? decrypt(pem, await options.passphrase(), file) : load(pem, file);
-  const publicKey = createPublicKey(key);
-  return { keyId: keyIdOf(publicKey), algorithm: algorithmOf(key, file), key, publicKey };
 }
 
-function decrypt(pem: Buffer, passphrase: Buffer, file: string): KeyObject {
-  try {
-    return createPrivateKey({ key: pem, format: 'pem', passphrase });
-  } catch (error) {
-    throw new PlugferryError('E_PASSPHRASE', `${file}: the passphrase does not open this key`, {
-      hint: 'Check the passphrase, and that it belongs to this key (a final line feed in a passphrase file is ignored).',
-      details: { file },
-      cause: error,
-    });
-  }
-}
+/** A file name as a shell takes it. */
+export const quoted = (file: string): string =>
+  /^[\w@%+=:,./-]+$/.test(file) ? file : `'${file.replaceAll("'", `'\\''`)}'`;
 
-function load(pem: Buffer, file: string): KeyObject {
-  try {
-    return createPrivateKey({ key: pem, format: 'pem' });
-  } catch (error) {
-    throw keyError(file, 'damaged private key', 'Restore the file from its backup.', error);
-  }
-}
-
-function algorithmOf(key: KeyObject, file: string): KeyAlgorithm {
-  if (key.asymmetricKeyType === 'ed25519') return 'ed25519';
-  const curve = key.asymmetricKeyDetails?.namedCurve;
-  if (key.asymmetricKeyType === 'ec' && curve === 'prime256v1') return 'ecdsa-p256';
-  const found = [key.asymmetricKeyType ?? 'unknown', curve].filter(Boolean).join(' ');
-  throw new PlugferryError('E_KEY', `${file}: ${found} keys are not used, expected ECDSA P-256 or Ed25519`, {
-    hint: 'Make a key with "plugferry keygen".',
-    details: { file, expected: 'ECDSA P-256 or Ed25519', found },
-  });
-}
-
-function keyError(
+export function keyError(
   file: string,
   reason: string,
   ...[hint, cause]: readonly [string, unknown?]

@@ -1,7 +1,7 @@
 import { generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
 import { PlugferryError } from '../errors.js';
-import { keyIdOf, type KeyAlgorithm } from './key.js';
+import { parsePublicKey, type KeyAlgorithm } from './key.js';
 import { encryptPkcs8 } from './pkcs8.js';
 
 /** Fewest bytes of a passphrase: with {@link pbkdf2Rounds} rounds, what a dictionary does not reach. */
@@ -43,10 +43,8 @@ export async function makeKeyPair(algorithm: KeyAlgorithm, passphrase: Buffer | 
       ? privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
       : await encryptPkcs8(der, passphrase);
   der.fill(0);
-  return {
-    keyId: keyIdOf(publicKey),
-    algorithm,
-    publicPem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
-    privatePem,
-  };
+  const publicPem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+  // Read as everybody will read it: what is handed out is a key at every door.
+  const { keyId } = await parsePublicKey(Buffer.from(publicPem), 'the new public key');
+  return { keyId, algorithm, publicPem, privatePem };
 }

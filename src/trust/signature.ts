@@ -1,7 +1,8 @@
 import { sign as signWith, verify, type KeyObject } from 'node:crypto';
-import { p256 } from '@noble/curves/nist.js';
 import { PlugferryError } from '../errors.js';
-import type { SigningKey, TrustedKey } from './key.js';
+import { signP256 } from './curve.js';
+import type { TrustedKey } from './key.js';
+import { scalarOf, type SigningKey } from './private-key.js';
 
 /** Longest signature file in bytes: an ECDSA P-256 signature in DER has at most 72, Ed25519 exactly 64. */
 export const maxSignatureBytes = 128;
@@ -15,7 +16,7 @@ export const maxSignatureBytes = 128;
  */
 export function sign(bytes: Uint8Array, signer: SigningKey): Buffer {
   const signature =
-    signer.algorithm === 'ed25519' ? signWith(null, bytes, signer.key) : signP256(bytes, signer.key);
+    signer.algorithm === 'ed25519' ? signWith(null, bytes, signer.key) : signEcdsa(bytes, signer.key);
   if (!verifies(bytes, signature, { algorithm: signer.algorithm, key: signer.publicKey })) {
     throw new PlugferryError('E_INTERNAL', 'a signature that was just made does not verify', {
       hint: 'The memory or processor of this machine may be faulty. Nothing was written.',
@@ -24,11 +25,10 @@ export function sign(bytes: Uint8Array, signer: SigningKey): Buffer {
   return signature;
 }
 
-function signP256(bytes: Uint8Array, key: KeyObject): Buffer {
-  const { d } = key.export({ format: 'jwk' });
-  const secret = Buffer.from(d ?? '', 'base64url');
+function signEcdsa(bytes: Uint8Array, key: KeyObject): Buffer {
+  const secret = scalarOf(key);
   try {
-    return Buffer.from(p256.sign(bytes, secret, { prehash: true, lowS: false, format: 'der' }));
+    return Buffer.from(signP256(bytes, secret));
   } finally {
     secret.fill(0);
   }

@@ -115,20 +115,29 @@ async function readKeys(directory: string, { keys }: TrustDocument): Promise<Tru
 /** A key file that is missing or damaged is a fault of the store. */
 async function readKey(file: string): Promise<TrustedKey> {
   try {
-    return parsePublicKey(await readSmallFile(file, 'public key', maxKeyFileBytes), file);
+    return await parsePublicKey(await readSmallFile(file, 'public key', maxKeyFileBytes), file);
   } catch (error) {
     if (!isPlugferryError(error)) throw error;
-    throw new PlugferryError(
-      'E_TRUST_STORE',
-      `the trust store names a key it does not hold: ${error.message}`,
-      {
-        hint: 'Put the file back, or the whole trust store from its backup.',
-        details: { ...error.details, file },
-        cause: error,
-      },
-    );
+    throw error.code === 'E_KEY' ? noKey(file, error) : missing(file, error);
   }
 }
+
+const missing = (file: string, error: PlugferryError): PlugferryError =>
+  new PlugferryError('E_TRUST_STORE', `the trust store names a key it does not hold: ${error.message}`, {
+    hint: 'Put the file back, or the whole trust store from its backup.',
+    details: { ...error.details, file },
+    cause: error,
+  });
+
+/** Such as the second spelling of a key, which would count as another one. */
+const noKey = (file: string, error: PlugferryError): PlugferryError =>
+  new PlugferryError('E_TRUST_STORE', `the trust store holds what is no key: ${error.message}`, {
+    hint:
+      'Put the file back from a backup; where it never was another, make the store anew with each key once ("plugferry trust ' +
+      `init" and "trust add"). ${error.hint ?? ''}`,
+    details: { ...error.details, file },
+    cause: error,
+  });
 
 const swapped = (file: string, found: string): PlugferryError =>
   new PlugferryError(

@@ -2,7 +2,8 @@ import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeKeyPair, type KeyPair } from '../../src/trust/keypair.js';
-import { parsePublicKey, type KeyAlgorithm, type SigningKey, type TrustedKey } from '../../src/trust/key.js';
+import { parsePublicKey, type KeyAlgorithm, type TrustedKey } from '../../src/trust/key.js';
+import type { SigningKey } from '../../src/trust/private-key.js';
 import { sign } from '../../src/trust/signature.js';
 import type { KeySigner } from '../../src/keys.js';
 import { secretKey } from './secrets.js';
@@ -23,7 +24,7 @@ export async function testKey(name = 'ada', algorithm: KeyAlgorithm = 'ecdsa-p25
   return {
     ...pair,
     signing,
-    trusted: parsePublicKey(Buffer.from(pair.publicPem), `${name}.pub`),
+    trusted: await parsePublicKey(Buffer.from(pair.publicPem), `${name}.pub`),
     sign: (bytes) => sign(bytes, signing),
     async writeTo(directory) {
       const files = { key: join(directory, `${name}.key`), pub: join(directory, `${name}.pub`) };
