@@ -7,6 +7,7 @@ export default tseslint.config(
       'node_modules/',
       'coverage/',
       'src/schema/*',
+      '!src/schema/moment.ts',
       '!src/schema/parse.ts',
       '!src/schema/yaml*.ts',
       'src/tool/texts.ts',

@@ -152,6 +152,7 @@ export {
   type ManifestPlugin,
   type ModuleFacts,
 } from './schema/manifest.js';
+export { isMoment } from './schema/moment.js';
 export { type ProgressEvent } from './schema/progress.js';
 export { type ProgressObserver, type Step } from './io/progress.js';
 export { settingKeys } from './config/keys.js';

@@ -58,7 +58,7 @@ function refuseOtherVersion(bytes: Uint8Array): void {
   );
 }
 
-function checkPlugins({ plugins, createdAt, expiresAt }: Manifest): void {
+function checkPlugins({ plugins }: Manifest): void {
   for (const [index, plugin] of plugins.entries()) {
     if (!isPluginName(plugin.name)) throw refused(`plugin name "${plugin.name}" is not allowed`);
     if (!isPluginVersion(plugin.version)) {
@@ -68,9 +68,6 @@ function checkPlugins({ plugins, createdAt, expiresAt }: Manifest): void {
     if (before !== undefined && comparePluginIds(before, plugin) >= 0) {
       throw refused(`plugin ${formatPluginId(plugin)} is listed twice or out of order`);
     }
-  }
-  for (const time of [createdAt, expiresAt]) {
-    if (time !== undefined && !isMoment(time)) throw refused(`"${time}" is not a date`);
   }
 }
 
@@ -86,12 +83,6 @@ function checkResources({ resources = [] }: Manifest): void {
         throw refused(`variable ${variable} of resource ${name} is listed twice or out of order`);
     }
   }
-}
-
-/** Whether a time of the right pattern exists: `Date.parse` takes 30 February, and 24:00, for the day after. */
-function isMoment(time: string): boolean {
-  const moment = new Date(time);
-  return !Number.isNaN(moment.getTime()) && moment.toISOString() === time.replace('Z', '.000Z');
 }
 
 /** The paths that a manifest must list, in this order. */

@@ -1,4 +1,5 @@
 import { PlugferryError } from '../errors.js';
+import { isMoment } from '../schema/moment.js';
 
 /**
  * A day (`2027-06-30`, UTC) or a second (`2027-06-30T12:00:00Z`) as the formats want it.
@@ -15,8 +16,7 @@ export function pointInTime(
   const full = /^\d{4}-\d{2}-\d{2}$/.test(text)
     ? `${text}T${edge === 'start' ? '00:00:00' : '23:59:59'}Z`
     : text;
-  const known = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/.test(full) && toSeconds(Date.parse(full)) === full;
-  if (known) return full;
+  if (isMoment(full)) return full;
   throw new PlugferryError('E_USAGE', `--${option}: "${text}" is not a day or time`, {
     hint: 'Write it as 2027-06-30 or 2027-06-30T12:00:00Z; times are UTC.',
     details: { found: text },
@@ -33,9 +33,6 @@ export function timeAfter(option: string, text: string, moment: Date): Date {
     details: { found: text },
   });
 }
-
-const toSeconds = (time: number): string | undefined =>
-  Number.isNaN(time) ? undefined : `${new Date(time).toISOString().slice(0, 19)}Z`;
 
 interface ExpiryFlags {
   readonly 'expires-in': string | undefined;

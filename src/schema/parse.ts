@@ -122,6 +122,7 @@ function unfit(context: DocumentContext, error: SchemaError | undefined): Plugfe
 const quoteLength = 80;
 
 function explain(error: SchemaError | undefined): string {
+  if (error?.keyword === 'format') return 'is not a time that there is, in UTC to the second';
   const names = Object.values(error?.params ?? {})
     .filter((value) => typeof value === 'string')
     .map((name) => name.slice(0, quoteLength));

@@ -85,11 +85,8 @@ export function parseTrust(bytes: Uint8Array, file: string): TrustDocument {
   throw new PlugferryError('E_TRUST_STORE', `${file}: ${reason}`, { hint, details: { file, found: reason } });
 }
 
-function faultOf({ keys, sets }: TrustDocument): string | undefined {
+function faultOf({ keys, sets, revokedManifests }: TrustDocument): string | undefined {
   for (const { name, notBefore, notAfter } of Object.values(keys)) {
-    for (const time of [notBefore, notAfter]) {
-      if (time !== undefined && Number.isNaN(Date.parse(time))) return `"${time}" is not a date`;
-    }
     if (notBefore !== undefined && notAfter !== undefined && notBefore >= notAfter) {
       return `the key ${name} is never valid: not before ${notBefore}, not after ${notAfter}`;
     }
@@ -99,7 +96,10 @@ function faultOf({ keys, sets }: TrustDocument): string | undefined {
       return `the set ${name} names a role twice`;
     }
   }
-  return undefined;
+  const unordered = revokedManifests.find((digest, index) => digest <= (revokedManifests[index - 1] ?? ''));
+  return unordered === undefined
+    ? undefined
+    : `revokedManifests does not ascend: ${unordered} is out of order`;
 }
 
 async function readKeys(directory: string, { keys }: TrustDocument): Promise<TrustedKey[]> {

@@ -223,6 +223,43 @@ describe('a store is refused', () => {
         text.replace('"status": "active"', '"status": "active",\n      "notAfter": "2026-13-01T00:00:00Z"'),
       ),
     ],
+    ...[
+      ['30 February', '2036-02-30T00:00:00Z'],
+      ['29 February of no leap year', '2035-02-29T23:59:59Z'],
+      ['31 April', '2036-04-31T00:00:00Z'],
+      ['day 0', '2036-04-00T00:00:00Z'],
+      ['24 o’clock', '2036-02-28T24:00:00Z'],
+      ['minute 60', '2036-02-28T23:60:00Z'],
+      ['a leap second', '2036-12-31T23:59:60Z'],
+      ['a year of five digits', '+012036-01-01T00:00:00Z'],
+      ['a fraction', '2036-01-01T00:00:00.000Z'],
+      ['a place', '2036-01-01T00:00:00+00:00'],
+    ].flatMap(([name, time]) =>
+      ['notBefore', 'notAfter'].map((field): [string, string, (directory: string) => Promise<unknown>] => [
+        `with ${name} as ${field}`,
+        'E_TRUST_STORE',
+        bytes((text) =>
+          text.replace('"status": "active"', `"status": "active",\n      "${field}": "${time}"`),
+        ),
+      ]),
+    ),
+    ...(
+      [
+        ['that do not ascend', ['b', 'a']],
+        ['of which one stands there twice', ['a', 'a']],
+        ['of which the last is out of order', ['a', 'c', 'b']],
+      ] as const
+    ).map(([name, digits]): [string, string, (directory: string) => Promise<unknown>] => [
+      `with revoked bundles ${name}`,
+      'E_TRUST_STORE',
+      bytes((text) => {
+        const digests = digits.map((digit) => digit.repeat(64));
+        return text.replace(
+          '"revokedManifests": []',
+          `"revokedManifests": ${JSON.stringify(digests, null, 2).replaceAll('\n', '\n  ')}`,
+        );
+      }),
+    ]),
     [
       'whose trust.json others may write',
       'E_TRUST_STORE',
@@ -251,6 +288,23 @@ describe('a store is refused', () => {
     expect(await codeOf(openTrustStore(store))).toBe('accepted');
     await spoil(store);
     expect(await codeOf(openTrustStore(store))).toBe(code);
+  });
+
+  test('with a day that is none also by the program, and with one that is by nobody', async () => {
+    const store = await putStore(join(await tempDir(), 'trust'), usual());
+    const file = join(store, 'trust.json');
+    const text = await readFile(file, 'utf8');
+    for (const [time, code] of [
+      ['2036-02-30T00:00:00Z', 4],
+      ['2036-02-29T23:59:59Z', 0],
+    ] as const) {
+      await writeFile(
+        file,
+        text.replace('"status": "active"', `"status": "active",\n      "notAfter": "${time}"`),
+      );
+      const { exit, stdout } = await printed(['trust', 'list', store, '--json']);
+      expect([exit, stdout.includes('is not a time that there is')]).toEqual([code, code !== 0]);
+    }
   });
 
   const isRoot = process.getuid?.() === 0;
