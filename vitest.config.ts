@@ -8,6 +8,7 @@ export const sweeps = [
   'test/volume/{kill,errno,power-cut,readers,two-importers}.test.ts',
   'test/corpus/{mutation,process}.test.ts',
   'test/bundle/zip-mutation.test.ts',
+  'test/trust/edit-steps.test.ts',
 ];
 
 /** Many tests start the real binary or a real server: generous, because a slow machine is not a defect. */

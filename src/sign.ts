@@ -138,6 +138,8 @@ interface Signed {
 async function signDocument(options: Signable): Promise<Signed> {
   const signing = await readDocument(options);
   const signature = await options.signer.sign(signing.bytes);
+  // It stands beside the store: over another version it would stand in the way of the next update.
+  if (!(await readDocument(options)).bytes.equals(signing.bytes)) throw changed(options.file);
   return { signing, signature, written: await writeSignature(signature, signing, options) };
 }
 
@@ -264,7 +266,7 @@ function withSignature(
 }
 
 const changed = (file: string): PlugferryError =>
-  new PlugferryError('E_SOURCE_CHANGED', `${file} was replaced by another bundle while it was signed`, {
+  new PlugferryError('E_SOURCE_CHANGED', `${file} was changed by somebody else while it was signed`, {
     hint: 'Nothing was written. Let whoever writes it finish, look at it, and sign again.',
     details: { file },
   });

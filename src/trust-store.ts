@@ -1,10 +1,10 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { effectiveUser } from './actor.js';
-import { isPlugferryError, PlugferryError } from './errors.js';
+import { PlugferryError } from './errors.js';
 import { ioError } from './io/failure.js';
 import { readPublicKey } from './keys.js';
-import { documentBytes } from './schema/parse.js';
 import type { SetPolicy, StoredKey, TrustDocument } from './schema/trust.js';
+import { isLeftover, replacing, withTrustLock } from './trust-lock.js';
 import type { NamedKey } from './trust/check.js';
 import {
   emptyTrust,
@@ -16,18 +16,18 @@ import {
   withStatus,
 } from './trust/edit.js';
 import type { KeyAlgorithm, TrustedKey } from './trust/key.js';
-import { saveStore } from './trust/save.js';
+import { saveStore, soundBytes, type Switch } from './trust/save.js';
 import { shortfalls } from './trust/shortfall.js';
 import type { Standing } from './trust/standing.js';
 import {
   knownKeys,
-  parseTrust,
   readTrustDirectory,
+  readTrustFile,
   readTrustStore,
   trustFile,
   type TrustStore,
 } from './trust/store.js';
-import { readSuccessor } from './trust/update.js';
+import { readSuccessor, type Arrived } from './trust/update.js';
 
 /** A key of a trust store, for people. */
 export interface ListedKey extends StoredKey {
@@ -90,11 +90,20 @@ export async function initTrust(directory: string, rootThreshold = 1): Promise<T
   const document = emptyTrust(rootThreshold);
   try {
     await mkdir(directory, { recursive: true, mode: 0o755 });
-    if ((await readdir(directory)).length > 0) throw notEmpty(directory);
+    await refuseOccupied(directory);
   } catch (error) {
     throw ioError(error, directory);
   }
-  return save(directory, document, []);
+  return withTrustLock(directory, async (lock) => {
+    // Another run may have made one since.
+    await refuseOccupied(directory);
+    return save(directory, { document, keys: [] }, { force: false, assertHeld: () => lock.assertHeld() });
+  });
+}
+
+async function refuseOccupied(directory: string): Promise<void> {
+  const names = await readdir(directory);
+  if (!names.every(isLeftover)) throw notEmpty(directory);
 }
 
 /** Files named like keys would be taken for remains of an older version and removed. */
@@ -176,51 +185,60 @@ export interface TrustUpdate {
  * @throws PlugferryError as {@link openTrustStore} and {@link readSuccessor}.
  */
 export async function updateTrust(directory: string, from: string): Promise<TrustUpdate> {
-  const current = await openTrustStore(directory);
-  const { next, signatures, signers } = await readSuccessor(current, from, new Date());
-  const unchanged = next.bytes.equals(current.bytes);
-  if (!unchanged) await saveStore(directory, { bytes: next.bytes, keys: next.keys, signatures });
-  return {
-    outcome: unchanged ? 'unchanged' : 'updated',
-    previousVersion: current.document.version,
-    signedBy: signers.map(({ keyId, name }) => ({ keyId, name })),
-    store: listingOf({ ...next, directory }),
-  };
+  const seen = await arrivalAt(directory, from);
+  // Nothing to do also where nothing can be done: on a read-only mount.
+  if (seen.outcome === 'unchanged') return reportOf(directory, seen);
+  return withTrustLock(directory, async (lock) => {
+    const { current, arrived, outcome } = await arrivalAt(directory, from);
+    const { next, signatures } = arrived;
+    if (outcome === 'updated') {
+      const content = { bytes: next.bytes, keys: next.keys, signatures };
+      await saveStore(directory, content, replacing(lock, current));
+    }
+    return reportOf(directory, { current, arrived, outcome });
+  });
 }
 
+interface Arrival extends Pick<TrustUpdate, 'outcome'> {
+  readonly current: TrustStore;
+  readonly arrived: Arrived;
+}
+
+async function arrivalAt(directory: string, from: string): Promise<Arrival> {
+  const current = await openTrustStore(directory);
+  const arrived = await readSuccessor(current, from, new Date());
+  return { current, arrived, outcome: arrived.next.bytes.equals(current.bytes) ? 'unchanged' : 'updated' };
+}
+
+const reportOf = (directory: string, { current, arrived, outcome }: Arrival): TrustUpdate => ({
+  outcome,
+  previousVersion: current.document.version,
+  signedBy: arrived.signers.map(({ keyId, name }) => ({ keyId, name })),
+  store: listingOf({ ...arrived.next, directory }),
+});
+
+/** Reads, changes and writes while nobody else does: two who change a store at once would each undo what the other did. */
 async function edit(
   directory: string,
   change: (document: TrustDocument) => TrustDocument,
   added?: TrustedKey,
 ): Promise<TrustListing> {
-  const store = await readTrustDirectory(directory);
-  return save(directory, change(store.document), [...store.keys, ...(added === undefined ? [] : [added])]);
+  // A directory that is no store gets no lock.
+  await readTrustFile(directory);
+  return withTrustLock(directory, async (lock) => {
+    const store = await readTrustDirectory(directory);
+    const keys = [...store.keys, ...(added === undefined ? [] : [added])];
+    return save(directory, { document: change(store.document), keys }, replacing(lock, store));
+  });
 }
 
 /** A hand-made change has no root signatures; those over the version before fit no more and go. */
 async function save(
   directory: string,
-  document: TrustDocument,
-  keys: readonly TrustedKey[],
+  { document, keys }: { readonly document: TrustDocument; readonly keys: readonly TrustedKey[] },
+  how: Switch,
 ): Promise<TrustListing> {
-  const bytes = documentBytes(document);
-  refuseUnsound(bytes, trustFile(directory));
-  await saveStore(directory, { bytes, keys, signatures: new Map() });
+  const bytes = soundBytes(document, trustFile(directory));
+  await saveStore(directory, { bytes, keys, signatures: new Map() }, how);
   return listTrust(directory);
-}
-
-/** What a reader would refuse must not be written; here it is the caller's mistake. */
-function refuseUnsound(bytes: Buffer, file: string): void {
-  try {
-    parseTrust(bytes, file);
-  } catch (error) {
-    if (!isPlugferryError(error)) throw error;
-    throw new PlugferryError('E_USAGE', `nothing was changed: ${error.message}`, {
-      hint:
-        'Roles, sets and audiences have lower-case letters, digits, ".", "_" and "-"; names of keys are printable ASCII, at ' +
-        'most 64 characters; thresholds go from 1 to 16.',
-      details: error.details,
-      cause: error,
-    });
-  }
 }

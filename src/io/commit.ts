@@ -10,6 +10,11 @@ export interface CommitOptions {
   readonly signal?: AbortSignal;
   /** Permission bits of the finished file. @default 0o644 */
   readonly mode?: number;
+  /**
+   * With `force`, called at the last moment before the file that is there is replaced: nothing of this process comes in between.
+   * What it throws leaves that file as it is.
+   */
+  readonly confirm?: () => void;
 }
 
 /**
@@ -34,7 +39,7 @@ export async function committedFile<T>(
     const result = await fill(handle);
     await handle.sync();
     options.signal?.throwIfAborted();
-    await publish({ handle, partial, path, force: options.force });
+    await publish({ handle, partial, path, force: options.force, confirm: options.confirm });
     published = true;
     await syncDirectory(dirname(path));
     return result;
@@ -61,12 +66,14 @@ export interface Publication {
   readonly partial: string;
   readonly path: string;
   readonly force: boolean;
+  readonly confirm?: CommitOptions['confirm'] | undefined;
 }
 
 /** Gives a complete file its name. */
-export async function publish({ handle, partial, path, force }: Publication): Promise<void> {
+export async function publish({ handle, partial, path, force, confirm }: Publication): Promise<void> {
   const ours = await handle.stat();
   if (force) {
+    confirm?.();
     renameOurs(ours, partial, path);
     return;
   }

@@ -15,6 +15,9 @@ const beat = 15_000;
 /** Locks of this very process: one that is not among them was abandoned, although its process is alive. */
 const heldHere = new Set<string>();
 
+/** What is locked, and the directory that is its lock while somebody holds it. */
+export type LockPlace = Pick<VolumeLayout, 'files' | 'root' | 'lock'>;
+
 export interface Lock {
   /** The user id that the file system gives to what this process creates (on NFS with root_squash not its own). */
   readonly uid: number;
@@ -32,13 +35,13 @@ interface Holder {
 }
 
 /**
- * Takes the lock of a volume. The directory is made complete with its owner.json beside its place and renamed there:
+ * Takes the lock of a volume or a trust store. The directory is made complete with its owner.json beside its place and renamed there:
  * renaming onto a directory that is not empty fails on every file system, so there is one winner, as with mkdir, and no
  * moment at which the lock exists without saying whose it is. flock does not exist in Node and is not reliable on NFS.
  *
  * @throws PlugferryError `E_LOCKED` naming the holder.
  */
-export async function acquireLock(layout: VolumeLayout, actor: Actor, now: Date): Promise<Lock> {
+export async function acquireLock(layout: LockPlace, actor: Actor, now: Date): Promise<Lock> {
   const { files } = layout;
   const owner = await describeOwner(actor, randomBytes(16).toString('hex'), now);
   const mine = `${layout.lock}.${owner.token}`;
@@ -84,7 +87,7 @@ async function seized(files: FileSystem, mine: string, lock: string): Promise<bo
   }
 }
 
-async function hold(layout: VolumeLayout, owner: Owner): Promise<Lock> {
+async function hold(layout: LockPlace, owner: Owner): Promise<Lock> {
   const { files, lock } = layout;
   const { uid } = await files.lstat(lock);
   const isOurs = async (): Promise<boolean> => (await readOwner(files, lock))?.token === owner.token;
@@ -123,7 +126,7 @@ async function readOwner(files: FileSystem, lock: string): Promise<Owner | undef
 }
 
 /** `mine` was written a moment ago: its time tells what the file system thinks is now. */
-async function readHolder({ files, lock }: VolumeLayout, mine: string): Promise<Holder | undefined> {
+async function readHolder({ files, lock }: LockPlace, mine: string): Promise<Holder | undefined> {
   const there = await lstatIfThere(files, lock);
   const own = await lstatIfThere(files, join(mine, 'heartbeat'));
   if (there === undefined || own === undefined) return undefined;
@@ -146,7 +149,7 @@ async function isStale(
   return (own === 0 || own === uid) && (await isGone(owner));
 }
 
-async function moveAside({ files, lock }: VolumeLayout, aside: string, judged: Holder): Promise<void> {
+async function moveAside({ files, lock }: LockPlace, aside: string, judged: Holder): Promise<void> {
   const moved = await orIfMissing(
     files.rename(lock, aside).then(() => true),
     false,
@@ -165,7 +168,7 @@ async function moveAside({ files, lock }: VolumeLayout, aside: string, judged: H
 const nameOf = ({ tool, user, host, pid, since }: Owner): string =>
   `${tool} of ${user}@${host} (process ${pid}), since ${since}`;
 
-function locked({ root, lock }: VolumeLayout, holder: Holder | undefined): PlugferryError {
+function locked({ root, lock }: LockPlace, holder: Holder | undefined): PlugferryError {
   const who = holder?.owner === undefined ? 'another run' : nameOf(holder.owner);
   const seconds = Math.max(0, Math.round((holder?.silence ?? 0) / 1000));
   return new PlugferryError(
@@ -180,13 +183,13 @@ function locked({ root, lock }: VolumeLayout, holder: Holder | undefined): Plugf
   );
 }
 
-function lost({ root, lock }: VolumeLayout, owner: Owner | undefined): PlugferryError {
+function lost({ root, lock }: LockPlace, owner: Owner | undefined): PlugferryError {
   const who = owner === undefined ? 'another run' : nameOf(owner);
   return new PlugferryError(
     'E_LOCKED',
     `${root}: ${who} took the lock over, because this run gave no sign of life for 10 minutes`,
     {
-      hint: 'See "plugferry history" for what is current now, then run again if it is still needed.',
+      hint: 'Look at what is there now ("plugferry history", "plugferry trust list"), then run again if it is still needed.',
       details: { file: lock, found: who },
     },
   );
