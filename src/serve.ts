@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MountedReleases, type MountOptions } from './mounted-releases.js';
+import type { Closing } from './server/connections.js';
 import { CurrentIndex } from './server/current-index.js';
 import type { RequestRecord } from './server/exchange.js';
-import { makeHandler } from './server/handler.js';
-import { listen } from './server/listen.js';
+import { makeHandler, makeMetricsHandler, type HandlerOptions } from './server/handler.js';
+import { listen, type Listening } from './server/listen.js';
+import type { Metrics } from './server/metrics.js';
 import type { PluginIndex } from './server/plugin-index.js';
 import { VolumeReleases } from './volume-releases.js';
 
@@ -17,10 +19,15 @@ export interface ServeOptions {
   readonly host: string;
   /** 0 takes any free one. */
   readonly port: number;
+  /** A port for `/metrics` alone, on the same host; it is then not answered on the other one. 0 takes any free one. */
+  readonly metricsPort?: number | undefined;
   /** How long answers under way may go on after a stop. @default 10 */
   readonly drainSeconds?: number;
-  /** Receives one record a request. Paths in it are raw: escape them before printing. */
-  readonly log?: (record: RequestRecord) => void;
+  /**
+   * Receives one record a request, and a function to call where a record could not be kept: that is counted. Paths in it are
+   * raw: escape them before printing.
+   */
+  readonly log?: (record: RequestRecord, onDropped: () => void) => void;
   /** Told of each change of a volume or of mounted ConfigMaps after the first: what is served from now on, or why it is still what it was. */
   readonly onChange?: (change: Readiness | { readonly refused: unknown }) => void;
   /** Milliseconds between two looks at what may have changed. @default 1000 */
@@ -38,6 +45,8 @@ export interface Readiness {
 export interface RunningServer {
   /** `http://address:port`; the loopback address where the server listens on all. */
   readonly url: string;
+  /** The same of the port for metrics, where one was asked for. */
+  readonly metricsUrl: string | undefined;
   /**
    * Settles when everything is read and the first plugin can be fetched; until then requests get 503. Rejects with a
    * PlugferryError (`E_NOT_FOUND`, `E_RELEASE`, `E_IO`, `E_LIMIT`) when there is nothing to serve, and with the reason of
@@ -63,14 +72,21 @@ export async function servePlugins(options: ServeOptions, signal: AbortSignal): 
   const current = new CurrentIndex(stop.signal);
   const isStopping = (): boolean => stop.signal.aborted;
   // Loaded here: no other command has a use for it.
-  const { Metrics } = await import('./server/metrics.js');
-  const metrics = new Metrics(() => ({ index: current.index, isStopping: isStopping() }));
-  const handler = makeHandler({ current, isStopping, metrics, log: options.log });
-  const listening = await listen(handler, options);
+  const metrics = new (await import('./server/metrics.js')).Metrics(() => ({
+    index: current.index,
+    isStopping: isStopping(),
+  }));
+  const onAnswered = (record: RequestRecord): void => {
+    metrics.count(record);
+    options.log?.(record, () => {
+      metrics.countUnlogged();
+    });
+  };
+  const listening = await openDoors({ current, isStopping, metrics, onAnswered }, options);
   const close = async (): Promise<void> => {
     signal.removeEventListener('abort', onAbort);
     stop.abort(signal.reason);
-    await listening.close((options.drainSeconds ?? 10) * 1000);
+    await Promise.all(listening.map((door) => door.close((options.drainSeconds ?? 10) * 1000)));
     await started.then(({ followed }) => followed).catch(() => undefined);
   };
   const onAbort = (): void => void close();
@@ -79,13 +95,41 @@ export async function servePlugins(options: ServeOptions, signal: AbortSignal): 
   const ready = started.then(({ readiness }) => readiness);
   ready.catch(close);
   return {
-    url: listening.url,
+    url: listening[0].url,
+    metricsUrl: listening[1]?.url,
     ready,
     get notes() {
       return current.index?.notes ?? [];
     },
     close,
   };
+}
+
+/** Opens the port for plugins and, where asked, the one for metrics. */
+async function openDoors(
+  options: HandlerOptions & { readonly metrics: Metrics },
+  { host, port, metricsPort }: ServeOptions,
+): Promise<readonly [Listening, ...Listening[]]> {
+  const { metrics, onAnswered } = options;
+  const heard = {
+    onRefused: onAnswered,
+    onClosing: (reason: Closing): void => {
+      metrics.countClosing(reason);
+    },
+  };
+  const alone = metricsPort !== undefined;
+  const plugins = await listen(makeHandler({ ...options, metrics: alone ? undefined : metrics }), {
+    host,
+    port,
+    ...heard,
+  });
+  if (!alone) return [plugins];
+  try {
+    return [plugins, await listen(makeMetricsHandler(options), { host, port: metricsPort, ...heard })];
+  } catch (error) {
+    await plugins.close(0);
+    throw error;
+  }
 }
 
 interface Started {

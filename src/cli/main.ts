@@ -79,6 +79,8 @@ function stopSignals(): { readonly signal: AbortSignal; forget(): void } {
   process.once('SIGINT', onInterrupt);
   process.once('SIGTERM', onTerminate);
   // A reader such as `head` may close stdout early; that is its right. Whoever writes bytes there listens too, and says what happened.
+  // Nor does a log that cannot be written end the work that it tells of.
+  process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE' && process.stdout.listenerCount('error') === 1) throw error;
   });

@@ -11,9 +11,9 @@ export interface Validators {
 /**
  * Decides the conditional headers of a GET or HEAD in the order of RFC 9110 section 13.2.2.
  *
- * A date in `If-Modified-Since` or `If-Unmodified-Since` must be the very one that was sent out, as nginx has it by default:
- * after a rollback the served file is older than the copy of the asker, and "not newer" would leave the withdrawn plugin in
- * place.
+ * A date in `If-Modified-Since` must be the very one that was sent out, as nginx has it by default: after a rollback the served
+ * file is older than the copy of the asker, and "not newer" would leave the withdrawn plugin in place. `If-Unmodified-Since`
+ * holds for any date that is not earlier than ours (RFC 9110 section 13.1.4).
  *
  * @returns the status that ends the request, or undefined to go on.
  */
@@ -22,7 +22,7 @@ export function failedCondition(headers: IncomingHttpHeaders, current: Validator
   if (headers['if-match'] !== undefined) {
     if (!names(headers['if-match'], current.etag, 'strong')) return 412;
   } else if (unmodifiedSince !== undefined && current.lastModified !== undefined) {
-    if (isDate(unmodifiedSince) && !sameDate(unmodifiedSince, current.lastModified)) return 412;
+    if (Date.parse(unmodifiedSince) < Date.parse(current.lastModified)) return 412;
   }
   if (headers['if-none-match'] !== undefined) {
     return names(headers['if-none-match'], current.etag, 'weak') ? 304 : undefined;
@@ -47,8 +47,6 @@ function names(list: string, etag: string, comparison: 'strong' | 'weak'): boole
   }
   return false;
 }
-
-const isDate = (text: string): boolean => !Number.isNaN(Date.parse(text));
 
 const sameDate = (text: string, date: string | undefined): boolean =>
   date !== undefined && Date.parse(text) === Date.parse(date);

@@ -2,6 +2,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 
 /** One request and its answer, for the log. Text from the client is raw: escape it before it reaches a terminal. */
 export interface RequestRecord {
+  /** Empty, as is the path, for what could not be read as a request. */
   readonly method: string;
   /** The request target as it came, query included. */
   readonly path: string;
@@ -32,11 +33,6 @@ export class Exchange {
     this.response = response;
     // Known now; a closed socket no longer tells.
     this.#remote = request.socket.remoteAddress ?? '';
-  }
-
-  /** The request target up to the query, exactly as it was sent: nothing is decoded, so nothing can be spelt differently. */
-  get path(): string {
-    return (this.request.url ?? '').split('?', 1)[0] ?? '';
   }
 
   get wantsBody(): boolean {

@@ -6,52 +6,80 @@ import type { CurrentIndex, OpenFile } from './current-index.js';
 import { Exchange, type RequestRecord } from './exchange.js';
 import { fileBody } from './file-body.js';
 import type { Metrics } from './metrics.js';
+import { namesOneHost } from './host-header.js';
 import type { Page } from './page.js';
 import type { PluginIndex } from './plugin-index.js';
+import { requestPath } from './request-path.js';
 
 /** What answers requests need to know. */
 export interface HandlerOptions {
   readonly current: CurrentIndex;
   /** Whether the server is on its way out; it then calls itself not ready. */
   readonly isStopping: () => boolean;
-  readonly metrics: Metrics;
+  /** Answered under `/metrics`; undefined where they have a port of their own. */
+  readonly metrics: Pick<Metrics, 'text' | 'contentType'> | undefined;
   /** Receives one record a request, once its answer is complete or cut short. */
-  readonly log?: ((record: RequestRecord) => void) | undefined;
+  readonly onAnswered: (record: RequestRecord) => void;
 }
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /**
- * Answers the requests of the plugin server. A request target is looked up in the index as it came; it is never decoded
- * and never joined onto the disk.
+ * Answers the requests of the plugin server. A request target is brought to one spelling and looked up in the index; it is
+ * never joined onto the disk.
  */
-export function makeHandler(options: HandlerOptions): Handler {
+export const makeHandler = (options: HandlerOptions): Handler =>
+  handlerBy((exchange) => respond(exchange, options), options);
+
+/** Answers the requests of a port that has nothing but `/metrics`, and `/healthz`. */
+export const makeMetricsHandler = (options: HandlerOptions): Handler =>
+  handlerBy(async (exchange) => {
+    const asked = requestPath(exchange.request.url ?? '');
+    const path = 'path' in asked ? asked.path : '';
+    const isOurs = path === '/metrics' || path === '/healthz';
+    if (isOurs) await respond(exchange, options);
+    else exchange.endWithText(404, 'not found');
+  }, options);
+
+function handlerBy(
+  answer: (exchange: Exchange) => Promise<void>,
+  { onAnswered }: Pick<HandlerOptions, 'onAnswered'>,
+): Handler {
   return (request, response) => {
     const exchange = new Exchange(request, response);
     const closed = new Promise((resolve) => response.once('close', resolve));
     // An error event that nobody listens to would end the process. The record tells of the answer that broke off.
     response.on('error', () => undefined);
-    void respond(exchange, options)
+    void answer(exchange)
       .catch((error: unknown) => {
         giveUp(exchange, error);
       })
       .then(() => closed)
       .then(() => {
-        const record = exchange.record();
-        options.metrics.count(record);
-        options.log?.(record);
+        onAnswered(exchange.record());
       });
   };
 }
 
-async function respond(exchange: Exchange, { current, isStopping, metrics }: HandlerOptions): Promise<void> {
-  const { path, request } = exchange;
-  const { index } = current;
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
+async function respond(exchange: Exchange, options: HandlerOptions): Promise<void> {
+  const { request } = exchange;
+  const asked = requestPath(request.url ?? '');
+  if (!namesOneHost(request)) exchange.endWithText(400, 'the request does not name one host');
+  else if (request.method !== 'GET' && request.method !== 'HEAD')
     exchange.endWithText(405, 'method not allowed', { Allow: 'GET, HEAD' });
-  } else if (path === '/healthz') {
+  else if ('malformed' in asked) exchange.endWithText(400, asked.malformed);
+  else await respondTo(asked.path, exchange, options);
+}
+
+async function respondTo(
+  path: string,
+  exchange: Exchange,
+  { current, isStopping, metrics }: HandlerOptions,
+): Promise<void> {
+  const { index } = current;
+  if (path === '/healthz') {
     exchange.endWithText(200, 'ok');
-  } else if (path === '/metrics') {
+  } else if (path === '/metrics' && metrics !== undefined) {
     exchange.endWithText(200, await metrics.text(), { 'Content-Type': metrics.contentType });
   } else if (path === '/readyz' && index !== undefined && !isStopping()) {
     exchange.endWithText(200, 'ok');
@@ -59,12 +87,20 @@ async function respond(exchange: Exchange, { current, isStopping, metrics }: Han
     // "/" included: the compose file's health check asks there, and lets the gateway start on 200.
     tryLater(exchange, index === undefined ? 'loading' : 'stopping');
   } else {
-    await respondFrom(index, exchange, current);
+    await respondFrom(index, path, { exchange, current });
   }
 }
 
-async function respondFrom(index: PluginIndex, exchange: Exchange, current: CurrentIndex): Promise<void> {
-  const { path } = exchange;
+interface Answering {
+  readonly exchange: Exchange;
+  readonly current: CurrentIndex;
+}
+
+async function respondFrom(
+  index: PluginIndex,
+  path: string,
+  { exchange, current }: Answering,
+): Promise<void> {
   const open = await current.open(path);
   const page = index.pages.get(path);
   if (open !== undefined) {
@@ -72,7 +108,7 @@ async function respondFrom(index: PluginIndex, exchange: Exchange, current: Curr
     else await sendFile(exchange, open).finally(() => open.handle.close());
   } else if (page !== undefined) {
     sendPage(exchange, page);
-  } else if (path.startsWith('/') && index.pages.has(`${path}/`)) {
+  } else if (index.pages.has(`${path}/`)) {
     // Relative, so that it holds behind a proxy that serves us under a prefix, too.
     exchange.endWithText(301, 'moved', { Location: `${path.slice(path.lastIndexOf('/') + 1)}/` });
   } else {

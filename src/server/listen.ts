@@ -1,12 +1,14 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { PlugferryError, systemCode } from '../errors.js';
-import { Connections } from './connections.js';
+import { Connections, type Closing, type ConnectionLimits } from './connections.js';
+import type { RequestRecord } from './exchange.js';
 import type { Handler } from './handler.js';
+import { refuseUnparsed } from './unparsed.js';
 
 /** Limits that keep one client from using up the server. Milliseconds, bytes, connections. */
-export interface ServerLimits {
+export interface ServerLimits extends ConnectionLimits {
   /** For the head of a request to arrive: cuts clients that send a byte now and then. */
   readonly headersTimeout: number;
   /** For the whole request to arrive, body included; nobody has a reason to send one. */
@@ -21,8 +23,6 @@ export interface ServerLimits {
   /** Between two requests on one connection; as long as the official plugin server's. */
   readonly keepAliveTimeout: number;
   readonly maxHeaderSize: number;
-  /** Also bounds memory: each download holds a piece of a file. */
-  readonly maxConnections: number;
 }
 
 export const defaultLimits: ServerLimits = {
@@ -32,15 +32,27 @@ export const defaultLimits: ServerLimits = {
   idleTimeout: 120_000,
   keepAliveTimeout: 65_000,
   maxHeaderSize: 16 * 1024,
-  maxConnections: 512,
+  maxConnections: 2048,
+  maxWaiting: 16,
+  minBytesPerSecond: 1024,
+  // Not shorter: the kernel asks for more only when a third of its buffer, of up to 4 MiB, is free again.
+  slowMs: 300_000,
 };
 
-export interface ListenOptions {
+/** Where a port is to be opened. */
+export interface Door {
   /** Name or address to listen on; `0.0.0.0` or `::` for all. */
   readonly host: string;
   /** 0 takes any free one. */
   readonly port: number;
+}
+
+export interface ListenOptions extends Door {
   readonly limits?: Partial<ServerLimits>;
+  /** Told of each connection that is closed for what its client does, or for lack of room. */
+  readonly onClosing?: (reason: Closing) => void;
+  /** Told of each request that never became one: its bytes could not be read, or did not come in time. */
+  readonly onRefused?: (record: RequestRecord) => void;
 }
 
 /** A port that is open. */
@@ -63,14 +75,20 @@ export async function listen(handler: Handler, options: ListenOptions): Promise<
   const limits = { ...defaultLimits, ...options.limits };
   const server = createServer(limits);
   server.timeout = limits.idleTimeout;
-  server.maxConnections = limits.maxConnections;
-  const connections = new Connections();
+  const connections = new Connections(limits, handler, options.onClosing ?? ((): void => undefined));
   server.on('connection', (socket: Socket) => {
     connections.add(socket);
   });
-  server.on('request', (request, response) => {
-    connections.begin(request, response);
-    handler(request, response);
+  const take = (request: IncomingMessage, response: ServerResponse): void => {
+    connections.take(request, response);
+  };
+  server.on('request', take);
+  // Whatever is expected of us (RFC 9110 section 10.1.1): nothing depends on it, and no body is ever read.
+  server.on('checkContinue', take);
+  server.on('checkExpectation', take);
+  server.on('clientError', (error, socket) => {
+    const refused = refuseUnparsed(error, socket, connections.isAnswering(socket));
+    if (refused !== undefined) options.onRefused?.(refused);
   });
   server.on('connect', refuseTunnel);
   await bound(server, options);
@@ -85,7 +103,7 @@ function refuseTunnel(_request: IncomingMessage, socket: Duplex): void {
   );
 }
 
-async function bound(server: Server, { host, port }: ListenOptions): Promise<void> {
+async function bound(server: Server, { host, port }: Door): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
       reject(refused(error, host, port));
@@ -146,6 +164,7 @@ function closing(server: Server, connections: Connections): (drainMilliseconds: 
       }, drainMilliseconds);
       server.close(() => {
         clearTimeout(deadline);
+        connections.end();
         resolve();
       });
       connections.drain();

@@ -1,10 +1,12 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { version } from '../version.js';
+import type { Closing } from './connections.js';
 import type { PluginIndex } from './plugin-index.js';
 import type { RequestRecord } from './exchange.js';
+import { requestPath } from './request-path.js';
 
 /** What a request was for: the only thing that a label tells of a path, so that no client can make new series. */
-type Resource = 'module' | 'metadata' | 'listing' | 'health' | 'metrics' | 'other';
+type Resource = 'module' | 'metadata' | 'listing' | 'health' | 'metrics' | 'unreadable' | 'other';
 
 const methods = new Set(['GET', 'HEAD']);
 
@@ -27,6 +29,8 @@ export class Metrics {
   readonly #bytes: Counter<'resource'>;
   readonly #aborted: Counter<'resource'>;
   readonly #seconds: Histogram<'resource'>;
+  readonly #closed: Counter<'reason'>;
+  readonly #unlogged: Counter;
 
   constructor(state: () => ServerState) {
     const registers = [this.#registry];
@@ -54,6 +58,17 @@ export class Metrics {
       help: 'Time from the head of a request to the last byte of its answer.',
       labelNames: ['resource'],
       buckets,
+      registers,
+    });
+    this.#closed = new Counter({
+      name: 'plugferry_http_connections_closed_total',
+      help: 'Connections that the server closed for lack of room, or because the client was too slow or asked for too much at once.',
+      labelNames: ['reason'],
+      registers,
+    });
+    this.#unlogged = new Counter({
+      name: 'plugferry_access_log_dropped_total',
+      help: 'Lines of the access log that nobody took.',
       registers,
     });
     this.#describe(state);
@@ -106,6 +121,16 @@ export class Metrics {
     if (aborted) this.#aborted.inc({ resource });
   }
 
+  /** Counts a connection that was closed by the server. */
+  countClosing(reason: Closing): void {
+    this.#closed.inc({ reason });
+  }
+
+  /** Counts a line of the access log that was dropped. */
+  countUnlogged(): void {
+    this.#unlogged.inc();
+  }
+
   /** All of it, as text. */
   async text(): Promise<string> {
     return this.#registry.metrics();
@@ -118,7 +143,10 @@ export class Metrics {
 
 /** By its form alone: whether there is such a plugin, the status tells. */
 function resourceOf(target: string): Resource {
-  const path = target.split('?', 1)[0] ?? '';
+  if (target === '') return 'unreadable';
+  const asked = requestPath(target);
+  if ('malformed' in asked) return 'other';
+  const { path } = asked;
   if (path === '/healthz' || path === '/readyz') return 'health';
   if (path === '/metrics') return 'metrics';
   if (!path.startsWith('/plugins/')) return path === '/' ? 'listing' : 'other';

@@ -43,11 +43,8 @@ export interface Refusal {
   readonly refused: string;
 }
 
-/**
- * Files are read in pieces of this size. A client that takes its time holds one piece, so with the most connections that
- * are let in (see `defaultLimits`) even the 256 MiB of the official plugin server's pod are enough.
- */
-export const pieceBytes = 128 * 1024;
+/** Files are measured in pieces of this size. */
+const pieceBytes = 128 * 1024;
 
 /**
  * Two writes within one tick of the file system's clock (4 or 10 ms on Linux before 6.13) carry the same times, so a file is

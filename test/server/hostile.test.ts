@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { get, raw, statusOf } from '../helpers/http.js';
+import { ask, get, raw, statusOf } from '../helpers/http.js';
 import { running } from './running.js';
 import { volume } from './trees.js';
 
@@ -36,19 +36,11 @@ const spellings = [
   '/plugins/..\\secret.txt',
   '/plugins/%5c..%5csecret.txt',
   '/plugins\\key-auth\\1.0.0\\plugin.wasm',
-  '//plugins/key-auth/1.0.0/plugin.wasm',
-  '/plugins//key-auth/1.0.0/plugin.wasm',
-  '/./plugins/key-auth/1.0.0/plugin.wasm',
-  '/plugins/key-auth/./1.0.0/plugin.wasm',
-  '/plugins/key-auth/2.0.0/../1.0.0/plugin.wasm',
   '/plugins/key-auth/1.0.0/plugin.wasm%00',
   '/plugins/key-auth/1.0.0/plugin.wasm%00.txt',
-  '/plugins/key-auth/1.0.0/plugin%2ewasm',
-  '/plugins/key-auth%2f1.0.0/plugin.wasm',
   '/plugins/Key-Auth/1.0.0/plugin.wasm',
   '/plugins/key-auth/1.0.0/plugin.wasm/',
   '/plugins/key-auth/1.0.0/plugin.wasm;x=1',
-  '/plugins/key-auth/1.0.0/plugin.wasm#x',
   '/plugins/key-auth/1.0.0/inner/secret.txt',
   '/plugins/key-auth/1.0.0/inner/',
   '/plugins/secret.txt',
@@ -63,7 +55,6 @@ const spellings = [
   '//etc/passwd',
   '/plugins/../../../../../../etc/passwd',
   'file:///etc/passwd',
-  `http://x${path}`,
   'http://169.254.169.254/latest/meta-data/',
   '/plugins/__proto__',
   '/__proto__/',
@@ -86,6 +77,77 @@ test('no spelling of a path reaches anything that is not in the index', async ()
     expect(reply).not.toContain('169.254');
   }
   expect((await get(url, path)).status).toBe(200);
+});
+
+/** The same path in other words: nginx serves each of them, and clients that write them exist. */
+const sameInOtherWords = [
+  '//plugins/key-auth/1.0.0/plugin.wasm',
+  '/plugins///key-auth//1.0.0/plugin.wasm',
+  '/./plugins/key-auth/1.0.0/plugin.wasm',
+  '/plugins/key-auth/./1.0.0/plugin.wasm',
+  '/plugins/key-auth/2.0.0/../1.0.0/plugin.wasm',
+  '/none/../plugins/key-auth/1.0.0/plugin.wasm',
+  '/plugins/key%2Dauth/1.0.0/plugin.wasm',
+  '/plugins/key%2dauth/1.0.0/plugin%2ewasm',
+  '/plugins/key-auth/%2e/1.0.0/plugin.wasm',
+  '/plugins/key-auth%2f1.0.0/plugin.wasm',
+  '/%70lugins/key-auth/1.0.0/plugin.wasm?a=/../b',
+  '/plugins/key-auth/1.0.0/plugin.wasm#x',
+  `http://x${path}`,
+  `HTTPS://other.example:9${path}?x`,
+];
+
+test('a client that writes a path in other words than we do gets the same plugin', async () => {
+  const { url } = await running(await guarded());
+  const plain = (await get(url, path)).headers.etag;
+  for (const target of sameInOtherWords) {
+    const reply = await raw(url, line(target, 'HEAD'));
+    expect(statusOf(reply), target).toBe(200);
+    expect(reply, target).toContain(`ETag: ${plain ?? ''}`);
+  }
+});
+
+test.each([
+  ['two hosts', 'Host: x\r\nHost: x', 400],
+  ['two hosts that differ', 'Host: x\r\nhost: y', 400],
+  ['a host with a space', 'Host: a b', 400],
+  ['a host with a path', 'Host: x/y', 400],
+  ['a host with a user', 'Host: a@b', 400],
+  ['a port that is none', 'Host: x:y', 400],
+  ['an empty host', 'Host:', 200],
+  ['a host and a port', 'Host: plugins.example:8080', 200],
+  ['an IPv6 address', 'Host: [::1]:8080', 200],
+  ['a host with an underscore', 'Host: higress_plugin_server', 200],
+])('%s: RFC 9112 section 3.2', async (_what, header, status) => {
+  const { url } = await running(await guarded());
+  expect(statusOf(await raw(url, `GET ${path} HTTP/1.1\r\n${header}\r\nConnection: close\r\n\r\n`))).toBe(
+    status,
+  );
+});
+
+test('what could not be read as a request is logged and counted', async () => {
+  const { url, records } = await running(await guarded());
+  await raw(url, 'GET / HTTP/1.1\r\nHost: x\r\nA : b\r\n\r\n');
+  await raw(url, `GET / HTTP/1.1\r\nHost: x\r\n${'A: b\r\n'.repeat(20_000)}\r\n`);
+  await raw(url, '\x16\x03\x01\x02\x00');
+  await expect.poll(() => records.map(({ status }) => status)).toEqual([400, 431, 400]);
+  expect(records.map(({ method, path: target, problem }) => [method, target, problem?.slice(0, 4)])).toEqual(
+    Array(3).fill(['', '', 'HPE_']),
+  );
+  const metrics = (await get(url, '/metrics')).body.toString();
+  expect(metrics).toContain(
+    'plugferry_http_requests_total{method="other",code="400",resource="unreadable"} 2',
+  );
+  expect(metrics).toContain(
+    'plugferry_http_requests_total{method="other",code="431",resource="unreadable"} 1',
+  );
+});
+
+test('an expectation that nobody knows is overlooked, and the request is logged', async () => {
+  const { url, records } = await running(await guarded());
+  const reply = await ask(url, { path, headers: { expect: 'the impossible' } });
+  expect(reply.status).toBe(200);
+  await expect.poll(() => records.map(({ status }) => status)).toEqual([200]);
 });
 
 test.each<[string, string, readonly number[]]>([

@@ -187,10 +187,13 @@ test('an empty volume is healthy, ready, answers 200 on / and 404 for plugins', 
 
 test('until everything is read it is alive, not ready, and says when to ask again', async () => {
   const current = new CurrentIndex(AbortSignal.any([]));
-  const server = await listen(makeHandler({ current, isStopping: () => false, metrics: noMetrics }), {
-    host: '127.0.0.1',
-    port: 0,
-  });
+  const server = await listen(
+    makeHandler({ current, isStopping: () => false, metrics: noMetrics, onAnswered: () => undefined }),
+    {
+      host: '127.0.0.1',
+      port: 0,
+    },
+  );
   stopLater(() => server.close(0));
   for (const path of [modulePath, '/', '/readyz', '/plugins/', '/none']) {
     const reply = await get(server.url, path);

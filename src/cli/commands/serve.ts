@@ -1,7 +1,7 @@
-import type { Readiness, RequestRecord, ServeOptions } from '../../index.js';
+import type { Readiness, ServeOptions } from '../../index.js';
 import { servePlugins } from '../../serve.js';
 import { isPlugferryError, PlugferryError } from '../../errors.js';
-import { asciiJson } from '../../io/text.js';
+import { accessLog } from '../access-log.js';
 import { command, type Context } from '../command.js';
 import { readTrust, trustOptions } from '../options.js';
 import { importBeforeServing, serveImportOptions } from '../serve-import.js';
@@ -13,6 +13,10 @@ export default command({
   options: {
     port: { alias: 'p', type: 'number', default: 8080, describe: 'Port to listen on; 0 takes any free one' },
     host: { type: 'string', default: '127.0.0.1', describe: 'Address to listen on; 0.0.0.0 for all' },
+    'metrics-port': {
+      type: 'number',
+      describe: 'Answer /metrics on this port instead, on the same host; 0 takes any free one',
+    },
     'drain-seconds': {
       type: 'number',
       default: 10,
@@ -42,7 +46,6 @@ export default command({
     const place = rootFrom(root ?? flags.volume, flags, terminal);
     if (root !== undefined && flags.volume !== undefined) throw placeTwice(root, flags.volume);
     await importBeforeServing(flags, context);
-    const logLine = requestLogger(terminal, process.stderr.isTTY);
     const server = await servePlugins(
       {
         root: place,
@@ -54,7 +57,8 @@ export default command({
         host,
         port,
         drainSeconds: flags['drain-seconds'],
-        ...(flags['access-log'] ? { log: logLine } : {}),
+        metricsPort: flags['metrics-port'],
+        ...(flags['access-log'] ? { log: accessLog(terminal, process.stderr) } : {}),
       },
       signal,
     );
@@ -62,6 +66,7 @@ export default command({
       const { plugins, release } = await server.ready;
       for (const note of server.notes) terminal.say(`note: ${note}`);
       terminal.say(`serving ${plugins} plugins of ${nameOf({ release })} at ${server.url}/plugins/`);
+      if (server.metricsUrl !== undefined) terminal.say(`metrics at ${server.metricsUrl}/metrics`);
       await aborted(signal);
       terminal.say('stopping: downloads under way may finish');
     } finally {
@@ -112,18 +117,3 @@ const aborted = (signal: AbortSignal): Promise<void> =>
         { once: true },
       );
   });
-
-/** Logs are JSON lines for programs, and short lines for a person at a terminal. */
-function requestLogger(terminal: Context['terminal'], forPeople: boolean): (record: RequestRecord) => void {
-  return (record) => {
-    const ms = Math.round(record.ms * 10) / 10;
-    if (!forPeople) {
-      terminal.say(asciiJson({ time: new Date().toISOString(), ...record, ms }));
-      return;
-    }
-    const { method, path, status, bytes, remote, aborted, problem } = record;
-    const trouble = [...(aborted ? ['cut short'] : []), ...(problem === undefined ? [] : [problem])];
-    const words = [status, method, path, `${bytes} B`, `${ms} ms`, remote, ...trouble];
-    terminal.say(words.join(' '));
-  };
-}
