@@ -83,6 +83,10 @@ export class MountedReleases {
     return made;
   }
 
+  isPassing(): boolean {
+    return false;
+  }
+
   /** Removes everything that was unpacked. */
   close(): Promise<void> {
     return this.#files.remove();

@@ -30,6 +30,8 @@ export interface ServeOptions {
   readonly log?: (record: RequestRecord, onDropped: () => void) => void;
   /** Told of each change of a volume or of mounted ConfigMaps after the first: what is served from now on, or why it is still what it was. */
   readonly onChange?: (change: Readiness | { readonly refused: unknown }) => void;
+  /** Told why a volume is not served yet and is waited for: it has releases, and its link is missing. All requests get 503. */
+  readonly onWait?: (reason: unknown) => void;
   /** Milliseconds between two looks at what may have changed. @default 1000 */
   readonly lookMs?: number;
 }
@@ -48,7 +50,8 @@ export interface RunningServer {
   /** The same of the port for metrics, where one was asked for. */
   readonly metricsUrl: string | undefined;
   /**
-   * Settles when everything is read and the first plugin can be fetched; until then requests get 503. Rejects with a
+   * Settles when everything is read and the first plugin can be fetched; until then requests get 503. A volume that has
+   * releases and for now no link to one is waited for. Rejects with a
    * PlugferryError (`E_NOT_FOUND`, `E_RELEASE`, `E_IO`, `E_LIMIT`) when there is nothing to serve, and with the reason of
    * the stop when it came first; the server is closed then.
    */
@@ -143,21 +146,50 @@ interface Releases {
   /** What changes whenever the release does. */
   mark(): Promise<string>;
   load(signal: AbortSignal): Promise<PluginIndex>;
+  /** Whether what `load` failed with may pass by itself, so that a server that has nothing else yet waits for it. */
+  isPassing(error: unknown): boolean;
   close(): Promise<void>;
 }
+
+/** Milliseconds between two looks. */
+const defaultLookMs = 1000;
 
 /** Loads what there is, and goes on following it where it may change. */
 async function start(options: ServeOptions, current: CurrentIndex, signal: AbortSignal): Promise<Started> {
   const { root } = options;
   const releases = typeof root === 'string' ? new VolumeReleases(root) : new MountedReleases(root);
   try {
-    const mark = await releases.mark();
-    const readiness = put(await releases.load(signal), current, signal);
+    const { mark, index } = await first(releases, { options, current }, signal);
+    const readiness = put(index, current, signal);
     const followed = follow(releases, { options, current, mark }, signal).finally(() => releases.close());
     return { readiness, followed };
   } catch (error) {
     await releases.close();
     throw error;
+  }
+}
+
+/** The first index that there is, waited for where it may still come. */
+async function first(
+  releases: Releases,
+  { options: { onWait, lookMs = defaultLookMs }, current }: Omit<Following, 'mark'>,
+  signal: AbortSignal,
+): Promise<{ readonly mark: string; readonly index: PluginIndex }> {
+  let told: string | undefined;
+  for (;;) {
+    const mark = await releases.mark();
+    try {
+      return { mark, index: await releases.load(signal) };
+    } catch (error) {
+      signal.throwIfAborted();
+      // While it is being put right, it may look damaged in other ways, too.
+      if (told === undefined && !releases.isPassing(error)) throw error;
+      current.wait('the volume has releases, and no link to one of them');
+      if (told !== String(error)) onWait?.(error);
+      told = String(error);
+    }
+    await sleep(lookMs, undefined, { signal }).catch(() => undefined);
+    signal.throwIfAborted();
   }
 }
 
@@ -174,23 +206,39 @@ interface Following {
   readonly mark: string;
 }
 
-/** Looks again and again: no file system that volumes and mounts lie on raises events that could be relied on. Ends with the signal. */
+/**
+ * Looks again and again: no file system that volumes and mounts lie on raises events that could be relied on. What was refused is
+ * tried again, too, ever more rarely: what made it so may be put right behind a link that stays as it is. Ends with the signal.
+ */
 async function follow(
   releases: Releases,
   { options, current, mark }: Following,
   signal: AbortSignal,
 ): Promise<void> {
   let seen = mark;
+  let refusals = 0;
+  let looks = 0;
+  let told: string | undefined;
   const isOver = (): boolean => signal.aborted;
   while (!isOver()) {
-    await sleep(options.lookMs ?? 1000, undefined, { signal }).catch(() => undefined);
+    await sleep(options.lookMs ?? defaultLookMs, undefined, { signal }).catch(() => undefined);
     const found = await releases.mark();
-    if (isOver() || found === seen) continue;
-    seen = found;
+    looks += 1;
+    if (isOver() || (found === seen && !isTimeToTryAgain(refusals, looks))) continue;
+    if (found !== seen) [refusals, told] = [0, undefined];
+    [seen, looks] = [found, 0];
     try {
-      options.onChange?.(put(await releases.load(signal), current, signal));
+      const index = await releases.load(signal);
+      refusals = 0;
+      options.onChange?.(put(index, current, signal));
     } catch (refused) {
-      if (!isOver()) options.onChange?.({ refused });
+      refusals += 1;
+      if (!isOver() && told !== String(refused)) options.onChange?.({ refused });
+      told = String(refused);
     }
   }
 }
+
+/** After 1, 2, 4, ... looks since the last refusal, and then after each 32. */
+const isTimeToTryAgain = (refusals: number, looks: number): boolean =>
+  refusals > 0 && looks >= Math.min(2 ** (refusals - 1), 32);

@@ -31,7 +31,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   volume: ['io', 'plugin', 'release', 'schema'],
   configmap: ['io', 'plugin', 'release', 'schema'],
   kube: ['io', 'schema'],
-  server: ['io', 'plugin', 'schema'],
+  server: ['io', 'plugin', 'release', 'schema'],
   cli: ['io'],
 };
 /** Files at the root of src that every folder may import. */

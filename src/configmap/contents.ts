@@ -1,5 +1,5 @@
-import { faultOf, filesOf } from '../release/release.js';
-import { parseDocument } from '../schema/parse.js';
+import { parseRelease } from '../release/parse.js';
+import { filesOf } from '../release/release.js';
 import type { Release } from '../schema/release.js';
 import type { ShardedBlob, ShardIndex } from '../schema/shardIndex.js';
 import { damaged, uncompress } from './blob.js';
@@ -49,11 +49,7 @@ export async function readRelease(
   const blob = index.blobs.find(({ sha256 }) => sha256 === record);
   if (blob === undefined || blob.size > maxRecordBytes) throw damaged(file, 'not in the index');
   const bytes = await readBlob(index, record, read);
-  const hint = 'Somebody changed it. Import the bundle again.';
-  const release = parseDocument('release', bytes, { file, code: 'E_RELEASE', hint });
-  const fault = faultOf(release, id);
-  if (fault !== undefined) throw damaged(file, `not right: it ${fault}`);
-  return release;
+  return parseRelease(bytes, id, { file, hint: 'Somebody changed it. Import the bundle again.' });
 }
 
 /** The digests of the files of a release, each once. */

@@ -73,6 +73,7 @@ export function faultOf(release: Release, id: string): string | undefined {
     }
     last = plugin;
   }
+  if (Number.isNaN(Date.parse(release.createdAt))) return `was made at no time that there is`;
   if (release.id !== id) return `says it is release ${release.id}`;
   return releaseId(release.plugins) === id ? undefined : 'its list of files was altered';
 }

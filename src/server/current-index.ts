@@ -14,6 +14,7 @@ export interface OpenFile {
  */
 export class CurrentIndex {
   #index: PluginIndex | undefined;
+  #missing = 'loading';
   readonly #signal: AbortSignal;
   readonly #examinations = new Map<string, Promise<ServedFile | Refusal>>();
 
@@ -25,6 +26,15 @@ export class CurrentIndex {
   /** Undefined while the first one is being made. */
   get index(): PluginIndex | undefined {
     return this.#index;
+  }
+
+  /** Why there is none yet, in words for whoever asks over the network. */
+  get missing(): string {
+    return this.#missing;
+  }
+
+  wait(reason: string): void {
+    this.#missing = reason;
   }
 
   replace(index: PluginIndex): void {

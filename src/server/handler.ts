@@ -85,7 +85,7 @@ async function respondTo(
     exchange.endWithText(200, 'ok');
   } else if (path === '/readyz' || index === undefined) {
     // "/" included: the compose file's health check asks there, and lets the gateway start on 200.
-    tryLater(exchange, index === undefined ? 'loading' : 'stopping');
+    tryLater(exchange, index === undefined ? current.missing : 'stopping');
   } else {
     await respondFrom(index, path, { exchange, current });
   }

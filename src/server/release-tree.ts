@@ -1,46 +1,33 @@
-import { basename, join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { PlugferryError } from '../errors.js';
-import { readSmallFile } from '../io/file.js';
 import type { PluginFileName } from '../plugin/layout.js';
-import { comparePluginIds, formatPluginId, isPluginName, isPluginVersion } from '../plugin/plugin.js';
-import { parseDocument } from '../schema/parse.js';
-import type { Release, ReleaseFile, ReleasePlugin } from '../schema/release.js';
+import { comparePluginIds } from '../plugin/plugin.js';
+import type { ReleaseFile, ReleasePlugin } from '../schema/release.js';
 import { each } from './each.js';
 import { examine, type ServedFile } from './served-file.js';
 import { mediaTypes, type ServedPlugin, type Tree } from './tree.js';
-
-const maxReleaseBytes = 16 * 1024 * 1024;
-const hint =
-  'The volume is damaged. Run `plugferry verify` on it, then import the bundle again or roll back to a release that is whole.';
+import { damageHint, readRecord } from './volume-record.js';
 
 /**
  * Reads a release of a volume. Sizes and digests are those that the import recorded; each file's presence and size are
- * checked, its bytes are not read.
+ * checked, its bytes are read where it looks touched since then.
  *
  * @param directory `<volume>/.plugferry/releases/<id>`, all links resolved.
  * @throws PlugferryError `E_RELEASE` when release.json or a file that it lists is missing or wrong. A damaged release is
  * refused whole: half a plugin set behind a healthy port is what nobody looks for.
  */
 export async function releaseTree(directory: string, signal: AbortSignal): Promise<Tree> {
-  const release = await readRelease(directory);
-  const place: Place = { root: join(directory, 'plugins'), modified: Date.parse(release.createdAt), signal };
+  const release = await readRecord(directory);
+  const place: Place = {
+    root: join(directory, 'plugins'),
+    modified: Date.parse(release.createdAt),
+    recordedAt: (await stat(join(directory, 'release.json'), { bigint: true })).mtimeNs,
+    signal,
+  };
   const plugins = await each(release.plugins, 4, (plugin) => servedPlugin(plugin, place));
   plugins.sort((a, b) => comparePluginIds(a.id, b.id));
   return { release: release.id, plugins, inventory: undefined, notes: [] };
-}
-
-async function readRelease(directory: string): Promise<Release> {
-  const file = join(directory, 'release.json');
-  const bytes = await readSmallFile(file, 'release record', maxReleaseBytes).catch((error: unknown) => {
-    throw new PlugferryError('E_RELEASE', `${file} cannot be read`, {
-      hint,
-      details: { file },
-      cause: error,
-    });
-  });
-  const release = parseDocument('release', bytes, { file, code: 'E_RELEASE', hint });
-  if (release.id === basename(directory)) return release;
-  throw damaged(file, `describes release ${release.id}, but lies in the directory of another`);
 }
 
 interface Place {
@@ -50,17 +37,13 @@ interface Place {
    * the release's does, and no two releases share it.
    */
   readonly modified: number;
+  /** When release.json was written, in nanoseconds since 1970. */
+  readonly recordedAt: bigint;
   readonly signal: AbortSignal;
 }
 
 async function servedPlugin({ name, version, files }: ReleasePlugin, place: Place): Promise<ServedPlugin> {
   const id = { name, version };
-  if (!isPluginName(name) || !isPluginVersion(version)) {
-    throw damaged(
-      join(place.root, '../release.json'),
-      `lists ${formatPluginId(id)}, which is not a safe path`,
-    );
-  }
   const served = new Map<PluginFileName, ServedFile>();
   for (const file of files)
     served.set(file.name, await servedFile(file, join(place.root, name, version), place));
@@ -70,7 +53,7 @@ async function servedPlugin({ name, version, files }: ReleasePlugin, place: Plac
 async function servedFile(file: ReleaseFile, directory: string, place: Place): Promise<ServedFile> {
   const path = join(directory, file.name);
   const { size, sha256, md5 } = file;
-  const recorded = { digest: { size, sha256, md5 }, modified: place.modified };
+  const recorded = { digest: { size, sha256, md5 }, modified: place.modified, at: place.recordedAt };
   const examined = await examine(
     { path, root: place.root, type: mediaTypes[file.name], recorded },
     place.signal,
@@ -80,5 +63,5 @@ async function servedFile(file: ReleaseFile, directory: string, place: Place): P
 }
 
 function damaged(file: string, found: string): PlugferryError {
-  return new PlugferryError('E_RELEASE', `${file} ${found}`, { hint, details: { file, found } });
+  return new PlugferryError('E_RELEASE', `${file} ${found}`, { hint: damageHint, details: { file, found } });
 }

@@ -34,8 +34,20 @@ export interface Candidate {
   readonly path: string;
   readonly root: string;
   readonly type: string;
-  /** Present for a file whose digest was recorded earlier: only its size is checked, its bytes are not read. */
-  readonly recorded?: { readonly digest: Digest; readonly modified: number };
+  /** Present for a file whose digest was recorded earlier. */
+  readonly recorded?: Recorded;
+}
+
+/** What was recorded of a file before this server started. */
+export interface Recorded {
+  readonly digest: Digest;
+  /** Milliseconds since 1970. */
+  readonly modified: number;
+  /**
+   * When it was recorded, in nanoseconds since 1970: the size of a file that was not written to since then is checked, and its
+   * bytes are not read. Left out for a file that nobody else can write.
+   */
+  readonly at?: bigint;
 }
 
 /** Why a file cannot be served, as the end of a sentence that begins with its name. */
@@ -84,12 +96,26 @@ async function examineOpen(
   }
   const { recorded, ...where } = candidate;
   if (recorded !== undefined) {
-    if (facts.size === BigInt(recorded.digest.size)) return { ...where, ...recorded, pinned: true, facts };
-    return { refused: `${facts.size.toString()} bytes long instead of ${recorded.digest.size}` };
+    const refused = await differenceFrom(recorded, { handle, facts }, signal);
+    if (refused !== undefined) return { refused };
+    const { digest, modified } = recorded;
+    return { ...where, digest, modified, pinned: true, facts };
   }
   // The facts are those from before the reading: should the file change meanwhile, the next request finds out.
   const digest = await measure(handle, facts, signal);
   return { ...where, digest, modified: Number(facts.mtimeNs / 1_000_000n), pinned: false, facts };
+}
+
+async function differenceFrom(
+  { digest, at }: Recorded,
+  { handle, facts }: { readonly handle: FileHandle; readonly facts: Facts },
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (facts.size !== BigInt(digest.size))
+    return `${facts.size.toString()} bytes long instead of ${digest.size}`;
+  if (at === undefined || facts.mtimeNs <= at) return undefined;
+  const found = await measure(handle, facts, signal);
+  return found.sha256 === digest.sha256 ? undefined : 'not what the release recorded';
 }
 
 async function settledFacts(handle: FileHandle): Promise<BigIntStats> {

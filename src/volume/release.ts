@@ -1,6 +1,4 @@
-import { PlugferryError } from '../errors.js';
-import { faultOf } from '../release/release.js';
-import { parseDocument } from '../schema/parse.js';
+import { parseRelease } from '../release/parse.js';
 import type { Release } from '../schema/release.js';
 import { releaseFile, type VolumeLayout } from './layout.js';
 
@@ -15,12 +13,5 @@ export const wayOut =
  */
 export async function readRelease(layout: VolumeLayout, id: string): Promise<Release> {
   const file = releaseFile(layout, id);
-  const context = { file, code: 'E_RELEASE', hint: wayOut } as const;
-  const release = parseDocument('release', await layout.files.readFile(file), context);
-  const reason = faultOf(release, id);
-  if (reason === undefined) return release;
-  throw new PlugferryError('E_RELEASE', `${file}: ${reason}`, {
-    hint: wayOut,
-    details: { file, found: reason },
-  });
+  return parseRelease(await layout.files.readFile(file), id, { file, hint: wayOut });
 }

@@ -25,7 +25,7 @@ import { listen } from '../../src/server/listen.js';
 import type { IndexDocument } from '../../src/schema/index.js';
 import { ask, dial, get, raw } from '../helpers/http.js';
 import { running, start, stopLater } from './running.js';
-import { moduleBytes, plainTree, releaseId, samplePlugins, temporaryDirectory, volume } from './trees.js';
+import { moduleBytes, plainTree, releaseIdOf, samplePlugins, temporaryDirectory, volume } from './trees.js';
 
 const noMetrics = new Metrics(() => ({ index: undefined, isStopping: false }));
 
@@ -208,7 +208,7 @@ test('until everything is read it is alive, not ready, and says when to ask agai
 
 test('the release is told, and its creation is the date of its files', async () => {
   const server = await running(await volume());
-  expect(await server.ready).toEqual({ release: releaseId('one'), plugins: 3 });
+  expect(await server.ready).toEqual({ release: releaseIdOf(samplePlugins), plugins: 3 });
   const { headers } = await get(server.url, modulePath);
   expect(headers['last-modified']).toBe('Sun, 01 Mar 2026 12:00:00 GMT');
 });

@@ -4,8 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { digestOf } from '../../src/io/digest.js';
+import { releaseId, sortedPlugins } from '../../src/release/release.js';
+import { emptyState } from '../../src/release/state.js';
 import { documentBytes } from '../../src/schema/parse.js';
-import type { Release, ReleaseFile } from '../../src/schema/release.js';
+import type { Release, ReleaseFile, ReleasePlugin } from '../../src/schema/release.js';
+import type { State } from '../../src/schema/state.js';
 
 const made: string[] = [];
 afterAll(async () => {
@@ -58,27 +61,35 @@ export async function plainTree(plugins: Plugins = samplePlugins): Promise<strin
   return directory;
 }
 
-export const releaseId = (seed: string): string => createHash('sha256').update(seed).digest('hex');
-
 /** Adds a release to a volume, as an import lays it out, and gives back its directory. */
-export async function addRelease(volume: string, seed: string, plugins: Plugins): Promise<string> {
-  const directory = join(volume, '.plugferry', 'releases', releaseId(seed));
+export async function addRelease(volume: string, plugins: Plugins): Promise<string> {
+  const listed = releasePlugins(plugins);
+  const id = releaseId(listed);
+  const directory = join(volume, '.plugferry', 'releases', id);
   await mkdir(join(directory, 'plugins'), { recursive: true });
   await writePlugins(join(directory, 'plugins'), plugins);
   const release: Release = {
     type: 'plugferry.release/v1',
-    id: releaseId(seed),
+    id,
     createdAt: '2026-03-01T12:00:00Z',
     tool: 'test',
     origin: { kind: 'adopted' },
-    plugins: Object.entries(plugins).map(([id, files]) => {
-      const [name = '', version = ''] = id.split('/');
-      return { name, version, files: Object.entries(files).map(releaseFile) };
-    }),
+    plugins: listed,
   };
   await writeFile(join(directory, 'release.json'), documentBytes(release));
   return directory;
 }
+
+const releasePlugins = (plugins: Plugins): ReleasePlugin[] =>
+  sortedPlugins(
+    Object.entries(plugins).map(([id, files]) => {
+      const [name = '', version = ''] = id.split('/');
+      return { name, version, files: Object.entries(files).map(releaseFile) };
+    }),
+  );
+
+/** The id of a release that holds these plugins. */
+export const releaseIdOf = (plugins: Plugins): string => releaseId(releasePlugins(plugins));
 
 const releaseFile = ([name, content]: [string, string | Buffer]): ReleaseFile => ({
   name: name as ReleaseFile['name'],
@@ -88,8 +99,15 @@ const releaseFile = ([name, content]: [string, string | Buffer]): ReleaseFile =>
 /** A volume with one release, current. */
 export async function volume(plugins: Plugins = samplePlugins): Promise<string> {
   const directory = await temporaryDirectory();
-  await addRelease(directory, 'one', plugins);
-  await symlink(`.plugferry/releases/${releaseId('one')}/plugins`, join(directory, 'plugins'));
-  await writeFile(join(directory, '.plugferry', 'state.json'), '{"secret":"state"}\n');
+  await addRelease(directory, plugins);
+  await symlink(`.plugferry/releases/${releaseIdOf(plugins)}/plugins`, join(directory, 'plugins'));
+  const entry = {
+    serial: 1,
+    at: '2026-03-01T12:00:00Z',
+    action: 'import',
+    release: releaseIdOf(plugins),
+  } as const;
+  const state: State = { ...emptyState, serial: 1, history: [{ ...entry, by: 'secret' }] };
+  await writeFile(join(directory, '.plugferry', 'state.json'), documentBytes(state));
   return directory;
 }

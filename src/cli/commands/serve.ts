@@ -54,6 +54,11 @@ export default command({
             terminal.warn(`the change is refused, the release before goes on: ${reasonOf(change.refused)}`);
           else terminal.say(`now serving ${change.plugins} plugins of ${nameOf(change)}`);
         },
+        onWait: (reason) => {
+          terminal.warn(
+            `nothing is served yet, all requests get 503, and it is looked for again: ${reasonOf(reason)}`,
+          );
+        },
         host,
         port,
         drainSeconds: flags['drain-seconds'],
