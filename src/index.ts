@@ -109,7 +109,8 @@ export {
 } from './deployment/options.js';
 export { checkHealth, type Health, type HealthOptions } from './health.js';
 export { type MountOptions } from './mounted-releases.js';
-export { servePlugins, type Readiness, type RunningServer, type ServeOptions } from './serve.js';
+export { type Readiness } from './following.js';
+export { servePlugins, type RunningServer, type ServeOptions } from './serve.js';
 export { type RequestRecord } from './server/exchange.js';
 export {
   generateKeys,

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Following, type Readiness } from './following.js';
 import { MountedReleases, type MountOptions } from './mounted-releases.js';
 import type { Closing } from './server/connections.js';
 import { CurrentIndex } from './server/current-index.js';
@@ -6,7 +6,6 @@ import type { RequestRecord } from './server/exchange.js';
 import { makeHandler, makeMetricsHandler, type HandlerOptions } from './server/handler.js';
 import { listen, type Listening } from './server/listen.js';
 import type { Metrics } from './server/metrics.js';
-import type { PluginIndex } from './server/plugin-index.js';
 import { VolumeReleases } from './volume-releases.js';
 
 export interface ServeOptions {
@@ -36,14 +35,6 @@ export interface ServeOptions {
   readonly lookMs?: number;
 }
 
-/** What is served, once it is known. */
-export interface Readiness {
-  /** Id of the release; undefined for a tree that Plugferry did not write. */
-  readonly release: string | undefined;
-  /** Plugin versions. */
-  readonly plugins: number;
-}
-
 export interface RunningServer {
   /** `http://address:port`; the loopback address where the server listens on all. */
   readonly url: string;
@@ -58,6 +49,8 @@ export interface RunningServer {
   readonly ready: Promise<Readiness>;
   /** What was found and is not served, one line each, with raw names; empty until ready. */
   readonly notes: readonly string[];
+  /** Reads again what is served, also where nothing seems to have changed: a plain tree, above all. */
+  reload(): void;
   /** Stops accepting, lets answers under way finish until the deadline, and resolves when all connections are closed. */
   close(): Promise<void>;
 }
@@ -72,7 +65,10 @@ export interface RunningServer {
 export async function servePlugins(options: ServeOptions, signal: AbortSignal): Promise<RunningServer> {
   signal.throwIfAborted();
   const stop = new AbortController();
+  const { root } = options;
   const current = new CurrentIndex(stop.signal);
+  const releases = typeof root === 'string' ? new VolumeReleases(root) : new MountedReleases(root);
+  const following = new Following(releases, { ...options, current }, stop.signal);
   const isStopping = (): boolean => stop.signal.aborted;
   // Loaded here: no other command has a use for it.
   const metrics = new (await import('./server/metrics.js')).Metrics(() => ({
@@ -85,17 +81,17 @@ export async function servePlugins(options: ServeOptions, signal: AbortSignal): 
       metrics.countUnlogged();
     });
   };
-  const listening = await openDoors({ current, isStopping, metrics, onAnswered }, options);
+  const catchUp = (): Promise<boolean> => following.catchUp();
+  const listening = await openDoors({ current, catchUp, isStopping, metrics, onAnswered }, options);
   const close = async (): Promise<void> => {
     signal.removeEventListener('abort', onAbort);
     stop.abort(signal.reason);
     await Promise.all(listening.map((door) => door.close((options.drainSeconds ?? 10) * 1000)));
-    await started.then(({ followed }) => followed).catch(() => undefined);
+    await following.ended;
   };
   const onAbort = (): void => void close();
   signal.addEventListener('abort', onAbort, { once: true });
-  const started = start(options, current, stop.signal);
-  const ready = started.then(({ readiness }) => readiness);
+  const ready = following.start();
   ready.catch(close);
   return {
     url: listening[0].url,
@@ -103,6 +99,9 @@ export async function servePlugins(options: ServeOptions, signal: AbortSignal): 
     ready,
     get notes() {
       return current.index?.notes ?? [];
+    },
+    reload: () => {
+      following.reload();
     },
     close,
   };
@@ -134,111 +133,3 @@ async function openDoors(
     throw error;
   }
 }
-
-interface Started {
-  readonly readiness: Readiness;
-  /** Ends, behind the signal, when nothing is left of it on the disk. */
-  readonly followed: Promise<void>;
-}
-
-/** What is served, and what that may change to. */
-interface Releases {
-  /** What changes whenever the release does. */
-  mark(): Promise<string>;
-  load(signal: AbortSignal): Promise<PluginIndex>;
-  /** Whether what `load` failed with may pass by itself, so that a server that has nothing else yet waits for it. */
-  isPassing(error: unknown): boolean;
-  close(): Promise<void>;
-}
-
-/** Milliseconds between two looks. */
-const defaultLookMs = 1000;
-
-/** Loads what there is, and goes on following it where it may change. */
-async function start(options: ServeOptions, current: CurrentIndex, signal: AbortSignal): Promise<Started> {
-  const { root } = options;
-  const releases = typeof root === 'string' ? new VolumeReleases(root) : new MountedReleases(root);
-  try {
-    const { mark, index } = await first(releases, { options, current }, signal);
-    const readiness = put(index, current, signal);
-    const followed = follow(releases, { options, current, mark }, signal).finally(() => releases.close());
-    return { readiness, followed };
-  } catch (error) {
-    await releases.close();
-    throw error;
-  }
-}
-
-/** The first index that there is, waited for where it may still come. */
-async function first(
-  releases: Releases,
-  { options: { onWait, lookMs = defaultLookMs }, current }: Omit<Following, 'mark'>,
-  signal: AbortSignal,
-): Promise<{ readonly mark: string; readonly index: PluginIndex }> {
-  let told: string | undefined;
-  for (;;) {
-    const mark = await releases.mark();
-    try {
-      return { mark, index: await releases.load(signal) };
-    } catch (error) {
-      signal.throwIfAborted();
-      // While it is being put right, it may look damaged in other ways, too.
-      if (told === undefined && !releases.isPassing(error)) throw error;
-      current.wait('the volume has releases, and no link to one of them');
-      if (told !== String(error)) onWait?.(error);
-      told = String(error);
-    }
-    await sleep(lookMs, undefined, { signal }).catch(() => undefined);
-    signal.throwIfAborted();
-  }
-}
-
-function put(index: PluginIndex, current: CurrentIndex, signal: AbortSignal): Readiness {
-  signal.throwIfAborted();
-  current.replace(index);
-  return { release: index.release, plugins: index.plugins.length };
-}
-
-interface Following {
-  readonly options: ServeOptions;
-  readonly current: CurrentIndex;
-  /** Of what is served already. */
-  readonly mark: string;
-}
-
-/**
- * Looks again and again: no file system that volumes and mounts lie on raises events that could be relied on. What was refused is
- * tried again, too, ever more rarely: what made it so may be put right behind a link that stays as it is. Ends with the signal.
- */
-async function follow(
-  releases: Releases,
-  { options, current, mark }: Following,
-  signal: AbortSignal,
-): Promise<void> {
-  let seen = mark;
-  let refusals = 0;
-  let looks = 0;
-  let told: string | undefined;
-  const isOver = (): boolean => signal.aborted;
-  while (!isOver()) {
-    await sleep(options.lookMs ?? defaultLookMs, undefined, { signal }).catch(() => undefined);
-    const found = await releases.mark();
-    looks += 1;
-    if (isOver() || (found === seen && !isTimeToTryAgain(refusals, looks))) continue;
-    if (found !== seen) [refusals, told] = [0, undefined];
-    [seen, looks] = [found, 0];
-    try {
-      const index = await releases.load(signal);
-      refusals = 0;
-      options.onChange?.(put(index, current, signal));
-    } catch (refused) {
-      refusals += 1;
-      if (!isOver() && told !== String(refused)) options.onChange?.({ refused });
-      told = String(refused);
-    }
-  }
-}
-
-/** After 1, 2, 4, ... looks since the last refusal, and then after each 32. */
-const isTimeToTryAgain = (refusals: number, looks: number): boolean =>
-  refusals > 0 && looks >= Math.min(2 ** (refusals - 1), 32);

@@ -14,6 +14,8 @@ import { requestPath } from './request-path.js';
 /** What answers requests need to know. */
 export interface HandlerOptions {
   readonly current: CurrentIndex;
+  /** Looks once more for what a request asks for in vain; false where something newer is still being read or was refused. */
+  readonly catchUp: () => Promise<boolean>;
   /** Whether the server is on its way out; it then calls itself not ready. */
   readonly isStopping: () => boolean;
   /** Answered under `/metrics`; undefined where they have a port of their own. */
@@ -74,7 +76,7 @@ async function respond(exchange: Exchange, options: HandlerOptions): Promise<voi
 async function respondTo(
   path: string,
   exchange: Exchange,
-  { current, isStopping, metrics }: HandlerOptions,
+  { current, catchUp, isStopping, metrics }: HandlerOptions,
 ): Promise<void> {
   const { index } = current;
   if (path === '/healthz') {
@@ -87,7 +89,8 @@ async function respondTo(
     // "/" included: the compose file's health check asks there, and lets the gateway start on 200.
     tryLater(exchange, index === undefined ? current.missing : 'stopping');
   } else {
-    await respondFrom(index, path, { exchange, current });
+    const isAnswered = await respondFrom(index, path, { exchange, current });
+    if (!isAnswered) await respondAfterLook(path, { exchange, current, catchUp });
   }
 }
 
@@ -96,11 +99,12 @@ interface Answering {
   readonly current: CurrentIndex;
 }
 
+/** @returns false, with nothing sent, for a path that the index does not have. */
 async function respondFrom(
   index: PluginIndex,
   path: string,
   { exchange, current }: Answering,
-): Promise<void> {
+): Promise<boolean> {
   const open = await current.open(path);
   const page = index.pages.get(path);
   if (open !== undefined) {
@@ -112,8 +116,21 @@ async function respondFrom(
     // Relative, so that it holds behind a proxy that serves us under a prefix, too.
     exchange.endWithText(301, 'moved', { Location: `${path.slice(path.lastIndexOf('/') + 1)}/` });
   } else {
-    exchange.endWithText(404, 'not found');
+    return false;
   }
+  return true;
+}
+
+/** The gateway never tries again after a 404, so it is said only of the release that is current now. */
+async function respondAfterLook(
+  path: string,
+  { exchange, current, catchUp }: Answering & Pick<HandlerOptions, 'catchUp'>,
+): Promise<void> {
+  const isCurrent = await catchUp();
+  const { index } = current;
+  if (index !== undefined && (await respondFrom(index, path, { exchange, current }))) return;
+  if (isCurrent) exchange.endWithText(404, 'not found');
+  else tryLater(exchange, 'a newer release is not served yet');
 }
 
 /**

@@ -3,6 +3,7 @@ import { finished, start, type CliRun } from './cli.js';
 
 export interface ServeProcess {
   readonly url: string;
+  signal(name: NodeJS.Signals): void;
   /** Sends the signal and waits for the end. */
   stop(signal?: NodeJS.Signals): Promise<CliRun>;
 }
@@ -23,6 +24,9 @@ export async function startServe(root: string, args: readonly string[] = []): Pr
   });
   return {
     url,
+    signal: (name) => {
+      child.kill(name);
+    },
     stop: (signal = 'SIGTERM') => {
       child.kill(signal);
       return end;

@@ -32,6 +32,7 @@ async function limited(limits: Partial<ServerLimits>): Promise<Limited> {
   const handler = makeHandler({
     current,
     isStopping: () => false,
+    catchUp: () => Promise.resolve(true),
     metrics: undefined,
     onAnswered: () => undefined,
   });

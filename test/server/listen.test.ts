@@ -28,6 +28,7 @@ async function limited(limits: Partial<ServerLimits>): Promise<Listening> {
   const handler = makeHandler({
     current,
     isStopping: () => false,
+    catchUp: () => Promise.resolve(true),
     metrics: noMetrics,
     onAnswered: () => undefined,
   });

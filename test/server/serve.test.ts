@@ -188,7 +188,13 @@ test('an empty volume is healthy, ready, answers 200 on / and 404 for plugins', 
 test('until everything is read it is alive, not ready, and says when to ask again', async () => {
   const current = new CurrentIndex(AbortSignal.any([]));
   const server = await listen(
-    makeHandler({ current, isStopping: () => false, metrics: noMetrics, onAnswered: () => undefined }),
+    makeHandler({
+      current,
+      catchUp: () => Promise.resolve(true),
+      isStopping: () => false,
+      metrics: noMetrics,
+      onAnswered: () => undefined,
+    }),
     {
       host: '127.0.0.1',
       port: 0,

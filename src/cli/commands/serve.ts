@@ -67,6 +67,7 @@ export default command({
       },
       signal,
     );
+    process.on('SIGHUP', server.reload);
     try {
       const { plugins, release } = await server.ready;
       for (const note of server.notes) terminal.say(`note: ${note}`);
@@ -76,6 +77,7 @@ export default command({
       terminal.say('stopping: downloads under way may finish');
     } finally {
       await server.close();
+      process.off('SIGHUP', server.reload);
     }
     return { json: { stopped: true, url: server.url }, text: '' };
   },
