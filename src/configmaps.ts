@@ -106,8 +106,8 @@ export async function rollbackConfigMaps(
   store: ConfigMapStore,
   target: { readonly to?: string },
   options: Partial<ChangeOptions> = {},
-): Promise<Published & { readonly warnings: readonly string[] }> {
-  return { ...(await rollback(store, target.to, storeOptions(options))), warnings: [] };
+): Promise<Published> {
+  return rollback(store, target.to, storeOptions(options));
 }
 
 /**

@@ -134,7 +134,8 @@ async function apply(change: ReleaseChange, incoming: Incoming, clock: Date): Pr
   // The signed manifest says that all of this is here already, and it is: the payload need not be read.
   if (!nothingNew || !(await change.intact())) await receive(change, taken, incoming);
   const bundle = bundleFacts(manifest, manifestSha256);
-  const warnings = [...change.warnings, ...(downgrade === undefined ? [] : [downgrade])];
+  const downgraded = downgrade === undefined ? [] : [downgrade];
+  const warnings = [...change.warnings, ...downgraded];
   const published = await change.publish({
     plugins,
     origin: originOf({ bundle, authentication, options, warnings, downgrade }),
@@ -154,7 +155,7 @@ async function apply(change: ReleaseChange, incoming: Incoming, clock: Date): Pr
     checks,
     changes,
     resources: (manifest.resources ?? []).map(({ name }) => name),
-    warnings,
+    warnings: [...published.warnings, ...downgraded],
   };
 }
 

@@ -10,7 +10,7 @@ import { rollback, type RollbackTarget } from './volume/rollback.js';
 import type { VolumeOptions } from './volume/volume.js';
 
 /** What became current, and what a person should know about it. */
-export type Switched = Published & { readonly warnings: readonly string[] };
+export type Switched = Published;
 
 /**
  * Switches a volume back to a kept release: to the one that the current one replaced, or to `to`. What was the highest

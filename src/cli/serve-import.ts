@@ -1,3 +1,4 @@
+import type { ImportResult } from '../index.js';
 import { importBundle } from '../import.js';
 import { PlugferryError } from '../errors.js';
 import type { Context, OptionTable } from './command.js';
@@ -27,9 +28,12 @@ type Flags = Parameters<typeof readTrust>[0] &
   };
 
 /** Imports what `--import` names. Nothing is served when that is refused, not even what was there before: it is what was asked for. */
-export async function importBeforeServing(flags: Flags, { terminal, signal }: Context): Promise<void> {
+export async function importBeforeServing(
+  flags: Flags,
+  { terminal, signal }: Context,
+): Promise<Pick<ImportResult, 'release' | 'outcome' | 'warnings'> | undefined> {
   const { import: bundle, volume } = flags;
-  if (bundle === undefined) return;
+  if (bundle === undefined) return undefined;
   if (volume === undefined) {
     throw new PlugferryError('E_USAGE', '--import needs --volume', {
       hint: 'Name the directory to import into and to serve: --volume /srv/plugin-server',
@@ -47,5 +51,7 @@ export async function importBeforeServing(flags: Flags, { terminal, signal }: Co
     onProgress: terminal.onProgress,
   });
   for (const warning of result.warnings) terminal.warn(warning);
-  terminal.say(`imported: release ${result.release.slice(0, 12)}, ${result.outcome}`);
+  const { release, outcome, warnings } = result;
+  terminal.say(`imported: release ${release.slice(0, 12)}, ${outcome}`);
+  return { release, outcome, warnings };
 }

@@ -22,11 +22,12 @@ export async function changeConfigMaps<T>(
   const current = place.index === undefined ? undefined : await keptRelease(place, place.index.current);
   const { whole, damaged } = await keptReleases(place);
   const received = new Map<string, Blob>();
+  const warnings = [...damaged.values()];
   return change({
     current: current?.release,
     plain: false,
     state: place.state,
-    warnings: [...damaged.values()],
+    warnings,
     intact: async () => current === undefined || missingShards(place, current).length === 0,
     prepare: async (files) =>
       new Set(files.map(({ sha256 }) => sha256).filter((sha256) => !has(place, sha256))),
@@ -34,7 +35,10 @@ export async function changeConfigMaps<T>(
       const blob = await compress(bytes, expected, limitsOf(received, options, expected));
       received.set(blob.sha256, blob);
     },
-    publish: (next) => publish({ place, options, received, kept: whole }, next, current?.release),
+    publish: async (next) => ({
+      ...(await publish({ place, options, received, kept: whole }, next, current?.release)),
+      warnings,
+    }),
   });
 }
 

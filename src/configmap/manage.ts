@@ -54,7 +54,7 @@ export async function rollbackConfigMaps(
   if (missing !== undefined) throw damaged(`ConfigMap ${missing}`, 'missing');
   const { release } = kept;
   const previous = index.current;
-  if (release.id === previous) return { release, previous, outcome: 'unchanged' };
+  if (release.id === previous) return { release, previous, outcome: 'unchanged', warnings: [] };
   options.signal?.throwIfAborted();
   const state = withEntry(place.state, {
     at: formatTime(options.clock?.() ?? new Date()),
@@ -68,7 +68,7 @@ export async function rollbackConfigMaps(
     { index: { ...index, current: release.id }, state },
     { object: place.object, signal: options.signal },
   );
-  return { release, previous, outcome: 'published' };
+  return { release, previous, outcome: 'published', warnings: [] };
 }
 
 function nothingBefore({ store, index }: FilledPlace): PlugferryError {
@@ -90,6 +90,8 @@ export interface ConfigMapPruning {
   readonly objects: readonly string[];
   /** Bytes that the index knows of in them. */
   readonly bytes: number;
+  /** Releases that cannot be read, in words: they are taken out of the index. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -123,7 +125,8 @@ export async function pruneConfigMaps(
   const bytes = index.blobs
     .filter(({ shards }) => shards.every((name) => !used.has(name)))
     .reduce((sum, { stored }) => sum + stored, 0);
-  const pruning = { releases, objects: gone.map(({ name }) => name), bytes };
+  const warnings = [...unreadable.values()].map((reason) => `${reason}; it does not stay in the index`);
+  const pruning = { releases, objects: gone.map(({ name }) => name), bytes, warnings };
   if (dryRun || (gone.length === 0 && contents.length === index.releases.length)) return pruning;
   // Written even if no release goes: who read the index before and counts on a shard is refused then.
   const stamped = { index: next, state: { ...state, serial: state.serial + 1 } };

@@ -47,7 +47,7 @@ export async function publish(
   publishing: Publishing,
   next: NextRelease,
   previous: Release | undefined,
-): Promise<Published> {
+): Promise<Omit<Published, 'warnings'>> {
   const { place, options } = publishing;
   const at = options.clock?.() ?? new Date();
   const described = describeRelease(next, { at, tool: options.actor.tool });

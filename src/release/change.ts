@@ -41,6 +41,11 @@ export interface Published {
   readonly previous: string | undefined;
   /** `unchanged`: what is current already holds exactly this, so nothing was switched. */
   readonly outcome: 'published' | 'unchanged';
+  /**
+   * What a person should know: what was found when the place was opened, and what happened on the way. Contains untrusted names
+   * in escaped form.
+   */
+  readonly warnings: readonly string[];
 }
 
 /** One locked, recovered and checked volume, ready for one change. */
@@ -51,7 +56,7 @@ export interface ReleaseChange {
   readonly plain: boolean;
   /** What this volume has seen, for the anti-rollback rules: stable while the lock is held. */
   readonly state: State;
-  /** What a person should know; it grows while the change goes on. Contains untrusted names in escaped form. */
+  /** What was found when the place was opened. {@link Published} has it again, with all that came after it. */
   readonly warnings: readonly string[];
 
   /**

@@ -18,11 +18,7 @@ export interface Alias extends PluginId {
  * @throws PlugferryError `E_USAGE` for a name or version that is not allowed, `E_NOT_FOUND` when there is no such module,
  * `E_CONFLICT` when the version is already served with other bytes, and as {@link changeVolume}.
  */
-export async function alias(
-  root: string,
-  request: Alias,
-  options: VolumeOptions,
-): Promise<Published & { readonly warnings: readonly string[] }> {
+export async function alias(root: string, request: Alias, options: VolumeOptions): Promise<Published> {
   if (!isPluginName(request.name) || !isPluginVersion(request.version)) {
     throw new PlugferryError('E_USAGE', `"${formatPluginId(request)}" is not a plugin reference`, {
       hint: 'Write NAME VERSION=EXISTING, for example key-auth 2.0.0=1.0.0.',
@@ -33,8 +29,7 @@ export async function alias(
     const plugin = aliased(change.current, request);
     const { plugins } = mergePlugins(change.current?.plugins ?? [], [plugin]);
     await change.prepare(plugin.files);
-    const published = await change.publish({ plugins, origin: { kind: 'alias' } });
-    return { ...published, warnings: change.warnings };
+    return change.publish({ plugins, origin: { kind: 'alias' } });
   });
 }
 

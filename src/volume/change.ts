@@ -63,7 +63,7 @@ async function changeOf(volume: OpenVolume): Promise<ReleaseChange> {
     current,
     plain: adoptee !== undefined,
     state: volume.state,
-    warnings: volume.warnings,
+    warnings: [...volume.warnings],
     intact: async () =>
       current === undefined || adoptee !== undefined || (await damageIn(volume, current)).length === 0,
     prepare: (files) => store.prepare(files),

@@ -25,6 +25,7 @@ export interface OpenVolume {
   readonly features: Features;
   /** Our own directory in staging. */
   readonly run: string;
+  /** Grows; whoever is not of this folder gets a copy when all is done. */
   readonly warnings: string[];
   readonly releases: Releases;
   /** Lines that the audit log did not take yet, oldest first. */

@@ -40,13 +40,17 @@ export async function prune(
   demandKeep(keep);
   if (dryRun) {
     const read = await readParts(root, options.files);
-    return { ...(await plan(read, keep, nowOf(options))), dryRun, warnings: [] };
+    return {
+      ...(await plan(read, keep, nowOf(options))),
+      dryRun,
+      warnings: [...read.releases.damaged.values()].map(({ message }) => `damaged release: ${message}`),
+    };
   }
   return withVolume(root, { ...options, demand: 'volume' }, async (volume) =>
     audited(volume, 'prune', async () => {
       const planned = await plan(volume, keep, nowOf(options));
       await carryOut(volume, planned);
-      return { ...planned, dryRun, warnings: volume.warnings };
+      return { ...planned, dryRun, warnings: [...volume.warnings] };
     }),
   );
 }

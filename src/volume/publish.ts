@@ -41,7 +41,7 @@ export async function publish(volume: OpenVolume, publication: Publication): Pro
     if (JSON.stringify(state) !== JSON.stringify(volume.state)) await commitState(volume, state);
   }
   await record(volume, { release, outcome, previous });
-  return { release: kept, previous, outcome };
+  return { release: kept, previous, outcome, warnings: [...volume.warnings] };
 }
 
 const actionOf = ({ origin }: Release): 'import' | 'alias' => (origin.kind === 'alias' ? 'alias' : 'import');

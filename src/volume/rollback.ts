@@ -25,7 +25,7 @@ export async function rollback(
   root: string,
   target: RollbackTarget,
   options: VolumeOptions,
-): Promise<Published & { readonly warnings: readonly string[] }> {
+): Promise<Published> {
   return withVolume(root, { ...options, demand: 'volume' }, async (volume) =>
     audited(volume, 'rollback', async () => {
       const release = releaseToReturnTo(volume, target);
@@ -40,12 +40,15 @@ export async function rollback(
       options.signal?.throwIfAborted();
       if (outcome === 'published') await activate(volume, { id: release.id, action: 'rollback' });
       await record(volume, { release, previous, outcome });
-      return { release, previous, outcome, warnings: volume.warnings };
+      return { release, previous, outcome, warnings: [...volume.warnings] };
     }),
   );
 }
 
-async function record(volume: OpenVolume, { release, previous, outcome }: Published): Promise<void> {
+async function record(
+  volume: OpenVolume,
+  { release, previous, outcome }: Omit<Published, 'warnings'>,
+): Promise<void> {
   await audit(volume, {
     action: 'rollback',
     result: outcome === 'published' ? 'done' : 'unchanged',

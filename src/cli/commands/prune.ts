@@ -26,6 +26,7 @@ export default command({
     const what = { keep, dryRun: flags['dry-run'] };
     if (isConfigMapLocation(volume)) {
       const pruned = await pruneConfigMaps(await storeFrom(volume, flags), what, { signal });
+      for (const warning of pruned.warnings) terminal.warn(warning);
       return {
         json: { ...pruned, dryRun: what.dryRun },
         text: prunedText(pruned, `${pruned.objects.length} ConfigMaps`, what),

@@ -45,7 +45,7 @@ export default command({
     const { terminal, signal } = context;
     const place = rootFrom(root ?? flags.volume, flags, terminal);
     if (root !== undefined && flags.volume !== undefined) throw placeTwice(root, flags.volume);
-    await importBeforeServing(flags, context);
+    const imported = await importBeforeServing(flags, context);
     const server = await servePlugins(
       {
         root: place,
@@ -79,7 +79,7 @@ export default command({
       await server.close();
       process.off('SIGHUP', server.reload);
     }
-    return { json: { stopped: true, url: server.url }, text: '' };
+    return { json: { stopped: true, url: server.url, ...(imported && { imported }) }, text: '' };
   },
 });
 
