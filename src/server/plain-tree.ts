@@ -1,21 +1,16 @@
-import type { Dirent } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PlugferryError, systemCode } from '../errors.js';
+import { isPlugferryError, systemCode } from '../errors.js';
+import { DirectoryTree } from '../io/directory-tree.js';
 import { ioError } from '../io/failure.js';
+import { localFileSystem } from '../io/local-file-system.js';
 import type { PluginFileName } from '../plugin/layout.js';
 import { pluginFileNames } from '../plugin/layout.js';
-import {
-  comparePluginIds,
-  compareText,
-  isPluginName,
-  isPluginVersion,
-  type PluginId,
-} from '../plugin/plugin.js';
+import { comparePluginIds, type PluginId } from '../plugin/plugin.js';
+import { walkPlugins, type StrayReason } from '../plugin/tree-walk.js';
 import { each } from './each.js';
 import { Notes } from './notes.js';
 import { examine, type ServedFile } from './served-file.js';
-import { maxPlugins, mediaTypes, type ServedPlugin, type Tree } from './tree.js';
+import { mediaTypes, type ServedPlugin, type Tree } from './tree.js';
 
 /** File that newer official plugin servers carry beside their plugins. */
 const inventoryName = 'snapshot-inventory.json';
@@ -28,7 +23,7 @@ const inventoryName = 'snapshot-inventory.json';
  */
 export async function plainTree(root: string, signal: AbortSignal): Promise<Tree> {
   const notes = new Notes();
-  const ids = await findPlugins(root, notes);
+  const ids = await findPlugins({ root, notes, signal });
   // Four reads keep a slow disk busy; the hashing itself is one thread's work.
   const found = await each(ids, 4, (id) => servedPlugin(id, { root, notes, signal }));
   const inventory = await examine(
@@ -49,55 +44,34 @@ interface Place {
   readonly signal: AbortSignal;
 }
 
-async function findPlugins(root: string, notes: Notes): Promise<PluginId[]> {
+/** What is passed over without a word. */
+const unremarkable = new Set<StrayReason>([
+  'hidden',
+  'left there by a file system or an archiver',
+  'without a version',
+]);
+
+async function findPlugins({ root, notes, signal }: Place): Promise<PluginId[]> {
+  const tree = await DirectoryTree.at(localFileSystem, root).catch((error: unknown) => {
+    throw ioError(error, root);
+  });
   const ids: PluginId[] = [];
-  for (const name of await directoriesIn(root, '', notes)) {
-    if (!isPluginName(name)) {
-      notes.add('not a plugin name', name);
-      continue;
-    }
-    for (const version of await directoriesIn(root, name, notes)) {
-      if (isPluginVersion(version)) ids.push({ name, version });
-      else notes.add('not a plugin version', join(name, version));
-    }
-    if (ids.length > maxPlugins) throw tooMany(root);
+  const found = walkPlugins(tree, {
+    onStray: (path, reason) => {
+      if (!unremarkable.has(reason) && path !== inventoryName) notes.add(reason, path);
+    },
+    onUnreadable: (path, error) => {
+      notes.add(`unreadable (${systemCode(error) ?? String(error)})`, path);
+    },
+    signal,
+  });
+  try {
+    for await (const id of found) ids.push(id);
+  } catch (error) {
+    throw systemCode(error) === undefined || isPlugferryError(error) ? error : ioError(error, root);
   }
   return ids.sort(comparePluginIds);
 }
-
-/** Names of the directories in `root/inner`, links to directories included. Hidden ones are nobody's plugins. */
-async function directoriesIn(root: string, inner: string, notes: Notes): Promise<string[]> {
-  const directory = join(root, inner);
-  const names: string[] = [];
-  for (const entry of await entriesOf(directory, { inner, notes })) {
-    if (entry.name.startsWith('.') || entry.name === inventoryName) continue;
-    const isDirectory = entry.isSymbolicLink()
-      ? await leadsToDirectory(join(directory, entry.name))
-      : entry.isDirectory();
-    if (isDirectory) names.push(entry.name);
-    else notes.add('not a directory', join(inner, entry.name));
-  }
-  return names.sort(compareText);
-}
-
-async function entriesOf(
-  directory: string,
-  { inner, notes }: { inner: string; notes: Notes },
-): Promise<Dirent[]> {
-  try {
-    return await readdir(directory, { withFileTypes: true });
-  } catch (error) {
-    if (inner === '') throw ioError(error, directory);
-    notes.add(`unreadable (${systemCode(error) ?? String(error)})`, inner);
-    return [];
-  }
-}
-
-const leadsToDirectory = async (path: string): Promise<boolean> =>
-  stat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
 
 async function servedPlugin(id: PluginId, place: Place): Promise<ServedPlugin | undefined> {
   const files = new Map<PluginFileName, ServedFile>();
@@ -111,11 +85,4 @@ async function servedPlugin(id: PluginId, place: Place): Promise<ServedPlugin | 
     }
   }
   return files.has('plugin.wasm') ? { id, files } : undefined;
-}
-
-function tooMany(root: string): PlugferryError {
-  return new PlugferryError('E_LIMIT', `${root} holds more than ${maxPlugins} plugins`, {
-    hint: 'Is this really a plugin server’s directory? Give the one that holds plugins/, or plugins/ itself.',
-    details: { file: root, expected: maxPlugins },
-  });
 }

@@ -25,6 +25,3 @@ export const mediaTypes = {
   // Without a charset, as the official plugin server has it; the content is ASCII.
   'metadata.txt': 'text/plain',
 } as const satisfies Record<PluginFileName, string>;
-
-/** Plugins in one tree, as many as a release or a bundle may hold. */
-export const maxPlugins = 10_000;

@@ -1,6 +1,7 @@
 import { PlugferryError } from '../errors.js';
 import { pluginFileNames } from '../plugin/layout.js';
-import { isPluginName, isPluginVersion, type PluginId } from '../plugin/plugin.js';
+import type { PluginId } from '../plugin/plugin.js';
+import { walkPlugins, type StrayReason } from '../plugin/tree-walk.js';
 import { inventoryName } from './inventory.js';
 import type { Entry, Tree } from './tree.js';
 
@@ -14,42 +15,41 @@ export interface Listing {
 /** What may be the name of a directory of one level. */
 interface Level {
   readonly what: string;
-  readonly allowed: (name: string) => boolean;
   readonly rule: string;
 }
 
-const nameLevel: Level = {
-  what: 'plugin name',
-  allowed: isPluginName,
-  rule: 'lower-case letters, digits, ".", "_" and "-", a letter or digit first and last, at most 63 characters, no "..", no Windows device name',
+/** Names that are not passed over: a plugin that is not exported for its name alone would be missed elsewhere. */
+const badNames: Partial<Record<StrayReason, Level>> = {
+  'not a plugin name': {
+    what: 'plugin name',
+    rule: 'lower-case letters, digits, ".", "_" and "-", a letter or digit first and last, at most 63 characters, no "..", no Windows device name',
+  },
+  'not a plugin version': {
+    what: 'plugin version',
+    rule: 'letters, digits, ".", "_", "-" and "+", no "." first or last, at most 64 characters, no "..", no Windows device name',
+  },
 };
-const versionLevel: Level = {
-  what: 'plugin version',
-  allowed: isPluginVersion,
-  rule: 'letters, digits, ".", "_", "-" and "+", no "." first or last, at most 64 characters, no "..", no Windows device name',
-};
-
-/** Directories that file systems and archivers leave behind at the top of a volume. */
-const housekeeping = new Set(['lost+found', '__MACOSX', 'System Volume Information', '$RECYCLE.BIN']);
 
 /**
  * Walks `<name>/<version>/`. Anything else that lies around is left out and noted.
  *
- * @throws PlugferryError `E_SOURCE` for a directory whose name is not allowed, or a link that leads astray.
+ * @throws PlugferryError `E_SOURCE` for a directory whose name is not allowed, or a link that leads astray; `E_LIMIT`.
  */
 export async function listPlugins(tree: Tree, signal?: AbortSignal): Promise<Listing> {
   const ids: PluginId[] = [];
   const strays: string[] = [];
   const barren: string[] = [];
-  for (const name of await directories(tree, { path: '', level: nameLevel, strays })) {
-    signal?.throwIfAborted();
-    const versions = await directories(tree, { path: name, level: versionLevel, strays });
-    if (versions.length === 0) barren.push(name);
-    for (const version of versions) {
-      ids.push({ name, version });
-      const others = (await tree.entries(`${name}/${version}`)).filter((entry) => !isPluginFile(entry));
-      strays.push(...others.map((entry) => `${name}/${version}/${entry.name}`));
-    }
+  const onStray = (path: string, reason: StrayReason): void => {
+    const level = badNames[reason];
+    if (level !== undefined) throw badName(tree.display(path), level);
+    if (reason === 'without a version') barren.push(path);
+    else if (path !== inventoryName) strays.push(path);
+  };
+  for await (const id of walkPlugins(tree, { onStray, signal })) {
+    ids.push(id);
+    const path = `${id.name}/${id.version}`;
+    const others = (await tree.entries(path)).filter((entry) => !isPluginFile(entry));
+    strays.push(...others.map((entry) => `${path}/${entry.name}`));
   }
   return {
     ids,
@@ -58,29 +58,6 @@ export async function listPlugins(tree: Tree, signal?: AbortSignal): Promise<Lis
       ...note('left out, no version directory inside', barren.map(shown)),
     ],
   };
-}
-
-interface Visit {
-  readonly path: string;
-  readonly level: Level;
-  /** Takes what is left out. */
-  readonly strays: string[];
-}
-
-async function directories(tree: Tree, { path, level, strays }: Visit): Promise<string[]> {
-  const names: string[] = [];
-  for (const { name, kind } of await tree.entries(path)) {
-    const below = path === '' ? name : `${path}/${name}`;
-    if (name.startsWith('.') || housekeeping.has(name)) {
-      strays.push(below);
-    } else if ((kind === 'link' ? await tree.kind(below) : kind) === 'directory') {
-      if (!level.allowed(name)) throw badName(tree.display(below), level);
-      names.push(name);
-    } else if (below !== inventoryName) {
-      strays.push(below);
-    }
-  }
-  return names;
 }
 
 const isPluginFile = ({ name }: Entry): boolean => pluginFileNames.some((known) => known === name);

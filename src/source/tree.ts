@@ -2,6 +2,7 @@ import type { Dirent } from 'node:fs';
 import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { isPlugferryError, PlugferryError, systemCode } from '../errors.js';
+import type { Target } from '../plugin/tree-walk.js';
 
 export type EntryKind = 'directory' | 'file' | 'other';
 
@@ -69,6 +70,11 @@ export class Tree {
         throw error;
       }
     });
+  }
+
+  /** As {@link kind}, for a walk: a link that leads out or nowhere ends it. */
+  async look(path: string): Promise<Target> {
+    return { kind: (await this.kind(path)) ?? 'missing', isInside: true };
   }
 
   /**

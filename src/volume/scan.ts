@@ -1,8 +1,11 @@
-import { join } from 'node:path';
+import { DirectoryTree, type Reached } from '../io/directory-tree.js';
+import { PlugferryError } from '../errors.js';
+import type { Digest } from '../io/digest.js';
 import type { FileSystem, ReadingOptions } from '../io/file-system.js';
 import { escapeText } from '../io/text.js';
-import { pluginFileNames, type PluginFileName } from '../plugin/layout.js';
-import { isPluginName, isPluginVersion, maxModuleBytes } from '../plugin/plugin.js';
+import { pluginFileNames } from '../plugin/layout.js';
+import { maxModuleBytes, type PluginId } from '../plugin/plugin.js';
+import { walkPlugins, type StrayReason } from '../plugin/tree-walk.js';
 import { sortedPlugins } from '../release/release.js';
 import type { ReleaseFile, ReleasePlugin } from '../schema/release.js';
 import { digestOfFile } from './hash.js';
@@ -12,68 +15,92 @@ export interface Scan {
   readonly plugins: readonly ReleasePlugin[];
   /** Paths below the directory that are not part of a plugin, ascending, escaped. */
   readonly extras: readonly string[];
+  /** Whether some of the plugins are reached through links only. */
+  readonly isLinked: boolean;
 }
 
+/** Nothing that anybody would miss. */
+const unremarkable: StrayReason = 'without a version';
+
 /**
- * Reads every plugin of a `plugins` directory. Tolerant: whatever is no plugin (other files, links, names that are not
- * allowed, directories without a plugin.wasm) is listed and left alone.
+ * Reads every plugin of a `plugins` directory that `serve` and `list` find there, those behind links of the tree too. Tolerant:
+ * whatever is no plugin (other files, names that are not allowed, directories without a plugin.wasm) is listed and left alone.
+ *
+ * @throws PlugferryError `E_RELEASE` for a plugin behind a link that leads out of the tree: a web server may serve it, and no release
+ * could hold it. `E_LIMIT`.
  */
 export async function scanTree(
   files: FileSystem,
   directory: string,
   options: ReadingOptions = {},
 ): Promise<Scan> {
-  const plugins: ReleasePlugin[] = [];
+  const tree = await DirectoryTree.at(files, directory);
   const extras: string[] = [];
-  for (const [name, path] of await partsOf(files, directory, {
-    isAllowed: isPluginName,
-    extras,
-  })) {
-    const found: string[] = [];
-    for (const [version, versionPath] of await partsOf(files, path, {
-      isAllowed: isPluginVersion,
-      extras: found,
-    })) {
-      const listed = await filesIn(files, versionPath, options);
-      if (listed.length > 0) plugins.push({ name, version, files: listed });
-      else found.push(version);
+  const onStray = (path: string, reason: StrayReason): void => {
+    if (reason === 'a link that leads out of the tree') throw leadsOut(tree.unlinked(path));
+    if (reason !== unremarkable) extras.push(path);
+  };
+  const reader = new PluginReader(tree, files, options);
+  const plugins: ReleasePlugin[] = [];
+  for await (const id of walkPlugins(tree, { onStray, signal: options.signal })) {
+    const found = await reader.filesOf(id);
+    if (found.some(({ name }) => name === 'plugin.wasm')) plugins.push({ ...id, files: found });
+    else extras.push(`${id.name}/${id.version}`);
+  }
+  return {
+    plugins: sortedPlugins(plugins),
+    extras: [...extras, ...reader.extras].map(escapeText).toSorted(),
+    isLinked: reader.isLinked,
+  };
+}
+
+/** Reads the files of plugins, each once, however many names lead to it. */
+class PluginReader {
+  isLinked = false;
+  /** What stands beside the files of plugins. */
+  readonly extras: string[] = [];
+  readonly #digests = new Map<string, Digest>();
+  readonly #tree: DirectoryTree;
+  readonly #files: FileSystem;
+  readonly #options: ReadingOptions;
+
+  constructor(tree: DirectoryTree, files: FileSystem, options: ReadingOptions) {
+    this.#tree = tree;
+    this.#files = files;
+    this.#options = options;
+  }
+
+  async filesOf({ name, version }: PluginId): Promise<ReleaseFile[]> {
+    const directory = `${name}/${version}`;
+    const names = new Set((await this.#tree.entries(directory)).map((entry) => entry.name));
+    const found: ReleaseFile[] = [];
+    for (const file of pluginFileNames.filter((each) => names.delete(each))) {
+      const path = `${directory}/${file}`;
+      const reached = await this.#tree.look(path);
+      if (reached.kind === 'file' && !reached.isInside) throw leadsOut(this.#tree.unlinked(path));
+      if (reached.kind === 'file' && reached.size <= maxModuleBytes) {
+        found.push({ name: file, ...(await this.#digestOf(reached)) });
+        this.isLinked ||= reached.real !== this.#tree.unlinked(path);
+      } else if (file !== 'plugin.wasm') this.extras.push(path);
     }
-    extras.push(...found.map((entry) => `${name}/${entry}`));
+    // A directory that is no plugin is named as a whole.
+    if (found.some((each) => each.name === 'plugin.wasm'))
+      this.extras.push(...[...names].map((each) => `${directory}/${each}`));
+    return found;
   }
-  return { plugins: sortedPlugins(plugins), extras: extras.map(escapeText).toSorted() };
-}
 
-interface Sieve {
-  readonly isAllowed: (name: string) => boolean;
-  /** Where every entry goes that is no directory with an allowed name. */
-  readonly extras: string[];
-}
-
-/** Directories with an allowed name, with their paths. */
-async function partsOf(
-  files: FileSystem,
-  directory: string,
-  { isAllowed, extras }: Sieve,
-): Promise<[string, string][]> {
-  const entries = await files.entries(directory);
-  const isPart = (entry: (typeof entries)[number]): boolean => entry.isDirectory() && isAllowed(entry.name);
-  extras.push(...entries.filter((entry) => !isPart(entry)).map(({ name }) => name));
-  return entries.filter(isPart).map(({ name }) => [name, join(directory, name)]);
-}
-
-/** The files of one version; none when it has no module that the gateway could load. */
-async function filesIn(
-  files: FileSystem,
-  directory: string,
-  options: ReadingOptions,
-): Promise<ReleaseFile[]> {
-  const names = await files.readdir(directory);
-  const found: ReleaseFile[] = [];
-  for (const name of pluginFileNames.filter((file) => names.includes(file))) {
-    const path = join(directory, name);
-    const stats = await files.lstat(path);
-    if (stats.isFile() && stats.size <= maxModuleBytes)
-      found.push({ name, ...(await digestOfFile(files, path, options)) });
+  async #digestOf({ real }: Reached): Promise<Digest> {
+    const known = this.#digests.get(real);
+    if (known !== undefined) return known;
+    const digest = await digestOfFile(this.#files, real, this.#options);
+    this.#digests.set(real, digest);
+    return digest;
   }
-  return found.some(({ name }: { name: PluginFileName }) => name === 'plugin.wasm') ? found : [];
+}
+
+function leadsOut(path: string): PlugferryError {
+  return new PlugferryError('E_RELEASE', `${path} is a link that leads out of the tree`, {
+    hint: 'Put there what is meant, or remove the link: only what lies in the tree can become part of a release.',
+    details: { file: path, expected: 'a path inside the tree' },
+  });
 }

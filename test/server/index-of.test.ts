@@ -128,9 +128,9 @@ test('a link may lead about inside the tree, and never out of it', async () => {
     '/plugins/good/1.0.0/plugin.wasm',
     '/plugins/good/latest/plugin.wasm',
   ]);
-  expect(notes).toContain(
-    'not served, plugin.wasm is a link that leads out of the tree: evil/1.0.0, leaf/1.0.0, sibling/1.0.0',
-  );
+  expect(notes).toContain('not served, plugin.wasm is a link that leads out of the tree: leaf/1.0.0');
+  expect(notes).toContain('not served, a link that leads out of the tree: evil, sibling');
+  expect(notes).toContain('not served, a link that leads nowhere: loop');
 });
 
 test('a FIFO in place of a module does not hang the start', async () => {
