@@ -24,7 +24,7 @@ import { nowAt } from './trust/dates.js';
 import type { Check } from './trust/ruling.js';
 import { atVolume } from './volume-place.js';
 import { changeVolume } from './volume/change.js';
-import { layoutOf } from './volume/layout.js';
+import { stagingOf } from './volume/control.js';
 
 export interface ImportOptions extends ReachOptions {
   readonly bundle: BundlePlace;
@@ -56,7 +56,7 @@ export interface ImportOptions extends ReachOptions {
 
 export interface ImportResult {
   readonly volume: string;
-  /** `unchanged`: the volume held exactly this already. */
+  /** `unchanged`: the volume held exactly this already. The bundle was read to its end and proved all the same. */
   readonly outcome: 'published' | 'unchanged';
   /** Id of the release that is current now. */
   readonly release: string;
@@ -89,7 +89,7 @@ export async function importBundle(options: ImportOptions): Promise<ImportResult
     ...reachOf(options),
     signal,
     onRepair,
-    ...(typeof to === 'string' && !isRemote(to) ? { scratch: layoutOf(to).staging } : {}),
+    ...(typeof to === 'string' && !isRemote(to) ? { scratch: await stagingOf(to) } : {}),
   });
   try {
     const moment = { clock: clock() };
@@ -129,10 +129,8 @@ async function apply(change: ReleaseChange, incoming: Incoming, clock: Date): Pr
   const offered = releasePlugins(manifest, manifestSha256, authentication);
   const taken = select(offered, { include: options.include ?? [], exclude: [] });
   const { plugins, ...changes } = mergePlugins(change.current?.plugins ?? [], taken, options);
-  const nothingNew =
-    changes.added.length + changes.replaced.length + changes.updated.length + changes.removed.length === 0;
-  // The signed manifest says that all of this is here already, and it is: the payload need not be read.
-  if (!nothingNew || !(await change.intact())) await receive(change, taken, incoming);
+  // Also where all of it is here already: a damaged copy is no bundle, whatever is in the volume.
+  await receive(change, taken, incoming);
   const bundle = bundleFacts(manifest, manifestSha256);
   const downgraded = downgrade === undefined ? [] : [downgrade];
   const warnings = [...change.warnings, ...downgraded];

@@ -3,7 +3,7 @@ import { formatBytes } from '../io/text.js';
 import type { ReleaseChange } from '../release/change.js';
 import { compress, type Blob } from './blob.js';
 import { overBudget } from './budget.js';
-import { isThere, keptRelease, keptReleases, missingShards, openPlace, type OpenPlace } from './open.js';
+import { isThere, keptRelease, keptReleases, openPlace, type OpenPlace } from './open.js';
 import { publish, type ConfigMapChangeOptions } from './publish.js';
 import type { ConfigMapStore } from './store.js';
 
@@ -28,7 +28,6 @@ export async function changeConfigMaps<T>(
     plain: false,
     state: place.state,
     warnings,
-    intact: async () => current === undefined || missingShards(place, current).length === 0,
     prepare: async (files) =>
       new Set(files.map(({ sha256 }) => sha256).filter((sha256) => !has(place, sha256))),
     receive: async (expected, bytes) => {

@@ -8,6 +8,10 @@ export interface FileStatus {
   readonly mtimeMs: number;
   /** Equal for all names of one file; undefined where that is not told. */
   readonly identity?: string | undefined;
+  /** Time of the last change of content, owner, mode or names, in milliseconds since 1970; undefined where that is not told. */
+  readonly ctimeMs?: number | undefined;
+  /** How many names the file has; undefined where that is not told. */
+  readonly nlink?: number | undefined;
   isFile(): boolean;
   isDirectory(): boolean;
   isSymbolicLink(): boolean;
@@ -24,6 +28,9 @@ export interface ReadingOptions {
   /** Also make the file durable: for files that somebody else wrote. @default false */
   readonly sync?: boolean;
 }
+
+/** Most bytes of a small file, where nothing else is said. */
+export const maxSmallFile = 16 * 1024 * 1024;
 
 /** Room that is left. */
 export interface FreeSpace {
@@ -45,8 +52,12 @@ export interface FileSystem {
   /** Names in a directory, in any order. */
   readdir(path: string): Promise<string[]>;
   entries(path: string): Promise<FileEntry[]>;
-  /** All of a small file. */
-  readFile(path: string): Promise<Buffer>;
+  /**
+   * All of a small regular file; `EFBIG` for a larger one, before its bytes are read.
+   *
+   * @param limit most bytes. @default 16 MiB: no release.json has more
+   */
+  readFile(path: string, limit?: number): Promise<Buffer>;
   /** The last bytes of a file, at most `length`. */
   readEnd(path: string, length: number): Promise<Buffer>;
   /** Hands every byte of a regular file to `sink`. */

@@ -3,13 +3,11 @@ import { constants } from 'node:fs';
 import {
   access,
   chmod,
-  copyFile,
   link,
   lstat,
   mkdir,
   open,
   readdir,
-  readFile,
   readlink,
   realpath,
   rename,
@@ -17,15 +15,16 @@ import {
   statfs,
   symlink,
   unlink,
-  writeFile,
   type FileHandle,
 } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemCode } from '../errors.js';
-import type { FileStatus, FileSystem, ReadingOptions } from './file-system.js';
+import { maxSmallFile, type FileStatus, type FileSystem, type ReadingOptions } from './file-system.js';
 
 /** New files only, and never through a link that somebody put in the way. */
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+/** Non-blocking, so that a named pipe in the place of a file fails instead of hanging. */
+const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** Some network file systems cannot fsync a directory and say so in these ways. */
 const cannotSync = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS', 'EBADF']);
 
@@ -36,7 +35,7 @@ export const localFileSystem: FileSystem = {
   readlink: (path) => readlink(path),
   readdir: (path) => readdir(path),
   entries: (path) => readdir(path, { withFileTypes: true }),
-  readFile: (path) => readFile(path),
+  readFile: readSmall,
   readEnd,
   readThrough,
   async sha256(path, options) {
@@ -53,7 +52,7 @@ export const localFileSystem: FileSystem = {
   removeAll: (path) => rm(path, { recursive: true, force: true }),
   writeNew,
   copy,
-  scribble: (path, text) => writeFile(path, text, { mode: 0o644 }),
+  scribble,
   appendLine,
   syncDirectory,
   async freeSpace(path) {
@@ -81,8 +80,7 @@ async function readThrough(
   sink: (chunk: Uint8Array) => void,
   { signal, sync = false }: ReadingOptions = {},
 ): Promise<void> {
-  // Non-blocking, so that a named pipe in the place of a file fails instead of hanging.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const handle = await open(path, readFlags);
   try {
     const buffer = Buffer.allocUnsafe(1024 * 1024);
     for (;;) {
@@ -97,8 +95,27 @@ async function readThrough(
   }
 }
 
+async function readSmall(path: string, limit = maxSmallFile): Promise<Buffer> {
+  const handle = await openRegular(path, readFlags);
+  try {
+    const { size } = await handle.stat();
+    if (size > limit) throw failure('EFBIG', path, `larger than ${limit} bytes`);
+    // It may grow while it is read.
+    const buffer = Buffer.alloc(size + 1);
+    let length = 0;
+    while (length <= size) {
+      const { bytesRead } = await handle.read(buffer, length, size + 1 - length, null);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    return buffer.subarray(0, length);
+  } finally {
+    await handle.close();
+  }
+}
+
 async function readEnd(path: string, length: number): Promise<Buffer> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const handle = await openRegular(path, readFlags);
   try {
     const { size } = await handle.stat();
     const end = Buffer.alloc(Math.min(size, length));
@@ -108,6 +125,22 @@ async function readEnd(path: string, length: number): Promise<Buffer> {
     await handle.close();
   }
 }
+
+/** @throws the system's error, `ELOOP` for a link, or `EINVAL` for what is no regular file. */
+async function openRegular(path: string, flags: number, mode?: number): Promise<FileHandle> {
+  const handle = await open(path, flags, mode);
+  try {
+    if (!(await handle.stat()).isFile()) throw failure('EINVAL', path, 'not a regular file');
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** In the shape of a system error. */
+const failure = (code: string, path: string, said: string): Error =>
+  Object.assign(new Error(`${code}: ${said}, ${path}`), { code, path, errno: -1 });
 
 async function writeNew(
   path: string,
@@ -125,11 +158,29 @@ async function writeNew(
 }
 
 async function copy(from: string, to: string): Promise<void> {
-  await copyFile(from, to, constants.COPYFILE_EXCL);
-  await chmod(to, 0o644);
-  const handle = await open(to, constants.O_RDWR | constants.O_NOFOLLOW);
+  const source = await openRegular(from, readFlags);
   try {
-    await handle.sync();
+    await writeNew(to, chunksOf(source));
+  } finally {
+    await source.close();
+  }
+}
+
+/** Each is used up before the next one is read. */
+async function* chunksOf(handle: FileHandle): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.allocUnsafe(1024 * 1024);
+  for (;;) {
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+async function scribble(path: string, text: string): Promise<void> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+  const handle = await open(path, flags | constants.O_NONBLOCK, 0o644);
+  try {
+    await handle.writeFile(text);
   } finally {
     await handle.close();
   }
@@ -137,7 +188,7 @@ async function copy(from: string, to: string): Promise<void> {
 
 async function appendLine(path: string, line: string): Promise<void> {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
-  const handle = await open(path, flags, 0o644);
+  const handle = await openRegular(path, flags | constants.O_NONBLOCK, 0o644);
   try {
     const { size } = await handle.stat();
     if (size === 0) await syncDirectory(dirname(path));

@@ -60,12 +60,6 @@ export interface ReleaseChange {
   readonly warnings: readonly string[];
 
   /**
-   * Whether the files of the current release are all there with their sizes and not touched since it was made. Cheap: reads
-   * only files that look touched. True is what a caller needs before it skips an import of what is already current.
-   */
-  intact(): Promise<boolean>;
-
-  /**
    * Checks that there is room for these files and says which of their bytes (by SHA-256) are still to be brought. Bytes that
    * are already stored are read again first, so that a damaged copy is brought anew.
    *

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { PlugferryError } from '../errors.js';
-import type { FileSystem } from '../io/file-system.js';
+import { maxSmallFile, type FileSystem } from '../io/file-system.js';
 import { SftpDial } from './sftp-dial.js';
 import { makeDirectories, removeAll } from './sftp-directories.js';
 import { explained, linking, making, orIfMissing } from './sftp-explain.js';
@@ -23,9 +23,6 @@ export interface SftpDirectory {
   readonly name: string;
   close(): Promise<void>;
 }
-
-/** Most bytes of what is read in one go: state, releases, and the audit log of many years. */
-const maxSmall = 64 * 1024 * 1024;
 
 /**
  * Connects to a server whose files are to be changed in place. A connection that breaks fails what is under way, and nothing
@@ -92,10 +89,10 @@ function looking(connected: Connected): Pick<FileSystem, Looking> {
 
 function bytes(connected: Connected): Pick<FileSystem, Reading> {
   return {
-    async readFile(path) {
+    async readFile(path, limit = maxSmallFile) {
       const session = await connected();
       return reading(session, path, async (file) => {
-        if (file.size > maxSmall) throw new SftpFailure('EFBIG', path, `larger than ${maxSmall} bytes`);
+        if (file.size > limit) throw new SftpFailure('EFBIG', path, `larger than ${limit} bytes`);
         return bytesFrom(session, file, 0);
       });
     },

@@ -11,6 +11,7 @@ import { eachOf, makeDirectory, renameDurably } from './disk.js';
 import { damageIn, mendRelease, refuseUnreadable } from './health.js';
 import { linkTarget, releaseDirectory, releasePlugins } from './layout.js';
 import { audit, nowOf, type OpenVolume } from './open.js';
+import { belongsTo, closeToOthers, directoriesIn } from './ownership.js';
 import { scanTree } from './scan.js';
 import type { BlobStore } from './store.js';
 
@@ -49,33 +50,68 @@ function extraWarnings(extras: readonly string[], isLinked: boolean): string[] {
 }
 
 /**
- * Turns the plain tree into the first release, by renaming its directory: nothing is copied and nothing lost. One with links is
- * made anew in the store, and its directory moved aside. A directory
- * cannot be exchanged with a link in one step (Node has no renameat2), so between the two renames of {@link exchange}
+ * Turns the plain tree into the first release. Its plugins become copies in the store: who else has one of those files, or has it open,
+ * does not have what is served. A tree without links that belongs to us is then moved as it is, with everything else that is in it, its
+ * plugins replaced by what is in the store; another one is left beside what was made of it. A directory cannot be
+ * exchanged with a link in one step (Node has no renameat2), so between the two renames of {@link exchange}
  * `plugins` is gone for microseconds; should this process die right there, the next run puts the link.
  */
 export async function adoptTree(volume: OpenVolume, release: Release, store: BlobStore): Promise<void> {
-  const { layout } = volume;
+  const { layout, lock, releases } = volume;
+  const { files } = layout;
   const { id } = release;
   refuseUnreadable(volume, id);
   const places = await placesOf(volume, release);
   const isLinked = places.some(({ path, real }) => path !== real);
   await store.adopt(places.map(({ file, real }) => ({ file, path: real })));
-  await eachOf(directoriesIn(layout.link, release), (path) => layout.files.syncDirectory(path));
-  const known = volume.releases.complete.get(id);
-  if (known === undefined) await (isLinked ? placeWholeRelease : placeEmptyRelease)(volume, release, store);
-  else await mendRelease(volume, { release: known, damage: await damageIn(volume, known), store });
+  const known = releases.complete.get(id);
+  const isOurs = !isLinked && (await belongsTo(files, layout, { release, uid: lock.uid }));
+  const moves = known === undefined && isOurs;
+  if (known !== undefined)
+    await mendRelease(volume, { release: known, damage: await damageIn(volume, known), store });
+  else if (moves) await takeOver(volume, release, store);
+  else await placeCopy(volume, release, store);
   await recordActivation(volume, { id, action: 'adopt' });
   const aside = `${layout.link}.replaced-${randomUUID().slice(0, 8)}`;
-  const isMoved = known === undefined && !isLinked;
-  await exchange(volume, id, isMoved ? releasePlugins(layout, id) : aside);
+  await exchange(volume, id, moves ? releasePlugins(layout, id) : aside);
   volume.tree = { kind: 'release', id };
-  if (known === undefined) volume.releases.complete.set(id, release);
-  if (!isMoved) {
+  releases.complete.set(id, known ?? release);
+  if (known !== undefined)
     volume.warnings.push(`${aside} stood in the place of the link; release ${id} has the same plugins`);
-  }
+  else if (!moves)
+    volume.warnings.push(
+      leftAside(aside, id, isLinked ? 'it has links' : 'not all of it belongs to this user'),
+    );
   volume.warnings.push(...(release.origin.warnings ?? []));
   await audit(volume, { action: 'adopt', result: 'done', ...releaseFields(release) });
+}
+
+const leftAside = (aside: string, id: string, reason: string): string =>
+  `${aside} is the tree that was there: ${reason}, so release ${id} was made of copies of its plugins. ` +
+  'Remove it when nothing else in it is needed';
+
+/** Closes the tree to others, and puts what is in the store in the place of each of its plugins: the same bytes, in files of our own. */
+async function takeOver(volume: OpenVolume, release: Release, store: BlobStore): Promise<void> {
+  const { layout, run } = volume;
+  const { files } = layout;
+  await closeToOthers(files, layout.link);
+  await eachOf(filesIn(layout.root, release), async ({ file, path }) => {
+    const draft = join(run, randomUUID());
+    await store.place(file, draft);
+    await files.rename(draft, path);
+  });
+  const [, ...directories] = directoriesIn(layout.root, release);
+  await eachOf(directories, (path) => files.syncDirectory(path));
+  await placeEmptyRelease(volume, release);
+}
+
+/** A release made of the store alone. */
+async function placeCopy(volume: OpenVolume, release: Release, store: BlobStore): Promise<void> {
+  const { layout, lock } = volume;
+  const draft = await composeRelease(volume, { release, store, evidence: undefined, previous: undefined });
+  await lock.assertHeld();
+  volume.releases.complete.set(release.id, release);
+  await renameDurably(layout.files, draft, releaseDirectory(layout, release.id));
 }
 
 /** Moves the directory away and puts the link in its place, with nothing in between. */
@@ -97,30 +133,19 @@ async function exchange(volume: OpenVolume, id: string, away: string): Promise<v
   await files.syncDirectory(layout.root);
 }
 
-function* directoriesIn(top: string, { plugins }: Release): Generator<string> {
-  yield top;
-  for (const name of new Set(plugins.map((plugin) => plugin.name))) yield join(top, name);
-  for (const { name, version } of plugins) yield join(top, name, version);
+function* filesIn(root: string, release: Release): Generator<{ file: ReleaseFile; path: string }> {
+  for (const { path, file } of filesOf(release.plugins)) yield { file, path: join(root, path) };
 }
 
 /** Where the files of the tree are named, and where they are, all links resolved. */
 async function placesOf(
   { layout }: OpenVolume,
-  { plugins }: Release,
+  release: Release,
 ): Promise<{ file: ReleaseFile; path: string; real: string }[]> {
   const places: { file: ReleaseFile; path: string; real: string }[] = [];
-  for (const { path: below, file } of filesOf(plugins)) {
-    const path = join(layout.root, below);
+  for (const { path, file } of filesIn(layout.root, release))
     places.push({ file, path, real: await layout.files.realpath(path) });
-  }
   return places;
-}
-
-/** The release with a file in the place of each link: what a link leads to may be another thing once the tree is a release. */
-async function placeWholeRelease(volume: OpenVolume, release: Release, store: BlobStore): Promise<void> {
-  const draft = await composeRelease(volume, { release, store, evidence: undefined, previous: undefined });
-  await volume.lock.assertHeld();
-  await renameDurably(volume.layout.files, draft, releaseDirectory(volume.layout, release.id));
 }
 
 /** Everything of the release but its plugins, which are still where readers look for them. */

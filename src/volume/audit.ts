@@ -38,6 +38,8 @@ export interface AuditEntry {
   readonly message?: string;
 }
 
+/** Most bytes of an audit log that is read as a whole: that of many years. */
+const maxAudit = 64 * 1024 * 1024;
 /** Longest text in a line, in characters; a hostile message must not bury the log. */
 const maxText = 1024;
 const maxWarnings = 20;
@@ -76,7 +78,7 @@ function lineOf(entry: AuditEntry): string {
 
 /** All lines that can be read, oldest first; a line that was cut short by a crash is left out. */
 export async function readAudit({ files, audit }: VolumeLayout): Promise<AuditEntry[]> {
-  const bytes = await orIfMissing(files.readFile(audit), Buffer.alloc(0));
+  const bytes = await orIfMissing(files.readFile(audit, maxAudit), Buffer.alloc(0));
   return bytes
     .toString('utf8')
     .split('\n')

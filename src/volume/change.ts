@@ -1,13 +1,11 @@
 import { isPlugferryError, type PlugferryError } from '../errors.js';
 import type { ReleaseChange } from '../release/change.js';
 import { filesOf } from '../release/release.js';
-import type { Release } from '../schema/release.js';
 import { currentId } from './activate.js';
 import { describeTree } from './adopt.js';
 import { appendAudit, type AuditAction } from './audit.js';
 import { currentRelease } from './current.js';
 import { volumeFailure } from './failure.js';
-import { damageIn } from './health.js';
 import { auditEntry, withVolume, type OpenOptions, type OpenVolume } from './open.js';
 import { publish } from './publish.js';
 import { BlobStore } from './store.js';
@@ -31,7 +29,15 @@ export async function changeVolume<T>(
   change: (volume: ReleaseChange) => Promise<T>,
 ): Promise<T> {
   return withVolume(root, options, async (volume) =>
-    audited(volume, options.action ?? 'import', async () => change(await changeOf(volume))),
+    audited(volume, options.action ?? 'import', async () => {
+      const { store, session } = await changeOf(volume);
+      try {
+        return await change(session);
+      } catch (error) {
+        await store.discard();
+        throw error;
+      }
+    }),
   );
 }
 
@@ -55,25 +61,24 @@ export async function audited<T>(
   }
 }
 
-async function changeOf(volume: OpenVolume): Promise<ReleaseChange> {
+async function changeOf(volume: OpenVolume): Promise<{ store: BlobStore; session: ReleaseChange }> {
   const adoptee = volume.tree.kind === 'plain' ? await describeTree(volume) : undefined;
-  const store = new BlobStore(volume, digestsOf(adoptee));
+  const store = new BlobStore(
+    volume,
+    [...filesOf(adoptee?.plugins ?? [])].map(({ file }) => file),
+  );
   const current = adoptee ?? currentRelease(volume);
-  return {
+  const session: ReleaseChange = {
     current,
     plain: adoptee !== undefined,
     state: volume.state,
     warnings: [...volume.warnings],
-    intact: async () =>
-      current === undefined || adoptee !== undefined || (await damageIn(volume, current)).length === 0,
     prepare: (files) => store.prepare(files),
     receive: (expected, bytes) => store.receive(expected, bytes),
     publish: (next) => publish(volume, { next, store, adoptee }),
   };
+  return { store, session };
 }
-
-const digestsOf = (release: Release | undefined): ReadonlySet<string> =>
-  new Set(release === undefined ? [] : [...filesOf(release.plugins)].map(({ file }) => file.sha256));
 
 /** Best effort: the refusal itself is what the caller must hear of. */
 async function recordRefusal(volume: OpenVolume, error: PlugferryError, action: AuditAction): Promise<void> {

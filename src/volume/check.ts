@@ -159,6 +159,10 @@ class Check {
 
   async #checkEvidence(release: Release): Promise<void> {
     const directory = join(releaseDirectory(this.#layout, release.id), 'evidence');
+    if ((await lstatIfThere(this.#layout.files, directory))?.isSymbolicLink() === true) {
+      this.#note({ kind: 'missing', path: directory, release: release.id, found: 'a symbolic link' });
+      return;
+    }
     for (const manifestSha256 of await orIfMissing(this.#layout.files.readdir(directory), [])) {
       const path = join(directory, manifestSha256, 'manifest.json');
       await this.#checkFile({ path, release: release.id }, manifestSha256);
@@ -195,7 +199,7 @@ class Check {
       this.#tally.add(stats.size);
       return hash;
     } catch (error) {
-      if (systemCode(error) === 'ENOENT') return undefined;
+      if (['ENOENT', 'ELOOP'].includes(systemCode(error) ?? '')) return undefined;
       throw error;
     }
   }

@@ -1,10 +1,11 @@
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { filesOf, releaseBytes } from '../release/release.js';
 import type { Release } from '../schema/release.js';
 import { eachOf, makeDirectory } from './disk.js';
 import { bringEvidence, type EvidenceSources } from './evidence.js';
 import { releaseDirectory, releaseFile } from './layout.js';
 import type { OpenVolume } from './open.js';
+import { directoriesIn } from './ownership.js';
 import type { BlobStore } from './store.js';
 
 /** What a release directory is made of. */
@@ -18,7 +19,7 @@ export async function composeRelease(volume: OpenVolume, composition: Compositio
   const { release, store } = composition;
   const { files } = volume.layout;
   const directory = join(volume.run, 'release');
-  const directories = directoriesOf(release, directory);
+  const directories = directoriesIn(directory, release);
   for (const path of directories) await makeDirectory(files, path);
   await eachOf(filesOf(release.plugins), async ({ path, file }) => {
     volume.options.signal?.throwIfAborted();
@@ -29,16 +30,6 @@ export async function composeRelease(volume: OpenVolume, composition: Compositio
   // Children are all durable before the one rename that publishes their top.
   await eachOf(directories, (path) => files.syncDirectory(path));
   return directory;
-}
-
-/** The release directory and everything below it that holds plugins, parents first. */
-function directoriesOf(release: Release, directory: string): readonly string[] {
-  const found = new Set([directory, join(directory, 'plugins')]);
-  for (const { path } of filesOf(release.plugins)) {
-    found.add(join(directory, dirname(dirname(path))));
-    found.add(join(directory, dirname(path)));
-  }
-  return [...found].toSorted();
 }
 
 /**

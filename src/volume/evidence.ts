@@ -5,8 +5,10 @@ import type { Evidence } from '../release/change.js';
 import type { Release } from '../schema/release.js';
 import type { FileSystem } from '../io/file-system.js';
 import { ensureDirectory, exists, linkOrCopy, makeDirectory } from './disk.js';
+import { linkInTheWay } from './failure.js';
 import { isSha256, releaseDirectory } from './layout.js';
 import type { OpenVolume } from './open.js';
+import { isOurs } from './ownership.js';
 
 /** Where the manifests that a release refers to can be had. */
 export interface EvidenceSources {
@@ -87,12 +89,16 @@ async function writeEvidence(
 }
 
 async function carryEvidence(
-  { features, layout: { files } }: OpenVolume,
+  { features, lock, layout: { files } }: OpenVolume,
   source: string,
   draft: string,
 ): Promise<void> {
   const signatures = await files.readdir(join(source, 'signatures'));
   for (const path of ['manifest.json', ...signatures.map((name) => join('signatures', name))]) {
-    await linkOrCopy({ ...features, files }, join(source, path), join(draft, path));
+    const from = join(source, path);
+    const stats = await files.lstat(from);
+    if (!stats.isFile()) throw linkInTheWay(from);
+    const hardLinks = features.hardLinks && isOurs(stats, lock.uid);
+    await linkOrCopy({ hardLinks, files }, from, join(draft, path));
   }
 }

@@ -17,6 +17,7 @@ export function volumeFailure(error: unknown, root: string): unknown {
   const code = systemCode(error);
   if (code === undefined || !('errno' in error)) return error;
   const path = 'path' in error && typeof error.path === 'string' ? error.path : root;
+  if (code === 'ELOOP' && /\/\.plugferry(?:\/|$)/.test(path)) return linkInTheWay(path);
   const details = { file: path, found: code, volume: root };
   if (fullCodes.has(code)) {
     return new PlugferryError('E_NO_SPACE', `${root}: no space left (${code}) at ${path}`, {
@@ -31,6 +32,20 @@ export function volumeFailure(error: unknown, root: string): unknown {
     cause: error,
   });
 }
+
+/** What opening a link without following it fails with, as an error of the system. */
+export const linkFailure = (path: string): Error =>
+  Object.assign(new Error(`ELOOP: a symbolic link, ${path}`), { code: 'ELOOP', path, errno: -1 });
+
+export const linkInTheWay = (path: string): PlugferryError =>
+  new PlugferryError(
+    'E_RELEASE',
+    `${path} is a symbolic link, and Plugferry goes through none where it keeps its own`,
+    {
+      hint: 'Find out who put it there and where it leads. Put the directory or file itself in its place, or remove the link; then run again.',
+      details: { file: path, found: 'a symbolic link' },
+    },
+  );
 
 export function noVolume(root: string, cause?: unknown): PlugferryError {
   return new PlugferryError('E_NOT_FOUND', `${root} is not a volume, or does not exist`, {

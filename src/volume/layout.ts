@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import type { FileSystem } from '../io/file-system.js';
 import { localFileSystem } from '../io/local-file-system.js';
+import { enclosed } from './enclosure.js';
 
 /** Where everything of one volume lies. All paths are absolute and on one file system. */
 export interface VolumeLayout {
-  /** What keeps it: this machine, or a server. */
+  /** What keeps it: this machine, or a server. Goes through no link below `control`. */
   readonly files: FileSystem;
   /** The directory that is served. */
   readonly root: string;
@@ -25,7 +26,7 @@ export interface VolumeLayout {
 export function layoutOf(root: string, files: FileSystem = localFileSystem): VolumeLayout {
   const control = join(root, '.plugferry');
   return {
-    files,
+    files: enclosed(files, control),
     root,
     link: join(root, 'plugins'),
     control,

@@ -12,6 +12,9 @@ const lease = 10 * 60_000;
 /** Milliseconds between two signs of life. */
 const beat = 15_000;
 
+/** Most bytes of owner.json. */
+const maxOwner = 64 * 1024;
+
 /** Locks of this very process: one that is not among them was abandoned, although its process is alive. */
 const heldHere = new Set<string>();
 
@@ -121,7 +124,7 @@ async function discard(files: FileSystem, lock: string, aside: string): Promise<
 }
 
 async function readOwner(files: FileSystem, lock: string): Promise<Owner | undefined> {
-  const bytes = await orIfMissing(files.readFile(join(lock, 'owner.json')), undefined);
+  const bytes = await orIfMissing(files.readFile(join(lock, 'owner.json'), maxOwner), undefined);
   return bytes === undefined ? undefined : parseOwner(bytes.toString('utf8'));
 }
 

@@ -7,11 +7,13 @@ import { emptyState, withReleases } from '../release/state.js';
 import { formatTime } from '../release/time.js';
 import type { State } from '../schema/state.js';
 import { appendAudit, lastAuditedSerial, releaseFields, type AuditEntry } from './audit.js';
-import { ensureDirectory, lstatIfThere, orIfMissing } from './disk.js';
+import { demandControl } from './control.js';
+import { ensureDirectory, exists, lstatIfThere, orIfMissing } from './disk.js';
 import { noVolume, volumeFailure } from './failure.js';
 import { layoutOf, type VolumeLayout } from './layout.js';
 import { acquireLock, type Lock } from './lock.js';
 import { probeFileSystem, type Features } from './probe.js';
+import { FileProofs } from './proofs.js';
 import { readReleases, restoreLink, sweepReleases, sweepStaging, type Releases } from './recover.js';
 import { readState, settledState } from './state.js';
 import { treeOf, type Tree } from './tree.js';
@@ -28,6 +30,8 @@ export interface OpenVolume {
   /** Grows; whoever is not of this folder gets a copy when all is done. */
   readonly warnings: string[];
   readonly releases: Releases;
+  /** SHA-256 of files that were read during this run, by what {@link FileProofs} tells a file by. */
+  readonly proofs: FileProofs;
   /** Lines that the audit log did not take yet, oldest first. */
   readonly unaudited: AuditEntry[];
   /** Serial of the newest change whose line the audit log has. */
@@ -56,6 +60,7 @@ export async function withVolume<T>(
     const { files = localFileSystem } = options;
     const layout = layoutOf(await rootOf(files, root, options.demand), files);
     await prepareControl(layout, options.demand);
+    await demandControl(layout);
     const lock = await acquireLock(layout, options.actor, nowOf(options));
     try {
       return await inside(layout, { options, lock }, work);
@@ -82,7 +87,7 @@ async function inside<T>(
   await refuseStrangers(layout, lock.uid);
   for (const path of [layout.releases, dirname(layout.blobs), layout.blobs])
     await ensureDirectory(files, path);
-  await files.mkdir(layout.staging, { recursive: true, mode: 0o700 });
+  if (!(await exists(files, layout.staging))) await files.mkdir(layout.staging, { mode: 0o700 });
   await sweepStaging(layout);
   const run = join(layout.staging, randomBytes(8).toString('hex'));
   await files.mkdir(run, { mode: 0o700 });
@@ -115,7 +120,8 @@ async function recovered(
       : found;
   await sweepReleases(layout, releases);
   const state = effectiveState(committed, { tree, releases });
-  const parts = { layout, options, lock, features, run, warnings, releases, tree, state };
+  const proofs = new FileProofs(layout.files);
+  const parts = { layout, options, lock, features, run, warnings, releases, proofs, tree, state };
   const volume: OpenVolume = { ...parts, unaudited: [], audited };
   await completeAudit(volume);
   return volume;
@@ -215,8 +221,6 @@ async function prepareControl(layout: VolumeLayout, demand: Demand | undefined):
     await files.mkdir(layout.control, { recursive: true, mode: 0o755 });
     await files.chmod(layout.control, 0o755);
     await files.syncDirectory(layout.root);
-  } else if (!stats.isDirectory()) {
-    throw unsafe(layout.control, 'is not a directory');
   }
 }
 

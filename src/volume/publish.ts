@@ -8,8 +8,8 @@ import { activate, commitState, currentId } from './activate.js';
 import { adoptTree } from './adopt.js';
 import { releaseFields } from './audit.js';
 import { attestRelease, composeRelease } from './compose.js';
-import { renameDurably } from './disk.js';
-import { damageIn, mendRelease, refuseUnreadable } from './health.js';
+import { eachOf, orIfMissing, renameDurably } from './disk.js';
+import { damageIn, mendRelease, refuseUnreadable, repairEverywhere } from './health.js';
 import { releaseDirectory } from './layout.js';
 import { audit, nowOf, type OpenVolume } from './open.js';
 import type { BlobStore } from './store.js';
@@ -27,21 +27,50 @@ export async function publish(volume: OpenVolume, publication: Publication): Pro
   const { options } = volume;
   const release = describeRelease(next, { at: nowOf(options), tool: options.actor.tool });
   if (!volume.features.caseSensitive) refuseTwins(volume, release);
-  await store.commit();
-  if (adoptee !== undefined) await adoptTree(volume, adoptee, store);
-  await repairEverywhere(volume, store);
-  const previous = currentId(volume);
-  const kept = await place(volume, publication, release);
-  volume.options.signal?.throwIfAborted();
-  const outcome = previous === release.id ? 'unchanged' : 'published';
-  if (outcome === 'published') {
-    await activate(volume, { id: release.id, action: actionOf(release), seen: next.seen });
-  } else if (next.seen !== undefined) {
-    const state = withSeen(volume.state, next.seen);
-    if (JSON.stringify(state) !== JSON.stringify(volume.state)) await commitState(volume, state);
+  if (!volume.releases.complete.has(release.id)) refuseUnreadable(volume, release.id);
+  const before = new Set(volume.releases.complete.keys());
+  try {
+    await store.commit();
+    if (adoptee !== undefined) await adoptTree(volume, adoptee, store);
+    await proveAll(volume, release, store);
+    await repairEverywhere(volume, store);
+    const previous = currentId(volume);
+    const kept = await place(volume, publication, release);
+    options.signal?.throwIfAborted();
+    const outcome = previous === release.id ? 'unchanged' : 'published';
+    if (outcome === 'published') {
+      await activate(volume, { id: release.id, action: actionOf(release), seen: next.seen });
+    } else if (next.seen !== undefined) {
+      const state = withSeen(volume.state, next.seen);
+      if (JSON.stringify(state) !== JSON.stringify(volume.state)) await commitState(volume, state);
+    }
+    await record(volume, { release, outcome, previous });
+    return { release: kept, previous, outcome, warnings: [...volume.warnings] };
+  } catch (error) {
+    await withdraw(volume, before);
+    throw error;
   }
-  await record(volume, { release, outcome, previous });
-  return { release: kept, previous, outcome, warnings: [...volume.warnings] };
+}
+
+/**
+ * Takes out again the releases that a failed change made and that the state does not name. Best effort, and not while somebody else has
+ * the lock: what is left is complete, and nobody is led to it.
+ */
+async function withdraw(volume: OpenVolume, before: ReadonlySet<string>): Promise<void> {
+  const { layout, releases, state, lock, run } = volume;
+  const { files } = layout;
+  const named = new Set(state.history.map(({ release }) => release));
+  try {
+    for (const id of releases.complete.keys()) {
+      if (before.has(id) || named.has(id)) continue;
+      await lock.assertHeld();
+      releases.complete.delete(id);
+      await orIfMissing(files.rename(releaseDirectory(layout, id), join(run, `withdrawn-${id}`)), undefined);
+      await files.syncDirectory(layout.releases);
+    }
+  } catch {
+    // What made the change fail is what the caller must hear of.
+  }
 }
 
 const actionOf = ({ origin }: Release): 'import' | 'alias' => (origin.kind === 'alias' ? 'alias' : 'import');
@@ -51,12 +80,10 @@ async function place(volume: OpenVolume, { next, store }: Publication, release: 
   const composition = { release, store, evidence: next.evidence, previous: currentId(volume) };
   const known = volume.releases.complete.get(release.id);
   if (known === undefined) {
-    refuseUnreadable(volume, release.id);
-    await restoreBlobs(volume, release, store);
     const draft = await composeRelease(volume, composition);
     await volume.lock.assertHeld();
-    await renameDurably(volume.layout.files, draft, releaseDirectory(volume.layout, release.id));
     volume.releases.complete.set(release.id, release);
+    await renameDurably(volume.layout.files, draft, releaseDirectory(volume.layout, release.id));
     return release;
   }
   await mendRelease(volume, { release: known, damage: await damageIn(volume, known), store });
@@ -67,28 +94,27 @@ async function place(volume: OpenVolume, { next, store }: Publication, release: 
   return attested;
 }
 
-/** Bytes that are carried on and were removed from the store come back from the release that still has them. */
-async function restoreBlobs(volume: OpenVolume, release: Release, store: BlobStore): Promise<void> {
+/**
+ * Reads every stored file that `release` is to hold: what was carried on as well as what came in. Bytes that the store lost come back
+ * from the current release, where that still has them.
+ */
+async function proveAll(volume: OpenVolume, release: Release, store: BlobStore): Promise<void> {
+  const wanted = new Map([...filesOf(release.plugins)].map(({ file }) => [file.sha256, file]));
+  const lost = new Set<string>();
+  await eachOf(wanted.values(), async (file) => {
+    volume.options.signal?.throwIfAborted();
+    if (!(await store.holds(file))) lost.add(file.sha256);
+  });
   const current = currentId(volume);
-  if (current === undefined) return;
+  if (current === undefined || lost.size === 0) return;
   const directory = releaseDirectory(volume.layout, current);
-  const listed = [...filesOf(volume.releases.complete.get(current)?.plugins ?? [])];
-  const wanted = new Set([...filesOf(release.plugins)].map(({ file }) => file.sha256));
-  for (const { path, file } of listed) {
-    if (!wanted.has(file.sha256) || (await store.looksRight(file))) continue;
-    const hash = await volume.layout.files.sha256(join(directory, path), volume.options);
-    if (hash === file.sha256) await store.adopt([{ file, path: join(directory, path) }]);
-  }
-}
-
-/** Bytes that had to be brought anew although a release lists them replace what is damaged there. */
-async function repairEverywhere(volume: OpenVolume, store: BlobStore): Promise<void> {
-  const { received } = store;
-  for (const release of volume.releases.complete.values()) {
-    const damage = [...filesOf(release.plugins)]
-      .filter(({ file }) => received.has(file.sha256))
-      .map(({ path, file, plugin }) => ({ path, file, plugin: `${plugin.name}@${plugin.version}` }));
-    await mendRelease(volume, { release, damage, store });
+  for (const { path, file } of filesOf(volume.releases.complete.get(current)?.plugins ?? [])) {
+    if (!lost.has(file.sha256)) continue;
+    const found = await orIfMissing(
+      volume.layout.files.sha256(join(directory, path), volume.options),
+      undefined,
+    );
+    if (found === file.sha256) await store.adopt([{ file, path: join(directory, path) }]);
   }
 }
 

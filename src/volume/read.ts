@@ -5,6 +5,7 @@ import { newestFirst } from '../release/fates.js';
 import { emptyState } from '../release/state.js';
 import type { Release } from '../schema/release.js';
 import type { State } from '../schema/state.js';
+import { demandControl } from './control.js';
 import { currentRelease } from './current.js';
 import { noVolume, volumeFailure } from './failure.js';
 import { layoutOf, releasePlugins, type VolumeLayout } from './layout.js';
@@ -70,6 +71,7 @@ export async function readParts(root: string, files: FileSystem = localFileSyste
 }
 
 async function read(layout: VolumeLayout): Promise<ReadVolume> {
+  await demandControl(layout);
   const tree = await treeOf(layout);
   const releases = await readReleases(layout);
   const state = (await readState(layout)) ?? emptyState;

@@ -9,6 +9,7 @@ import type { HistoryEntry } from '../schema/state.js';
 import { readAudit, type AuditEntry } from './audit.js';
 import { currentRelease } from './current.js';
 import { orIfMissing } from './disk.js';
+import { volumeFailure } from './failure.js';
 import { releaseDirectory, type VolumeLayout } from './layout.js';
 import { readParts, type ReadVolume } from './read.js';
 
@@ -51,9 +52,20 @@ export async function receipt(
     release,
     current: tree.kind === 'release' && tree.id === release.id,
     activations: state.history.filter((entry) => entry.release === release.id),
-    evidence: await evidenceOf(layout, release.id),
-    audit: (await readAudit(layout)).filter((entry) => entry.release === release.id),
+    ...(await recordOf(layout, release.id)),
   };
+}
+
+/** @throws PlugferryError `E_RELEASE` for a link in the place of evidence or of the audit log, `E_IO`. */
+async function recordOf(layout: VolumeLayout, id: string): Promise<Pick<Receipt, 'evidence' | 'audit'>> {
+  try {
+    return {
+      evidence: await evidenceOf(layout, id),
+      audit: (await readAudit(layout)).filter((entry) => entry.release === id),
+    };
+  } catch (error) {
+    throw volumeFailure(error, layout.root);
+  }
 }
 
 function wanted(volume: ReadVolume, prefix: string | undefined): Release {

@@ -3,7 +3,8 @@ import { isPlugferryError, PlugferryError, systemCode } from '../errors.js';
 import { filesOf } from '../release/release.js';
 import type { Release } from '../schema/release.js';
 import type { State } from '../schema/state.js';
-import { exists, orIfMissing } from './disk.js';
+import { lstatIfThere, orIfMissing } from './disk.js';
+import { linkInTheWay } from './failure.js';
 import { blobPath, isSha256, releaseDirectory, releasePlugins, type VolumeLayout } from './layout.js';
 import { readRelease, wayOut } from './release.js';
 import { switchDurably, type Tree } from './tree.js';
@@ -21,8 +22,10 @@ export async function readReleases(layout: VolumeLayout): Promise<Releases> {
   const damaged = new Map<string, PlugferryError>();
   const names = await orIfMissing(layout.files.readdir(layout.releases), []);
   for (const id of names.filter(isSha256).toSorted()) {
-    if (!(await exists(layout.files, releasePlugins(layout, id)))) continue;
     try {
+      const plugins = await lstatIfThere(layout.files, releasePlugins(layout, id));
+      if (plugins === undefined) continue;
+      if (!plugins.isDirectory()) throw linkInTheWay(releasePlugins(layout, id));
       complete.set(id, await readRelease(layout, id));
     } catch (error) {
       damaged.set(id, damageOf(error, releaseDirectory(layout, id)));
@@ -31,9 +34,21 @@ export async function readReleases(layout: VolumeLayout): Promise<Releases> {
   return { complete, damaged };
 }
 
+/** What stands in the place of release.json or of a directory: a link, a pipe, a directory, or far too much. */
+const notAFile = new Set(['ELOOP', 'EINVAL', 'EISDIR', 'ENOTDIR', 'EFBIG']);
+
 function damageOf(error: unknown, directory: string): PlugferryError {
   if (isPlugferryError(error)) return error;
-  if (systemCode(error) !== 'ENOENT') throw error;
+  const code = systemCode(error) ?? '';
+  if (notAFile.has(code)) {
+    const found = error instanceof Error ? error.message : code;
+    return new PlugferryError('E_RELEASE', `${directory}: ${found}`, {
+      hint: wayOut,
+      details: { file: directory, found: code },
+      cause: error,
+    });
+  }
+  if (code !== 'ENOENT') throw error;
   return new PlugferryError('E_RELEASE', `${directory}: release.json is missing`, {
     hint: wayOut,
     details: { file: directory },

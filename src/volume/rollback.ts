@@ -5,8 +5,9 @@ import { releaseByPrefix, shortId } from '../release/select.js';
 import type { Release } from '../schema/release.js';
 import { activate, currentId } from './activate.js';
 import { audited } from './change.js';
-import { damagedRelease, damageIn } from './health.js';
+import { damageIn, mendRelease, repairEverywhere } from './health.js';
 import { audit, withVolume, type OpenVolume } from './open.js';
+import { BlobStore } from './store.js';
 import type { VolumeOptions } from './volume.js';
 
 export interface RollbackTarget {
@@ -19,7 +20,7 @@ export interface RollbackTarget {
  * before the current one is the one that its import replaced, whatever was rolled back in between.
  *
  * @throws PlugferryError `E_NOT_FOUND` when there is no such release or nothing to go back to, `E_RELEASE` when its files
- * are damaged, and as {@link changeVolume}.
+ * are damaged and the store does not have them either, and as {@link changeVolume}.
  */
 export async function rollback(
   root: string,
@@ -30,11 +31,9 @@ export async function rollback(
     audited(volume, 'rollback', async () => {
       const release = releaseToReturnTo(volume, target);
       const damage = await damageIn(volume, release);
-      if (damage.length > 0)
-        throw damagedRelease(
-          release,
-          damage.map(({ plugin }) => plugin),
-        );
+      const store = new BlobStore(volume);
+      await mendRelease(volume, { release, damage, store });
+      await repairEverywhere(volume, store);
       const previous = currentId(volume);
       const outcome = previous === release.id ? 'unchanged' : 'published';
       options.signal?.throwIfAborted();

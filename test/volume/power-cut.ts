@@ -139,6 +139,7 @@ export class ShadowDisk {
       node = { kind: 'file', content: Buffer.alloc(0), flushed: Buffer.alloc(0) };
       this.#put(path, node);
     }
+    if (node?.kind === 'file' && (flags & constants.O_TRUNC) !== 0) node.content = Buffer.alloc(0);
     if (node !== undefined) this.#open.set(handle, node);
   }
 

@@ -75,9 +75,9 @@ test.each(['EPERM', 'ENOTSUP', 'EMLINK'])(
 test('one file that must not be linked (protected_hardlinks) is copied, the others are not', async () => {
   const root = await tempDir();
   await plainTree(root, { 'waf@1.0.0': 'one', 'cors@1.0.0': 'two' });
-  await without('link', 'EPERM', ({ args }) => String(args[0]).includes('plugins/waf'));
+  await without('link', 'EPERM', ({ args }) => String(args[1]).includes('plugins/waf'));
   await importInto(root, { plugins: { 'key-auth@1.0.0': 'three' } });
-  expect((await stat(join(root, 'plugins/waf/1.0.0/plugin.wasm'))).nlink).toBe(2);
+  expect((await stat(join(root, 'plugins/waf/1.0.0/plugin.wasm'))).nlink).toBe(1);
   expect((await stat(join(root, 'plugins/cors/1.0.0/plugin.wasm'))).nlink).toBe(3);
   await expectClean(root);
 });
