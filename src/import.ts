@@ -46,6 +46,8 @@ export interface ImportOptions extends ReachOptions {
   readonly allowDowngrade?: boolean;
   /** The gateway that is to run the plugins; those that it cannot run are refused before the volume is touched. */
   readonly gateway?: GatewayProfile;
+  /** Directories on the way to the volume, or itself, that others may write and the operator vouches for; logged. */
+  readonly safeDirectories?: readonly string[];
   readonly signal?: AbortSignal;
   readonly notify?: (message: string) => void;
   /** Told of bytes as they flow. */
@@ -104,7 +106,12 @@ export async function importBundle(options: ImportOptions): Promise<ImportResult
     if (typeof to !== 'string') {
       return await changeTarget(to, { clock, signal }, (change) => apply(change, incoming, clock()));
     }
-    const volume = { actor: thisActor(), clock, ...(signal === undefined ? {} : { signal }) };
+    const volume = {
+      actor: thisActor(),
+      clock,
+      safeDirectories: options.safeDirectories ?? [],
+      ...(signal === undefined ? {} : { signal }),
+    };
     return await atVolume(to, { access, signal }, ({ root, files }) =>
       changeVolume(root, { ...volume, ...(files === undefined ? {} : { files }) }, (change) =>
         apply(change, incoming, clock()),

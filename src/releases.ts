@@ -70,5 +70,6 @@ const changing = <T>(
       actor: thisActor(),
       ...(reach.signal === undefined ? {} : { signal: reach.signal }),
       ...(files === undefined ? {} : { files }),
+      ...(reach.safeDirectories === undefined ? {} : { safeDirectories: reach.safeDirectories }),
     }),
   );

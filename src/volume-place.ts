@@ -3,12 +3,15 @@ import type { FileSystem } from './io/file-system.js';
 import { isRemote } from './io/location.js';
 import type { RemoteAccess } from './transport/locations.js';
 import { openSftpDirectory } from './transport/sftp-file-system.js';
+import type { VolumeOptions } from './volume/volume.js';
 
 /** How to get at a volume that need not be on this machine. */
 export interface ReachVolume {
   /** How servers are reached. */
   readonly access?: RemoteAccess | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** As in {@link VolumeOptions}. */
+  readonly safeDirectories?: VolumeOptions['safeDirectories'];
 }
 
 /** Where a volume is, as the verbs of `volume/` take it. */

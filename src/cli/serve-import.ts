@@ -4,6 +4,7 @@ import { PlugferryError } from '../errors.js';
 import type { Context, OptionTable } from './command.js';
 import { reachFrom, reachOptions } from './network-options.js';
 import { readTrust } from './options.js';
+import { safeDirectoriesFrom, safeDirectoryOption } from './ssh-options.js';
 import { sayRepairs } from './split-options.js';
 
 /** Options of a server that fetches its plugins itself. */
@@ -18,6 +19,7 @@ export const serveImportOptions = {
     type: 'string',
     describe: 'Directory of the volume to serve; with --import, made when it is not there',
   },
+  ...safeDirectoryOption,
   ...reachOptions,
 } as const satisfies OptionTable;
 
@@ -25,6 +27,7 @@ type Flags = Parameters<typeof readTrust>[0] &
   Parameters<typeof reachFrom>[0] & {
     readonly import: readonly (string | number)[] | undefined;
     readonly volume: string | undefined;
+    readonly 'safe-directory'?: readonly (string | number)[] | undefined;
   };
 
 /** Imports what `--import` names. Nothing is served when that is refused, not even what was there before: it is what was asked for. */
@@ -45,6 +48,7 @@ export async function importBeforeServing(
     ...(await reachFrom(flags, places)),
     onRepair: sayRepairs(terminal),
     to: volume,
+    safeDirectories: safeDirectoriesFrom(flags),
     trust: await readTrust(flags, terminal),
     signal,
     notify: terminal.say,

@@ -48,6 +48,20 @@ export const volumePlace = {
   describe: 'Directory of the volume, or sftp://USER@HOST/PATH',
 } as const;
 
+/** Option of every command that changes or checks a volume. */
+export const safeDirectoryOption = {
+  'safe-directory': {
+    type: 'string',
+    array: true,
+    describe:
+      'Directory that others may write and that is to count as yours: the volume, or one above it; logged (repeatable)',
+  },
+} as const satisfies OptionTable;
+
+/** The directories that `--safe-directory` names. */
+export const safeDirectoriesFrom = (flags: { readonly 'safe-directory'?: Words }): string[] =>
+  (flags['safe-directory'] ?? []).map(String);
+
 type Words = readonly (string | number)[] | undefined;
 
 export interface SshFlags {

@@ -12,6 +12,7 @@ export const settingKeys = [
   'passphrase-file',
   'signed-by',
   'to',
+  'safe-directory',
   'set',
   'audience',
   'expires-in',

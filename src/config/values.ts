@@ -11,6 +11,7 @@ const paths: ReadonlySet<keyof Settings> = new Set([
   'passphrase-file',
   'signed-by',
   'mapping',
+  'safe-directory',
   'kubeconfig',
   'identity',
   'known-hosts',

@@ -80,7 +80,16 @@ const temporary = { name: 'tmp', mountPath: '/tmp' };
 const importer = (plan: DeploymentPlan, bundle: string): object => ({
   name: 'import',
   image: plan.image,
-  args: ['import', bundle, '--to', paths.volume, ...trustArguments(plan.trust)],
+  // An emptyDir has mode 0777, and fsGroup lets its group write a claim: who mounts it may write it, and nobody else is there.
+  args: [
+    'import',
+    bundle,
+    '--to',
+    paths.volume,
+    '--safe-directory',
+    paths.volume,
+    ...trustArguments(plan.trust),
+  ],
   resources: importing,
   securityContext: locked,
   volumeMounts: [{ name: 'plugins', mountPath: paths.volume }, temporary, ...trustMounts(plan)],

@@ -2,6 +2,10 @@
 export interface FileStatus {
   readonly mode: number;
   readonly uid: number;
+  /** Undefined where that is not told. */
+  readonly gid?: number | undefined;
+  /** How many names it has; undefined where that is not told. */
+  readonly nlink?: number | undefined;
   /** Bytes. */
   readonly size: number;
   /** Time of the last change of the content, in milliseconds since 1970; some places tell only whole seconds. */
@@ -45,6 +49,8 @@ export interface FreeSpace {
  * right on every implementation. No method but {@link realpath} follows a link at the end of a path.
  */
 export interface FileSystem {
+  /** The user that what is made here belongs to; undefined where that shows only when something was made. */
+  readonly user?: number | undefined;
   lstat(path: string): Promise<FileStatus>;
   /** The absolute path with all links resolved. */
   realpath(path: string): Promise<string>;

@@ -30,6 +30,9 @@ const cannotSync = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS', 'EBADF']);
 
 /** The file system of this machine. */
 export const localFileSystem: FileSystem = {
+  get user() {
+    return process.geteuid?.();
+  },
   lstat: (path) => statusOf(path),
   realpath: (path) => realpath(path),
   readlink: (path) => readlink(path),
@@ -191,7 +194,11 @@ async function appendLine(path: string, line: string): Promise<void> {
   const handle = await openRegular(path, flags | constants.O_NONBLOCK, 0o644);
   try {
     const { size } = await handle.stat();
-    if (size === 0) await syncDirectory(dirname(path));
+    if (size === 0) {
+      // Whatever the umask says, like everything beside it.
+      await handle.chmod(0o644);
+      await syncDirectory(dirname(path));
+    }
     const text = `${(await endsOpen(handle, size)) ? '\n' : ''}${line}\n`;
     try {
       await handle.writeFile(text);

@@ -45,6 +45,10 @@ export interface Settings {
    */
   to?: string;
   /**
+   * Directories of a volume, or above it, that others may write and that count as yours.
+   */
+  'safe-directory'?: string[];
+  /**
    * Name of the plugin set.
    */
   set?: string;

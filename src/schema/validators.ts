@@ -125,7 +125,7 @@ var init_moment = __esm({
 
 // <stdin>
 var config = validate20;
-var schema32 = { "title": "Settings", "type": "object", "additionalProperties": false, "properties": { "trust": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Directory of a trust store." }, "public-key": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Public keys of trusted signers." }, "signing-key": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Private key to sign with." }, "passphrase-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the passphrase of the private key." }, "signed-by": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Public key of whoever signs elsewhere." }, "to": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Where import publishes: a directory, or a location such as sftp://USER@HOST/PATH." }, "set": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Name of the plugin set." }, "audience": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Environments that bundles are meant for." }, "expires-in": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "How long bundles may be imported: 12h, 90d, 8w." }, "gateway-profile": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Name of a profile, or a profile file: a path with a slash in it, or that ends in .json." }, "mapping": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with one FROM=name@version a line." }, "jobs": { "type": "integer", "minimum": 1, "maximum": 64, "description": "Most plugins to fetch at once." }, "split-size": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Most bytes of a part, or a medium." }, "parity": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "In percent: 20%." }, "keep": { "type": "integer", "minimum": 1, "description": "How many releases prune keeps." }, "host": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Address that serve listens on." }, "port": { "type": "integer", "minimum": 0, "maximum": 65535, "description": "Port that serve listens on." }, "host-key": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Fingerprints SHA256:... of SSH servers." }, "identity": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Private keys to log in to SSH servers with." }, "known-hosts": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Files with keys of SSH servers." }, "ssh-config": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File as ~/.ssh/config." }, "ssh-password-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the password to log in to SSH servers with." }, "ssh-passphrase-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the passphrase of the private key to log in with." }, "proxy": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Proxy for http(s)://, as http://host:port, without a password." }, "ca-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File (PEM) with the only authorities whose certificates are accepted." }, "client-cert": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Certificate (PEM) to show to servers." }, "client-key": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Private key (PEM) of client-cert." }, "http-token-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the bearer token for http(s)://." }, "base-url": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "URL below which gateways reach the plugin server: what doctor and render resources take it to be." }, "namespace": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Namespace of the WasmPlugin resources that render resources writes." }, "kubeconfig": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File that leads to the cluster." }, "context": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Context of the kubeconfig." }, "mirror": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Where to ask for what texts name, as --mirror takes it." } }, "description": "Of one environment, or under defaults for all of them, and where none is chosen." };
+var schema32 = { "title": "Settings", "type": "object", "additionalProperties": false, "properties": { "trust": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Directory of a trust store." }, "public-key": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Public keys of trusted signers." }, "signing-key": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Private key to sign with." }, "passphrase-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the passphrase of the private key." }, "signed-by": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Public key of whoever signs elsewhere." }, "to": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Where import publishes: a directory, or a location such as sftp://USER@HOST/PATH." }, "safe-directory": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Directories of a volume, or above it, that others may write and that count as yours." }, "set": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Name of the plugin set." }, "audience": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Environments that bundles are meant for." }, "expires-in": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "How long bundles may be imported: 12h, 90d, 8w." }, "gateway-profile": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Name of a profile, or a profile file: a path with a slash in it, or that ends in .json." }, "mapping": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with one FROM=name@version a line." }, "jobs": { "type": "integer", "minimum": 1, "maximum": 64, "description": "Most plugins to fetch at once." }, "split-size": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Most bytes of a part, or a medium." }, "parity": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "In percent: 20%." }, "keep": { "type": "integer", "minimum": 1, "description": "How many releases prune keeps." }, "host": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Address that serve listens on." }, "port": { "type": "integer", "minimum": 0, "maximum": 65535, "description": "Port that serve listens on." }, "host-key": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Fingerprints SHA256:... of SSH servers." }, "identity": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Private keys to log in to SSH servers with." }, "known-hosts": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Files with keys of SSH servers." }, "ssh-config": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File as ~/.ssh/config." }, "ssh-password-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the password to log in to SSH servers with." }, "ssh-passphrase-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the passphrase of the private key to log in with." }, "proxy": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Proxy for http(s)://, as http://host:port, without a password." }, "ca-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File (PEM) with the only authorities whose certificates are accepted." }, "client-cert": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Certificate (PEM) to show to servers." }, "client-key": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Private key (PEM) of client-cert." }, "http-token-file": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File with the bearer token for http(s)://." }, "base-url": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "URL below which gateways reach the plugin server: what doctor and render resources take it to be." }, "namespace": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Namespace of the WasmPlugin resources that render resources writes." }, "kubeconfig": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "File that leads to the cluster." }, "context": { "type": "string", "minLength": 1, "maxLength": 4096, "description": "Context of the kubeconfig." }, "mirror": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string", "minLength": 1, "maxLength": 4096 }, "description": "Where to ask for what texts name, as --mirror takes it." } }, "description": "Of one environment, or under defaults for all of them, and where none is chosen." };
 var func1 = Object.prototype.hasOwnProperty;
 var func2 = require_ucs2length().default;
 var pattern4 = new RegExp("^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$", "u");
@@ -353,22 +353,49 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                 var valid2 = true;
                               }
                               if (valid2) {
-                                if (data1.set !== void 0) {
-                                  let data9 = data1.set;
+                                if (data1["safe-directory"] !== void 0) {
+                                  let data9 = data1["safe-directory"];
                                   const _errs21 = errors;
                                   if (errors === _errs21) {
-                                    if (typeof data9 === "string") {
-                                      if (func2(data9) > 4096) {
-                                        validate20.errors = [{ instancePath: instancePath + "/defaults/set", schemaPath: "#/$defs/settings/properties/set/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                    if (Array.isArray(data9)) {
+                                      if (data9.length > 100) {
+                                        validate20.errors = [{ instancePath: instancePath + "/defaults/safe-directory", schemaPath: "#/$defs/settings/properties/safe-directory/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                         return false;
                                       } else {
-                                        if (func2(data9) < 1) {
-                                          validate20.errors = [{ instancePath: instancePath + "/defaults/set", schemaPath: "#/$defs/settings/properties/set/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                        if (data9.length < 1) {
+                                          validate20.errors = [{ instancePath: instancePath + "/defaults/safe-directory", schemaPath: "#/$defs/settings/properties/safe-directory/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                           return false;
+                                        } else {
+                                          var valid4 = true;
+                                          const len1 = data9.length;
+                                          for (let i1 = 0; i1 < len1; i1++) {
+                                            let data10 = data9[i1];
+                                            const _errs23 = errors;
+                                            if (errors === _errs23) {
+                                              if (typeof data10 === "string") {
+                                                if (func2(data10) > 4096) {
+                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/safe-directory/" + i1, schemaPath: "#/$defs/settings/properties/safe-directory/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                  return false;
+                                                } else {
+                                                  if (func2(data10) < 1) {
+                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/safe-directory/" + i1, schemaPath: "#/$defs/settings/properties/safe-directory/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                    return false;
+                                                  }
+                                                }
+                                              } else {
+                                                validate20.errors = [{ instancePath: instancePath + "/defaults/safe-directory/" + i1, schemaPath: "#/$defs/settings/properties/safe-directory/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                return false;
+                                              }
+                                            }
+                                            var valid4 = _errs23 === errors;
+                                            if (!valid4) {
+                                              break;
+                                            }
+                                          }
                                         }
                                       }
                                     } else {
-                                      validate20.errors = [{ instancePath: instancePath + "/defaults/set", schemaPath: "#/$defs/settings/properties/set/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                      validate20.errors = [{ instancePath: instancePath + "/defaults/safe-directory", schemaPath: "#/$defs/settings/properties/safe-directory/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                                       return false;
                                     }
                                   }
@@ -377,73 +404,73 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                   var valid2 = true;
                                 }
                                 if (valid2) {
-                                  if (data1.audience !== void 0) {
-                                    let data10 = data1.audience;
-                                    const _errs23 = errors;
-                                    if (errors === _errs23) {
-                                      if (Array.isArray(data10)) {
-                                        if (data10.length > 100) {
-                                          validate20.errors = [{ instancePath: instancePath + "/defaults/audience", schemaPath: "#/$defs/settings/properties/audience/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                  if (data1.set !== void 0) {
+                                    let data11 = data1.set;
+                                    const _errs25 = errors;
+                                    if (errors === _errs25) {
+                                      if (typeof data11 === "string") {
+                                        if (func2(data11) > 4096) {
+                                          validate20.errors = [{ instancePath: instancePath + "/defaults/set", schemaPath: "#/$defs/settings/properties/set/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                           return false;
                                         } else {
-                                          if (data10.length < 1) {
-                                            validate20.errors = [{ instancePath: instancePath + "/defaults/audience", schemaPath: "#/$defs/settings/properties/audience/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                          if (func2(data11) < 1) {
+                                            validate20.errors = [{ instancePath: instancePath + "/defaults/set", schemaPath: "#/$defs/settings/properties/set/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                             return false;
-                                          } else {
-                                            var valid4 = true;
-                                            const len1 = data10.length;
-                                            for (let i1 = 0; i1 < len1; i1++) {
-                                              let data11 = data10[i1];
-                                              const _errs25 = errors;
-                                              if (errors === _errs25) {
-                                                if (typeof data11 === "string") {
-                                                  if (func2(data11) > 4096) {
-                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/audience/" + i1, schemaPath: "#/$defs/settings/properties/audience/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
-                                                    return false;
-                                                  } else {
-                                                    if (func2(data11) < 1) {
-                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/audience/" + i1, schemaPath: "#/$defs/settings/properties/audience/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
-                                                      return false;
-                                                    }
-                                                  }
-                                                } else {
-                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/audience/" + i1, schemaPath: "#/$defs/settings/properties/audience/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                                                  return false;
-                                                }
-                                              }
-                                              var valid4 = _errs25 === errors;
-                                              if (!valid4) {
-                                                break;
-                                              }
-                                            }
                                           }
                                         }
                                       } else {
-                                        validate20.errors = [{ instancePath: instancePath + "/defaults/audience", schemaPath: "#/$defs/settings/properties/audience/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                        validate20.errors = [{ instancePath: instancePath + "/defaults/set", schemaPath: "#/$defs/settings/properties/set/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                         return false;
                                       }
                                     }
-                                    var valid2 = _errs23 === errors;
+                                    var valid2 = _errs25 === errors;
                                   } else {
                                     var valid2 = true;
                                   }
                                   if (valid2) {
-                                    if (data1["expires-in"] !== void 0) {
-                                      let data12 = data1["expires-in"];
+                                    if (data1.audience !== void 0) {
+                                      let data12 = data1.audience;
                                       const _errs27 = errors;
                                       if (errors === _errs27) {
-                                        if (typeof data12 === "string") {
-                                          if (func2(data12) > 4096) {
-                                            validate20.errors = [{ instancePath: instancePath + "/defaults/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                        if (Array.isArray(data12)) {
+                                          if (data12.length > 100) {
+                                            validate20.errors = [{ instancePath: instancePath + "/defaults/audience", schemaPath: "#/$defs/settings/properties/audience/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                             return false;
                                           } else {
-                                            if (func2(data12) < 1) {
-                                              validate20.errors = [{ instancePath: instancePath + "/defaults/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                            if (data12.length < 1) {
+                                              validate20.errors = [{ instancePath: instancePath + "/defaults/audience", schemaPath: "#/$defs/settings/properties/audience/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                               return false;
+                                            } else {
+                                              var valid5 = true;
+                                              const len2 = data12.length;
+                                              for (let i2 = 0; i2 < len2; i2++) {
+                                                let data13 = data12[i2];
+                                                const _errs29 = errors;
+                                                if (errors === _errs29) {
+                                                  if (typeof data13 === "string") {
+                                                    if (func2(data13) > 4096) {
+                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/audience/" + i2, schemaPath: "#/$defs/settings/properties/audience/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                      return false;
+                                                    } else {
+                                                      if (func2(data13) < 1) {
+                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/audience/" + i2, schemaPath: "#/$defs/settings/properties/audience/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                        return false;
+                                                      }
+                                                    }
+                                                  } else {
+                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/audience/" + i2, schemaPath: "#/$defs/settings/properties/audience/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                    return false;
+                                                  }
+                                                }
+                                                var valid5 = _errs29 === errors;
+                                                if (!valid5) {
+                                                  break;
+                                                }
+                                              }
                                             }
                                           }
                                         } else {
-                                          validate20.errors = [{ instancePath: instancePath + "/defaults/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                          validate20.errors = [{ instancePath: instancePath + "/defaults/audience", schemaPath: "#/$defs/settings/properties/audience/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                                           return false;
                                         }
                                       }
@@ -452,258 +479,231 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                       var valid2 = true;
                                     }
                                     if (valid2) {
-                                      if (data1["gateway-profile"] !== void 0) {
-                                        let data13 = data1["gateway-profile"];
-                                        const _errs29 = errors;
-                                        if (errors === _errs29) {
-                                          if (typeof data13 === "string") {
-                                            if (func2(data13) > 4096) {
-                                              validate20.errors = [{ instancePath: instancePath + "/defaults/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                      if (data1["expires-in"] !== void 0) {
+                                        let data14 = data1["expires-in"];
+                                        const _errs31 = errors;
+                                        if (errors === _errs31) {
+                                          if (typeof data14 === "string") {
+                                            if (func2(data14) > 4096) {
+                                              validate20.errors = [{ instancePath: instancePath + "/defaults/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                               return false;
                                             } else {
-                                              if (func2(data13) < 1) {
-                                                validate20.errors = [{ instancePath: instancePath + "/defaults/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                              if (func2(data14) < 1) {
+                                                validate20.errors = [{ instancePath: instancePath + "/defaults/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                 return false;
                                               }
                                             }
                                           } else {
-                                            validate20.errors = [{ instancePath: instancePath + "/defaults/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                            validate20.errors = [{ instancePath: instancePath + "/defaults/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                             return false;
                                           }
                                         }
-                                        var valid2 = _errs29 === errors;
+                                        var valid2 = _errs31 === errors;
                                       } else {
                                         var valid2 = true;
                                       }
                                       if (valid2) {
-                                        if (data1.mapping !== void 0) {
-                                          let data14 = data1.mapping;
-                                          const _errs31 = errors;
-                                          if (errors === _errs31) {
-                                            if (typeof data14 === "string") {
-                                              if (func2(data14) > 4096) {
-                                                validate20.errors = [{ instancePath: instancePath + "/defaults/mapping", schemaPath: "#/$defs/settings/properties/mapping/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                        if (data1["gateway-profile"] !== void 0) {
+                                          let data15 = data1["gateway-profile"];
+                                          const _errs33 = errors;
+                                          if (errors === _errs33) {
+                                            if (typeof data15 === "string") {
+                                              if (func2(data15) > 4096) {
+                                                validate20.errors = [{ instancePath: instancePath + "/defaults/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                 return false;
                                               } else {
-                                                if (func2(data14) < 1) {
-                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/mapping", schemaPath: "#/$defs/settings/properties/mapping/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                if (func2(data15) < 1) {
+                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                   return false;
                                                 }
                                               }
                                             } else {
-                                              validate20.errors = [{ instancePath: instancePath + "/defaults/mapping", schemaPath: "#/$defs/settings/properties/mapping/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                              validate20.errors = [{ instancePath: instancePath + "/defaults/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                               return false;
                                             }
                                           }
-                                          var valid2 = _errs31 === errors;
+                                          var valid2 = _errs33 === errors;
                                         } else {
                                           var valid2 = true;
                                         }
                                         if (valid2) {
-                                          if (data1.jobs !== void 0) {
-                                            let data15 = data1.jobs;
-                                            const _errs33 = errors;
-                                            if (!(typeof data15 == "number" && (!(data15 % 1) && !isNaN(data15)) && isFinite(data15))) {
-                                              validate20.errors = [{ instancePath: instancePath + "/defaults/jobs", schemaPath: "#/$defs/settings/properties/jobs/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
-                                              return false;
-                                            }
-                                            if (errors === _errs33) {
-                                              if (typeof data15 == "number" && isFinite(data15)) {
-                                                if (data15 > 64 || isNaN(data15)) {
-                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/jobs", schemaPath: "#/$defs/settings/properties/jobs/maximum", keyword: "maximum", params: { comparison: "<=", limit: 64 }, message: "must be <= 64" }];
+                                          if (data1.mapping !== void 0) {
+                                            let data16 = data1.mapping;
+                                            const _errs35 = errors;
+                                            if (errors === _errs35) {
+                                              if (typeof data16 === "string") {
+                                                if (func2(data16) > 4096) {
+                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/mapping", schemaPath: "#/$defs/settings/properties/mapping/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                   return false;
                                                 } else {
-                                                  if (data15 < 1 || isNaN(data15)) {
-                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/jobs", schemaPath: "#/$defs/settings/properties/jobs/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                                                  if (func2(data16) < 1) {
+                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/mapping", schemaPath: "#/$defs/settings/properties/mapping/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                     return false;
                                                   }
                                                 }
+                                              } else {
+                                                validate20.errors = [{ instancePath: instancePath + "/defaults/mapping", schemaPath: "#/$defs/settings/properties/mapping/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                return false;
                                               }
                                             }
-                                            var valid2 = _errs33 === errors;
+                                            var valid2 = _errs35 === errors;
                                           } else {
                                             var valid2 = true;
                                           }
                                           if (valid2) {
-                                            if (data1["split-size"] !== void 0) {
-                                              let data16 = data1["split-size"];
-                                              const _errs35 = errors;
-                                              if (errors === _errs35) {
-                                                if (typeof data16 === "string") {
-                                                  if (func2(data16) > 4096) {
-                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/split-size", schemaPath: "#/$defs/settings/properties/split-size/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                            if (data1.jobs !== void 0) {
+                                              let data17 = data1.jobs;
+                                              const _errs37 = errors;
+                                              if (!(typeof data17 == "number" && (!(data17 % 1) && !isNaN(data17)) && isFinite(data17))) {
+                                                validate20.errors = [{ instancePath: instancePath + "/defaults/jobs", schemaPath: "#/$defs/settings/properties/jobs/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                                return false;
+                                              }
+                                              if (errors === _errs37) {
+                                                if (typeof data17 == "number" && isFinite(data17)) {
+                                                  if (data17 > 64 || isNaN(data17)) {
+                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/jobs", schemaPath: "#/$defs/settings/properties/jobs/maximum", keyword: "maximum", params: { comparison: "<=", limit: 64 }, message: "must be <= 64" }];
                                                     return false;
                                                   } else {
-                                                    if (func2(data16) < 1) {
-                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/split-size", schemaPath: "#/$defs/settings/properties/split-size/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                    if (data17 < 1 || isNaN(data17)) {
+                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/jobs", schemaPath: "#/$defs/settings/properties/jobs/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
                                                       return false;
                                                     }
                                                   }
-                                                } else {
-                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/split-size", schemaPath: "#/$defs/settings/properties/split-size/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                                                  return false;
                                                 }
                                               }
-                                              var valid2 = _errs35 === errors;
+                                              var valid2 = _errs37 === errors;
                                             } else {
                                               var valid2 = true;
                                             }
                                             if (valid2) {
-                                              if (data1.parity !== void 0) {
-                                                let data17 = data1.parity;
-                                                const _errs37 = errors;
-                                                if (errors === _errs37) {
-                                                  if (typeof data17 === "string") {
-                                                    if (func2(data17) > 4096) {
-                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/parity", schemaPath: "#/$defs/settings/properties/parity/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                              if (data1["split-size"] !== void 0) {
+                                                let data18 = data1["split-size"];
+                                                const _errs39 = errors;
+                                                if (errors === _errs39) {
+                                                  if (typeof data18 === "string") {
+                                                    if (func2(data18) > 4096) {
+                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/split-size", schemaPath: "#/$defs/settings/properties/split-size/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                       return false;
                                                     } else {
-                                                      if (func2(data17) < 1) {
-                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/parity", schemaPath: "#/$defs/settings/properties/parity/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                      if (func2(data18) < 1) {
+                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/split-size", schemaPath: "#/$defs/settings/properties/split-size/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                         return false;
                                                       }
                                                     }
                                                   } else {
-                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/parity", schemaPath: "#/$defs/settings/properties/parity/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/split-size", schemaPath: "#/$defs/settings/properties/split-size/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                     return false;
                                                   }
                                                 }
-                                                var valid2 = _errs37 === errors;
+                                                var valid2 = _errs39 === errors;
                                               } else {
                                                 var valid2 = true;
                                               }
                                               if (valid2) {
-                                                if (data1.keep !== void 0) {
-                                                  let data18 = data1.keep;
-                                                  const _errs39 = errors;
-                                                  if (!(typeof data18 == "number" && (!(data18 % 1) && !isNaN(data18)) && isFinite(data18))) {
-                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/keep", schemaPath: "#/$defs/settings/properties/keep/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
-                                                    return false;
-                                                  }
-                                                  if (errors === _errs39) {
-                                                    if (typeof data18 == "number" && isFinite(data18)) {
-                                                      if (data18 < 1 || isNaN(data18)) {
-                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/keep", schemaPath: "#/$defs/settings/properties/keep/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                                                if (data1.parity !== void 0) {
+                                                  let data19 = data1.parity;
+                                                  const _errs41 = errors;
+                                                  if (errors === _errs41) {
+                                                    if (typeof data19 === "string") {
+                                                      if (func2(data19) > 4096) {
+                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/parity", schemaPath: "#/$defs/settings/properties/parity/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                         return false;
+                                                      } else {
+                                                        if (func2(data19) < 1) {
+                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/parity", schemaPath: "#/$defs/settings/properties/parity/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                          return false;
+                                                        }
                                                       }
+                                                    } else {
+                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/parity", schemaPath: "#/$defs/settings/properties/parity/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                      return false;
                                                     }
                                                   }
-                                                  var valid2 = _errs39 === errors;
+                                                  var valid2 = _errs41 === errors;
                                                 } else {
                                                   var valid2 = true;
                                                 }
                                                 if (valid2) {
-                                                  if (data1.host !== void 0) {
-                                                    let data19 = data1.host;
-                                                    const _errs41 = errors;
-                                                    if (errors === _errs41) {
-                                                      if (typeof data19 === "string") {
-                                                        if (func2(data19) > 4096) {
-                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/host", schemaPath: "#/$defs/settings/properties/host/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                  if (data1.keep !== void 0) {
+                                                    let data20 = data1.keep;
+                                                    const _errs43 = errors;
+                                                    if (!(typeof data20 == "number" && (!(data20 % 1) && !isNaN(data20)) && isFinite(data20))) {
+                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/keep", schemaPath: "#/$defs/settings/properties/keep/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                                      return false;
+                                                    }
+                                                    if (errors === _errs43) {
+                                                      if (typeof data20 == "number" && isFinite(data20)) {
+                                                        if (data20 < 1 || isNaN(data20)) {
+                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/keep", schemaPath: "#/$defs/settings/properties/keep/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
                                                           return false;
-                                                        } else {
-                                                          if (func2(data19) < 1) {
-                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/host", schemaPath: "#/$defs/settings/properties/host/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
-                                                            return false;
-                                                          }
                                                         }
-                                                      } else {
-                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/host", schemaPath: "#/$defs/settings/properties/host/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                                                        return false;
                                                       }
                                                     }
-                                                    var valid2 = _errs41 === errors;
+                                                    var valid2 = _errs43 === errors;
                                                   } else {
                                                     var valid2 = true;
                                                   }
                                                   if (valid2) {
-                                                    if (data1.port !== void 0) {
-                                                      let data20 = data1.port;
-                                                      const _errs43 = errors;
-                                                      if (!(typeof data20 == "number" && (!(data20 % 1) && !isNaN(data20)) && isFinite(data20))) {
-                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/port", schemaPath: "#/$defs/settings/properties/port/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
-                                                        return false;
-                                                      }
-                                                      if (errors === _errs43) {
-                                                        if (typeof data20 == "number" && isFinite(data20)) {
-                                                          if (data20 > 65535 || isNaN(data20)) {
-                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/port", schemaPath: "#/$defs/settings/properties/port/maximum", keyword: "maximum", params: { comparison: "<=", limit: 65535 }, message: "must be <= 65535" }];
+                                                    if (data1.host !== void 0) {
+                                                      let data21 = data1.host;
+                                                      const _errs45 = errors;
+                                                      if (errors === _errs45) {
+                                                        if (typeof data21 === "string") {
+                                                          if (func2(data21) > 4096) {
+                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/host", schemaPath: "#/$defs/settings/properties/host/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                             return false;
                                                           } else {
-                                                            if (data20 < 0 || isNaN(data20)) {
-                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/port", schemaPath: "#/$defs/settings/properties/port/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                                                            if (func2(data21) < 1) {
+                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/host", schemaPath: "#/$defs/settings/properties/host/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                               return false;
                                                             }
                                                           }
+                                                        } else {
+                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/host", schemaPath: "#/$defs/settings/properties/host/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                          return false;
                                                         }
                                                       }
-                                                      var valid2 = _errs43 === errors;
+                                                      var valid2 = _errs45 === errors;
                                                     } else {
                                                       var valid2 = true;
                                                     }
                                                     if (valid2) {
-                                                      if (data1["host-key"] !== void 0) {
-                                                        let data21 = data1["host-key"];
-                                                        const _errs45 = errors;
-                                                        if (errors === _errs45) {
-                                                          if (Array.isArray(data21)) {
-                                                            if (data21.length > 100) {
-                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/host-key", schemaPath: "#/$defs/settings/properties/host-key/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                      if (data1.port !== void 0) {
+                                                        let data22 = data1.port;
+                                                        const _errs47 = errors;
+                                                        if (!(typeof data22 == "number" && (!(data22 % 1) && !isNaN(data22)) && isFinite(data22))) {
+                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/port", schemaPath: "#/$defs/settings/properties/port/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                                          return false;
+                                                        }
+                                                        if (errors === _errs47) {
+                                                          if (typeof data22 == "number" && isFinite(data22)) {
+                                                            if (data22 > 65535 || isNaN(data22)) {
+                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/port", schemaPath: "#/$defs/settings/properties/port/maximum", keyword: "maximum", params: { comparison: "<=", limit: 65535 }, message: "must be <= 65535" }];
                                                               return false;
                                                             } else {
-                                                              if (data21.length < 1) {
-                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/host-key", schemaPath: "#/$defs/settings/properties/host-key/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                              if (data22 < 0 || isNaN(data22)) {
+                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/port", schemaPath: "#/$defs/settings/properties/port/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                                                                 return false;
-                                                              } else {
-                                                                var valid5 = true;
-                                                                const len2 = data21.length;
-                                                                for (let i2 = 0; i2 < len2; i2++) {
-                                                                  let data22 = data21[i2];
-                                                                  const _errs47 = errors;
-                                                                  if (errors === _errs47) {
-                                                                    if (typeof data22 === "string") {
-                                                                      if (func2(data22) > 4096) {
-                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/host-key/" + i2, schemaPath: "#/$defs/settings/properties/host-key/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
-                                                                        return false;
-                                                                      } else {
-                                                                        if (func2(data22) < 1) {
-                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/host-key/" + i2, schemaPath: "#/$defs/settings/properties/host-key/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
-                                                                          return false;
-                                                                        }
-                                                                      }
-                                                                    } else {
-                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/host-key/" + i2, schemaPath: "#/$defs/settings/properties/host-key/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                                                                      return false;
-                                                                    }
-                                                                  }
-                                                                  var valid5 = _errs47 === errors;
-                                                                  if (!valid5) {
-                                                                    break;
-                                                                  }
-                                                                }
                                                               }
                                                             }
-                                                          } else {
-                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/host-key", schemaPath: "#/$defs/settings/properties/host-key/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
-                                                            return false;
                                                           }
                                                         }
-                                                        var valid2 = _errs45 === errors;
+                                                        var valid2 = _errs47 === errors;
                                                       } else {
                                                         var valid2 = true;
                                                       }
                                                       if (valid2) {
-                                                        if (data1.identity !== void 0) {
-                                                          let data23 = data1.identity;
+                                                        if (data1["host-key"] !== void 0) {
+                                                          let data23 = data1["host-key"];
                                                           const _errs49 = errors;
                                                           if (errors === _errs49) {
                                                             if (Array.isArray(data23)) {
                                                               if (data23.length > 100) {
-                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/identity", schemaPath: "#/$defs/settings/properties/identity/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/host-key", schemaPath: "#/$defs/settings/properties/host-key/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                                                 return false;
                                                               } else {
                                                                 if (data23.length < 1) {
-                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/identity", schemaPath: "#/$defs/settings/properties/identity/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/host-key", schemaPath: "#/$defs/settings/properties/host-key/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                                                   return false;
                                                                 } else {
                                                                   var valid6 = true;
@@ -714,16 +714,16 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                     if (errors === _errs51) {
                                                                       if (typeof data24 === "string") {
                                                                         if (func2(data24) > 4096) {
-                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/identity/" + i3, schemaPath: "#/$defs/settings/properties/identity/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/host-key/" + i3, schemaPath: "#/$defs/settings/properties/host-key/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                           return false;
                                                                         } else {
                                                                           if (func2(data24) < 1) {
-                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/identity/" + i3, schemaPath: "#/$defs/settings/properties/identity/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/host-key/" + i3, schemaPath: "#/$defs/settings/properties/host-key/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                             return false;
                                                                           }
                                                                         }
                                                                       } else {
-                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/identity/" + i3, schemaPath: "#/$defs/settings/properties/identity/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/host-key/" + i3, schemaPath: "#/$defs/settings/properties/host-key/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                         return false;
                                                                       }
                                                                     }
@@ -735,7 +735,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                 }
                                                               }
                                                             } else {
-                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/identity", schemaPath: "#/$defs/settings/properties/identity/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/host-key", schemaPath: "#/$defs/settings/properties/host-key/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                                                               return false;
                                                             }
                                                           }
@@ -744,17 +744,17 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                           var valid2 = true;
                                                         }
                                                         if (valid2) {
-                                                          if (data1["known-hosts"] !== void 0) {
-                                                            let data25 = data1["known-hosts"];
+                                                          if (data1.identity !== void 0) {
+                                                            let data25 = data1.identity;
                                                             const _errs53 = errors;
                                                             if (errors === _errs53) {
                                                               if (Array.isArray(data25)) {
                                                                 if (data25.length > 100) {
-                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/identity", schemaPath: "#/$defs/settings/properties/identity/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                                                   return false;
                                                                 } else {
                                                                   if (data25.length < 1) {
-                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/identity", schemaPath: "#/$defs/settings/properties/identity/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                                                     return false;
                                                                   } else {
                                                                     var valid7 = true;
@@ -765,16 +765,16 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                       if (errors === _errs55) {
                                                                         if (typeof data26 === "string") {
                                                                           if (func2(data26) > 4096) {
-                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts/" + i4, schemaPath: "#/$defs/settings/properties/known-hosts/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/identity/" + i4, schemaPath: "#/$defs/settings/properties/identity/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                             return false;
                                                                           } else {
                                                                             if (func2(data26) < 1) {
-                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts/" + i4, schemaPath: "#/$defs/settings/properties/known-hosts/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/identity/" + i4, schemaPath: "#/$defs/settings/properties/identity/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                               return false;
                                                                             }
                                                                           }
                                                                         } else {
-                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts/" + i4, schemaPath: "#/$defs/settings/properties/known-hosts/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/identity/" + i4, schemaPath: "#/$defs/settings/properties/identity/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                           return false;
                                                                         }
                                                                       }
@@ -786,7 +786,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                                   }
                                                                 }
                                                               } else {
-                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/identity", schemaPath: "#/$defs/settings/properties/identity/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                                                                 return false;
                                                               }
                                                             }
@@ -795,22 +795,49 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                             var valid2 = true;
                                                           }
                                                           if (valid2) {
-                                                            if (data1["ssh-config"] !== void 0) {
-                                                              let data27 = data1["ssh-config"];
+                                                            if (data1["known-hosts"] !== void 0) {
+                                                              let data27 = data1["known-hosts"];
                                                               const _errs57 = errors;
                                                               if (errors === _errs57) {
-                                                                if (typeof data27 === "string") {
-                                                                  if (func2(data27) > 4096) {
-                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                if (Array.isArray(data27)) {
+                                                                  if (data27.length > 100) {
+                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                                                     return false;
                                                                   } else {
-                                                                    if (func2(data27) < 1) {
-                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                    if (data27.length < 1) {
+                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                                                       return false;
+                                                                    } else {
+                                                                      var valid8 = true;
+                                                                      const len5 = data27.length;
+                                                                      for (let i5 = 0; i5 < len5; i5++) {
+                                                                        let data28 = data27[i5];
+                                                                        const _errs59 = errors;
+                                                                        if (errors === _errs59) {
+                                                                          if (typeof data28 === "string") {
+                                                                            if (func2(data28) > 4096) {
+                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts/" + i5, schemaPath: "#/$defs/settings/properties/known-hosts/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                              return false;
+                                                                            } else {
+                                                                              if (func2(data28) < 1) {
+                                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts/" + i5, schemaPath: "#/$defs/settings/properties/known-hosts/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                return false;
+                                                                              }
+                                                                            }
+                                                                          } else {
+                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts/" + i5, schemaPath: "#/$defs/settings/properties/known-hosts/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                            return false;
+                                                                          }
+                                                                        }
+                                                                        var valid8 = _errs59 === errors;
+                                                                        if (!valid8) {
+                                                                          break;
+                                                                        }
+                                                                      }
                                                                     }
                                                                   }
                                                                 } else {
-                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                                                                   return false;
                                                                 }
                                                               }
@@ -819,319 +846,344 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                               var valid2 = true;
                                                             }
                                                             if (valid2) {
-                                                              if (data1["ssh-password-file"] !== void 0) {
-                                                                let data28 = data1["ssh-password-file"];
-                                                                const _errs59 = errors;
-                                                                if (errors === _errs59) {
-                                                                  if (typeof data28 === "string") {
-                                                                    if (func2(data28) > 4096) {
-                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                              if (data1["ssh-config"] !== void 0) {
+                                                                let data29 = data1["ssh-config"];
+                                                                const _errs61 = errors;
+                                                                if (errors === _errs61) {
+                                                                  if (typeof data29 === "string") {
+                                                                    if (func2(data29) > 4096) {
+                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                       return false;
                                                                     } else {
-                                                                      if (func2(data28) < 1) {
-                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                      if (func2(data29) < 1) {
+                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                         return false;
                                                                       }
                                                                     }
                                                                   } else {
-                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                     return false;
                                                                   }
                                                                 }
-                                                                var valid2 = _errs59 === errors;
+                                                                var valid2 = _errs61 === errors;
                                                               } else {
                                                                 var valid2 = true;
                                                               }
                                                               if (valid2) {
-                                                                if (data1["ssh-passphrase-file"] !== void 0) {
-                                                                  let data29 = data1["ssh-passphrase-file"];
-                                                                  const _errs61 = errors;
-                                                                  if (errors === _errs61) {
-                                                                    if (typeof data29 === "string") {
-                                                                      if (func2(data29) > 4096) {
-                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                if (data1["ssh-password-file"] !== void 0) {
+                                                                  let data30 = data1["ssh-password-file"];
+                                                                  const _errs63 = errors;
+                                                                  if (errors === _errs63) {
+                                                                    if (typeof data30 === "string") {
+                                                                      if (func2(data30) > 4096) {
+                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                         return false;
                                                                       } else {
-                                                                        if (func2(data29) < 1) {
-                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                        if (func2(data30) < 1) {
+                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                           return false;
                                                                         }
                                                                       }
                                                                     } else {
-                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                       return false;
                                                                     }
                                                                   }
-                                                                  var valid2 = _errs61 === errors;
+                                                                  var valid2 = _errs63 === errors;
                                                                 } else {
                                                                   var valid2 = true;
                                                                 }
                                                                 if (valid2) {
-                                                                  if (data1.proxy !== void 0) {
-                                                                    let data30 = data1.proxy;
-                                                                    const _errs63 = errors;
-                                                                    if (errors === _errs63) {
-                                                                      if (typeof data30 === "string") {
-                                                                        if (func2(data30) > 4096) {
-                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/proxy", schemaPath: "#/$defs/settings/properties/proxy/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                  if (data1["ssh-passphrase-file"] !== void 0) {
+                                                                    let data31 = data1["ssh-passphrase-file"];
+                                                                    const _errs65 = errors;
+                                                                    if (errors === _errs65) {
+                                                                      if (typeof data31 === "string") {
+                                                                        if (func2(data31) > 4096) {
+                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                           return false;
                                                                         } else {
-                                                                          if (func2(data30) < 1) {
-                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/proxy", schemaPath: "#/$defs/settings/properties/proxy/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                          if (func2(data31) < 1) {
+                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                             return false;
                                                                           }
                                                                         }
                                                                       } else {
-                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/proxy", schemaPath: "#/$defs/settings/properties/proxy/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                         return false;
                                                                       }
                                                                     }
-                                                                    var valid2 = _errs63 === errors;
+                                                                    var valid2 = _errs65 === errors;
                                                                   } else {
                                                                     var valid2 = true;
                                                                   }
                                                                   if (valid2) {
-                                                                    if (data1["ca-file"] !== void 0) {
-                                                                      let data31 = data1["ca-file"];
-                                                                      const _errs65 = errors;
-                                                                      if (errors === _errs65) {
-                                                                        if (typeof data31 === "string") {
-                                                                          if (func2(data31) > 4096) {
-                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                    if (data1.proxy !== void 0) {
+                                                                      let data32 = data1.proxy;
+                                                                      const _errs67 = errors;
+                                                                      if (errors === _errs67) {
+                                                                        if (typeof data32 === "string") {
+                                                                          if (func2(data32) > 4096) {
+                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/proxy", schemaPath: "#/$defs/settings/properties/proxy/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                             return false;
                                                                           } else {
-                                                                            if (func2(data31) < 1) {
-                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                            if (func2(data32) < 1) {
+                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/proxy", schemaPath: "#/$defs/settings/properties/proxy/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                               return false;
                                                                             }
                                                                           }
                                                                         } else {
-                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/proxy", schemaPath: "#/$defs/settings/properties/proxy/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                           return false;
                                                                         }
                                                                       }
-                                                                      var valid2 = _errs65 === errors;
+                                                                      var valid2 = _errs67 === errors;
                                                                     } else {
                                                                       var valid2 = true;
                                                                     }
                                                                     if (valid2) {
-                                                                      if (data1["client-cert"] !== void 0) {
-                                                                        let data32 = data1["client-cert"];
-                                                                        const _errs67 = errors;
-                                                                        if (errors === _errs67) {
-                                                                          if (typeof data32 === "string") {
-                                                                            if (func2(data32) > 4096) {
-                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                      if (data1["ca-file"] !== void 0) {
+                                                                        let data33 = data1["ca-file"];
+                                                                        const _errs69 = errors;
+                                                                        if (errors === _errs69) {
+                                                                          if (typeof data33 === "string") {
+                                                                            if (func2(data33) > 4096) {
+                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                               return false;
                                                                             } else {
-                                                                              if (func2(data32) < 1) {
-                                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                              if (func2(data33) < 1) {
+                                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                 return false;
                                                                               }
                                                                             }
                                                                           } else {
-                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                             return false;
                                                                           }
                                                                         }
-                                                                        var valid2 = _errs67 === errors;
+                                                                        var valid2 = _errs69 === errors;
                                                                       } else {
                                                                         var valid2 = true;
                                                                       }
                                                                       if (valid2) {
-                                                                        if (data1["client-key"] !== void 0) {
-                                                                          let data33 = data1["client-key"];
-                                                                          const _errs69 = errors;
-                                                                          if (errors === _errs69) {
-                                                                            if (typeof data33 === "string") {
-                                                                              if (func2(data33) > 4096) {
-                                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/client-key", schemaPath: "#/$defs/settings/properties/client-key/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                        if (data1["client-cert"] !== void 0) {
+                                                                          let data34 = data1["client-cert"];
+                                                                          const _errs71 = errors;
+                                                                          if (errors === _errs71) {
+                                                                            if (typeof data34 === "string") {
+                                                                              if (func2(data34) > 4096) {
+                                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                 return false;
                                                                               } else {
-                                                                                if (func2(data33) < 1) {
-                                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/client-key", schemaPath: "#/$defs/settings/properties/client-key/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                if (func2(data34) < 1) {
+                                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                   return false;
                                                                                 }
                                                                               }
                                                                             } else {
-                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/client-key", schemaPath: "#/$defs/settings/properties/client-key/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                               return false;
                                                                             }
                                                                           }
-                                                                          var valid2 = _errs69 === errors;
+                                                                          var valid2 = _errs71 === errors;
                                                                         } else {
                                                                           var valid2 = true;
                                                                         }
                                                                         if (valid2) {
-                                                                          if (data1["http-token-file"] !== void 0) {
-                                                                            let data34 = data1["http-token-file"];
-                                                                            const _errs71 = errors;
-                                                                            if (errors === _errs71) {
-                                                                              if (typeof data34 === "string") {
-                                                                                if (func2(data34) > 4096) {
-                                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                          if (data1["client-key"] !== void 0) {
+                                                                            let data35 = data1["client-key"];
+                                                                            const _errs73 = errors;
+                                                                            if (errors === _errs73) {
+                                                                              if (typeof data35 === "string") {
+                                                                                if (func2(data35) > 4096) {
+                                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/client-key", schemaPath: "#/$defs/settings/properties/client-key/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                   return false;
                                                                                 } else {
-                                                                                  if (func2(data34) < 1) {
-                                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                  if (func2(data35) < 1) {
+                                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/client-key", schemaPath: "#/$defs/settings/properties/client-key/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                     return false;
                                                                                   }
                                                                                 }
                                                                               } else {
-                                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/client-key", schemaPath: "#/$defs/settings/properties/client-key/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                 return false;
                                                                               }
                                                                             }
-                                                                            var valid2 = _errs71 === errors;
+                                                                            var valid2 = _errs73 === errors;
                                                                           } else {
                                                                             var valid2 = true;
                                                                           }
                                                                           if (valid2) {
-                                                                            if (data1["base-url"] !== void 0) {
-                                                                              let data35 = data1["base-url"];
-                                                                              const _errs73 = errors;
-                                                                              if (errors === _errs73) {
-                                                                                if (typeof data35 === "string") {
-                                                                                  if (func2(data35) > 4096) {
-                                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/base-url", schemaPath: "#/$defs/settings/properties/base-url/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                            if (data1["http-token-file"] !== void 0) {
+                                                                              let data36 = data1["http-token-file"];
+                                                                              const _errs75 = errors;
+                                                                              if (errors === _errs75) {
+                                                                                if (typeof data36 === "string") {
+                                                                                  if (func2(data36) > 4096) {
+                                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                     return false;
                                                                                   } else {
-                                                                                    if (func2(data35) < 1) {
-                                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/base-url", schemaPath: "#/$defs/settings/properties/base-url/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                    if (func2(data36) < 1) {
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                       return false;
                                                                                     }
                                                                                   }
                                                                                 } else {
-                                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/base-url", schemaPath: "#/$defs/settings/properties/base-url/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                  validate20.errors = [{ instancePath: instancePath + "/defaults/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                   return false;
                                                                                 }
                                                                               }
-                                                                              var valid2 = _errs73 === errors;
+                                                                              var valid2 = _errs75 === errors;
                                                                             } else {
                                                                               var valid2 = true;
                                                                             }
                                                                             if (valid2) {
-                                                                              if (data1.namespace !== void 0) {
-                                                                                let data36 = data1.namespace;
-                                                                                const _errs75 = errors;
-                                                                                if (errors === _errs75) {
-                                                                                  if (typeof data36 === "string") {
-                                                                                    if (func2(data36) > 4096) {
-                                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/namespace", schemaPath: "#/$defs/settings/properties/namespace/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                              if (data1["base-url"] !== void 0) {
+                                                                                let data37 = data1["base-url"];
+                                                                                const _errs77 = errors;
+                                                                                if (errors === _errs77) {
+                                                                                  if (typeof data37 === "string") {
+                                                                                    if (func2(data37) > 4096) {
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/base-url", schemaPath: "#/$defs/settings/properties/base-url/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                       return false;
                                                                                     } else {
-                                                                                      if (func2(data36) < 1) {
-                                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/namespace", schemaPath: "#/$defs/settings/properties/namespace/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                      if (func2(data37) < 1) {
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/base-url", schemaPath: "#/$defs/settings/properties/base-url/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                         return false;
                                                                                       }
                                                                                     }
                                                                                   } else {
-                                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/namespace", schemaPath: "#/$defs/settings/properties/namespace/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/base-url", schemaPath: "#/$defs/settings/properties/base-url/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                     return false;
                                                                                   }
                                                                                 }
-                                                                                var valid2 = _errs75 === errors;
+                                                                                var valid2 = _errs77 === errors;
                                                                               } else {
                                                                                 var valid2 = true;
                                                                               }
                                                                               if (valid2) {
-                                                                                if (data1.kubeconfig !== void 0) {
-                                                                                  let data37 = data1.kubeconfig;
-                                                                                  const _errs77 = errors;
-                                                                                  if (errors === _errs77) {
-                                                                                    if (typeof data37 === "string") {
-                                                                                      if (func2(data37) > 4096) {
-                                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                if (data1.namespace !== void 0) {
+                                                                                  let data38 = data1.namespace;
+                                                                                  const _errs79 = errors;
+                                                                                  if (errors === _errs79) {
+                                                                                    if (typeof data38 === "string") {
+                                                                                      if (func2(data38) > 4096) {
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/namespace", schemaPath: "#/$defs/settings/properties/namespace/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                         return false;
                                                                                       } else {
-                                                                                        if (func2(data37) < 1) {
-                                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                        if (func2(data38) < 1) {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/namespace", schemaPath: "#/$defs/settings/properties/namespace/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                           return false;
                                                                                         }
                                                                                       }
                                                                                     } else {
-                                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/namespace", schemaPath: "#/$defs/settings/properties/namespace/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                       return false;
                                                                                     }
                                                                                   }
-                                                                                  var valid2 = _errs77 === errors;
+                                                                                  var valid2 = _errs79 === errors;
                                                                                 } else {
                                                                                   var valid2 = true;
                                                                                 }
                                                                                 if (valid2) {
-                                                                                  if (data1.context !== void 0) {
-                                                                                    let data38 = data1.context;
-                                                                                    const _errs79 = errors;
-                                                                                    if (errors === _errs79) {
-                                                                                      if (typeof data38 === "string") {
-                                                                                        if (func2(data38) > 4096) {
-                                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/context", schemaPath: "#/$defs/settings/properties/context/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                  if (data1.kubeconfig !== void 0) {
+                                                                                    let data39 = data1.kubeconfig;
+                                                                                    const _errs81 = errors;
+                                                                                    if (errors === _errs81) {
+                                                                                      if (typeof data39 === "string") {
+                                                                                        if (func2(data39) > 4096) {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                           return false;
                                                                                         } else {
-                                                                                          if (func2(data38) < 1) {
-                                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/context", schemaPath: "#/$defs/settings/properties/context/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                          if (func2(data39) < 1) {
+                                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                             return false;
                                                                                           }
                                                                                         }
                                                                                       } else {
-                                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/context", schemaPath: "#/$defs/settings/properties/context/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                         return false;
                                                                                       }
                                                                                     }
-                                                                                    var valid2 = _errs79 === errors;
+                                                                                    var valid2 = _errs81 === errors;
                                                                                   } else {
                                                                                     var valid2 = true;
                                                                                   }
                                                                                   if (valid2) {
-                                                                                    if (data1.mirror !== void 0) {
-                                                                                      let data39 = data1.mirror;
-                                                                                      const _errs81 = errors;
-                                                                                      if (errors === _errs81) {
-                                                                                        if (Array.isArray(data39)) {
-                                                                                          if (data39.length > 100) {
-                                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/mirror", schemaPath: "#/$defs/settings/properties/mirror/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                                                    if (data1.context !== void 0) {
+                                                                                      let data40 = data1.context;
+                                                                                      const _errs83 = errors;
+                                                                                      if (errors === _errs83) {
+                                                                                        if (typeof data40 === "string") {
+                                                                                          if (func2(data40) > 4096) {
+                                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/context", schemaPath: "#/$defs/settings/properties/context/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                             return false;
                                                                                           } else {
-                                                                                            if (data39.length < 1) {
-                                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/mirror", schemaPath: "#/$defs/settings/properties/mirror/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                                            if (func2(data40) < 1) {
+                                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/context", schemaPath: "#/$defs/settings/properties/context/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                               return false;
-                                                                                            } else {
-                                                                                              var valid8 = true;
-                                                                                              const len5 = data39.length;
-                                                                                              for (let i5 = 0; i5 < len5; i5++) {
-                                                                                                let data40 = data39[i5];
-                                                                                                const _errs83 = errors;
-                                                                                                if (errors === _errs83) {
-                                                                                                  if (typeof data40 === "string") {
-                                                                                                    if (func2(data40) > 4096) {
-                                                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/mirror/" + i5, schemaPath: "#/$defs/settings/properties/mirror/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
-                                                                                                      return false;
-                                                                                                    } else {
-                                                                                                      if (func2(data40) < 1) {
-                                                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/mirror/" + i5, schemaPath: "#/$defs/settings/properties/mirror/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
-                                                                                                        return false;
-                                                                                                      }
-                                                                                                    }
-                                                                                                  } else {
-                                                                                                    validate20.errors = [{ instancePath: instancePath + "/defaults/mirror/" + i5, schemaPath: "#/$defs/settings/properties/mirror/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                                                                                                    return false;
-                                                                                                  }
-                                                                                                }
-                                                                                                var valid8 = _errs83 === errors;
-                                                                                                if (!valid8) {
-                                                                                                  break;
-                                                                                                }
-                                                                                              }
                                                                                             }
                                                                                           }
                                                                                         } else {
-                                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/mirror", schemaPath: "#/$defs/settings/properties/mirror/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/context", schemaPath: "#/$defs/settings/properties/context/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                           return false;
                                                                                         }
                                                                                       }
-                                                                                      var valid2 = _errs81 === errors;
+                                                                                      var valid2 = _errs83 === errors;
                                                                                     } else {
                                                                                       var valid2 = true;
+                                                                                    }
+                                                                                    if (valid2) {
+                                                                                      if (data1.mirror !== void 0) {
+                                                                                        let data41 = data1.mirror;
+                                                                                        const _errs85 = errors;
+                                                                                        if (errors === _errs85) {
+                                                                                          if (Array.isArray(data41)) {
+                                                                                            if (data41.length > 100) {
+                                                                                              validate20.errors = [{ instancePath: instancePath + "/defaults/mirror", schemaPath: "#/$defs/settings/properties/mirror/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                                                              return false;
+                                                                                            } else {
+                                                                                              if (data41.length < 1) {
+                                                                                                validate20.errors = [{ instancePath: instancePath + "/defaults/mirror", schemaPath: "#/$defs/settings/properties/mirror/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                                                return false;
+                                                                                              } else {
+                                                                                                var valid9 = true;
+                                                                                                const len6 = data41.length;
+                                                                                                for (let i6 = 0; i6 < len6; i6++) {
+                                                                                                  let data42 = data41[i6];
+                                                                                                  const _errs87 = errors;
+                                                                                                  if (errors === _errs87) {
+                                                                                                    if (typeof data42 === "string") {
+                                                                                                      if (func2(data42) > 4096) {
+                                                                                                        validate20.errors = [{ instancePath: instancePath + "/defaults/mirror/" + i6, schemaPath: "#/$defs/settings/properties/mirror/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                                        return false;
+                                                                                                      } else {
+                                                                                                        if (func2(data42) < 1) {
+                                                                                                          validate20.errors = [{ instancePath: instancePath + "/defaults/mirror/" + i6, schemaPath: "#/$defs/settings/properties/mirror/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                                          return false;
+                                                                                                        }
+                                                                                                      }
+                                                                                                    } else {
+                                                                                                      validate20.errors = [{ instancePath: instancePath + "/defaults/mirror/" + i6, schemaPath: "#/$defs/settings/properties/mirror/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                                      return false;
+                                                                                                    }
+                                                                                                  }
+                                                                                                  var valid9 = _errs87 === errors;
+                                                                                                  if (!valid9) {
+                                                                                                    break;
+                                                                                                  }
+                                                                                                }
+                                                                                              }
+                                                                                            }
+                                                                                          } else {
+                                                                                            validate20.errors = [{ instancePath: instancePath + "/defaults/mirror", schemaPath: "#/$defs/settings/properties/mirror/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                                                            return false;
+                                                                                          }
+                                                                                        }
+                                                                                        var valid2 = _errs85 === errors;
+                                                                                      } else {
+                                                                                        var valid2 = true;
+                                                                                      }
                                                                                     }
                                                                                   }
                                                                                 }
@@ -1177,50 +1229,50 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
             }
             if (valid0) {
               if (data.environments !== void 0) {
-                let data41 = data.environments;
-                const _errs85 = errors;
-                if (errors === _errs85) {
-                  if (data41 && typeof data41 == "object" && !Array.isArray(data41)) {
-                    if (Object.keys(data41).length > 100) {
+                let data43 = data.environments;
+                const _errs89 = errors;
+                if (errors === _errs89) {
+                  if (data43 && typeof data43 == "object" && !Array.isArray(data43)) {
+                    if (Object.keys(data43).length > 100) {
                       validate20.errors = [{ instancePath: instancePath + "/environments", schemaPath: "#/properties/environments/maxProperties", keyword: "maxProperties", params: { limit: 100 }, message: "must NOT have more than 100 properties" }];
                       return false;
                     } else {
-                      const _errs87 = errors;
-                      for (const key2 in data41) {
+                      const _errs91 = errors;
+                      for (const key2 in data43) {
                         if (!pattern4.test(key2)) {
                           validate20.errors = [{ instancePath: instancePath + "/environments", schemaPath: "#/properties/environments/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key2 }, message: "must NOT have additional properties" }];
                           return false;
                           break;
                         }
                       }
-                      if (_errs87 === errors) {
-                        var valid9 = true;
-                        for (const key3 in data41) {
+                      if (_errs91 === errors) {
+                        var valid10 = true;
+                        for (const key3 in data43) {
                           if (pattern4.test(key3)) {
-                            let data42 = data41[key3];
-                            const _errs88 = errors;
-                            const _errs89 = errors;
-                            if (errors === _errs89) {
-                              if (data42 && typeof data42 == "object" && !Array.isArray(data42)) {
-                                const _errs91 = errors;
-                                for (const key4 in data42) {
+                            let data44 = data43[key3];
+                            const _errs92 = errors;
+                            const _errs93 = errors;
+                            if (errors === _errs93) {
+                              if (data44 && typeof data44 == "object" && !Array.isArray(data44)) {
+                                const _errs95 = errors;
+                                for (const key4 in data44) {
                                   if (!func1.call(schema32.properties, key4)) {
                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"), schemaPath: "#/$defs/settings/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key4 }, message: "must NOT have additional properties" }];
                                     return false;
                                     break;
                                   }
                                 }
-                                if (_errs91 === errors) {
-                                  if (data42.trust !== void 0) {
-                                    let data43 = data42.trust;
-                                    const _errs92 = errors;
-                                    if (errors === _errs92) {
-                                      if (typeof data43 === "string") {
-                                        if (func2(data43) > 4096) {
+                                if (_errs95 === errors) {
+                                  if (data44.trust !== void 0) {
+                                    let data45 = data44.trust;
+                                    const _errs96 = errors;
+                                    if (errors === _errs96) {
+                                      if (typeof data45 === "string") {
+                                        if (func2(data45) > 4096) {
                                           validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/trust", schemaPath: "#/$defs/settings/properties/trust/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                           return false;
                                         } else {
-                                          if (func2(data43) < 1) {
+                                          if (func2(data45) < 1) {
                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/trust", schemaPath: "#/$defs/settings/properties/trust/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                             return false;
                                           }
@@ -1230,47 +1282,47 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                         return false;
                                       }
                                     }
-                                    var valid11 = _errs92 === errors;
+                                    var valid12 = _errs96 === errors;
                                   } else {
-                                    var valid11 = true;
+                                    var valid12 = true;
                                   }
-                                  if (valid11) {
-                                    if (data42["public-key"] !== void 0) {
-                                      let data44 = data42["public-key"];
-                                      const _errs94 = errors;
-                                      if (errors === _errs94) {
-                                        if (Array.isArray(data44)) {
-                                          if (data44.length > 100) {
+                                  if (valid12) {
+                                    if (data44["public-key"] !== void 0) {
+                                      let data46 = data44["public-key"];
+                                      const _errs98 = errors;
+                                      if (errors === _errs98) {
+                                        if (Array.isArray(data46)) {
+                                          if (data46.length > 100) {
                                             validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key", schemaPath: "#/$defs/settings/properties/public-key/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                             return false;
                                           } else {
-                                            if (data44.length < 1) {
+                                            if (data46.length < 1) {
                                               validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key", schemaPath: "#/$defs/settings/properties/public-key/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                               return false;
                                             } else {
-                                              var valid12 = true;
-                                              const len6 = data44.length;
-                                              for (let i6 = 0; i6 < len6; i6++) {
-                                                let data45 = data44[i6];
-                                                const _errs96 = errors;
-                                                if (errors === _errs96) {
-                                                  if (typeof data45 === "string") {
-                                                    if (func2(data45) > 4096) {
-                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i6, schemaPath: "#/$defs/settings/properties/public-key/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                              var valid13 = true;
+                                              const len7 = data46.length;
+                                              for (let i7 = 0; i7 < len7; i7++) {
+                                                let data47 = data46[i7];
+                                                const _errs100 = errors;
+                                                if (errors === _errs100) {
+                                                  if (typeof data47 === "string") {
+                                                    if (func2(data47) > 4096) {
+                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i7, schemaPath: "#/$defs/settings/properties/public-key/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                       return false;
                                                     } else {
-                                                      if (func2(data45) < 1) {
-                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i6, schemaPath: "#/$defs/settings/properties/public-key/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                      if (func2(data47) < 1) {
+                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i7, schemaPath: "#/$defs/settings/properties/public-key/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                         return false;
                                                       }
                                                     }
                                                   } else {
-                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i6, schemaPath: "#/$defs/settings/properties/public-key/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/public-key/" + i7, schemaPath: "#/$defs/settings/properties/public-key/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                     return false;
                                                   }
                                                 }
-                                                var valid12 = _errs96 === errors;
-                                                if (!valid12) {
+                                                var valid13 = _errs100 === errors;
+                                                if (!valid13) {
                                                   break;
                                                 }
                                               }
@@ -1281,21 +1333,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                           return false;
                                         }
                                       }
-                                      var valid11 = _errs94 === errors;
+                                      var valid12 = _errs98 === errors;
                                     } else {
-                                      var valid11 = true;
+                                      var valid12 = true;
                                     }
-                                    if (valid11) {
-                                      if (data42["signing-key"] !== void 0) {
-                                        let data46 = data42["signing-key"];
-                                        const _errs98 = errors;
-                                        if (errors === _errs98) {
-                                          if (typeof data46 === "string") {
-                                            if (func2(data46) > 4096) {
+                                    if (valid12) {
+                                      if (data44["signing-key"] !== void 0) {
+                                        let data48 = data44["signing-key"];
+                                        const _errs102 = errors;
+                                        if (errors === _errs102) {
+                                          if (typeof data48 === "string") {
+                                            if (func2(data48) > 4096) {
                                               validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signing-key", schemaPath: "#/$defs/settings/properties/signing-key/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                               return false;
                                             } else {
-                                              if (func2(data46) < 1) {
+                                              if (func2(data48) < 1) {
                                                 validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signing-key", schemaPath: "#/$defs/settings/properties/signing-key/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                 return false;
                                               }
@@ -1305,21 +1357,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                             return false;
                                           }
                                         }
-                                        var valid11 = _errs98 === errors;
+                                        var valid12 = _errs102 === errors;
                                       } else {
-                                        var valid11 = true;
+                                        var valid12 = true;
                                       }
-                                      if (valid11) {
-                                        if (data42["passphrase-file"] !== void 0) {
-                                          let data47 = data42["passphrase-file"];
-                                          const _errs100 = errors;
-                                          if (errors === _errs100) {
-                                            if (typeof data47 === "string") {
-                                              if (func2(data47) > 4096) {
+                                      if (valid12) {
+                                        if (data44["passphrase-file"] !== void 0) {
+                                          let data49 = data44["passphrase-file"];
+                                          const _errs104 = errors;
+                                          if (errors === _errs104) {
+                                            if (typeof data49 === "string") {
+                                              if (func2(data49) > 4096) {
                                                 validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/passphrase-file", schemaPath: "#/$defs/settings/properties/passphrase-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                 return false;
                                               } else {
-                                                if (func2(data47) < 1) {
+                                                if (func2(data49) < 1) {
                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/passphrase-file", schemaPath: "#/$defs/settings/properties/passphrase-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                   return false;
                                                 }
@@ -1329,21 +1381,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                               return false;
                                             }
                                           }
-                                          var valid11 = _errs100 === errors;
+                                          var valid12 = _errs104 === errors;
                                         } else {
-                                          var valid11 = true;
+                                          var valid12 = true;
                                         }
-                                        if (valid11) {
-                                          if (data42["signed-by"] !== void 0) {
-                                            let data48 = data42["signed-by"];
-                                            const _errs102 = errors;
-                                            if (errors === _errs102) {
-                                              if (typeof data48 === "string") {
-                                                if (func2(data48) > 4096) {
+                                        if (valid12) {
+                                          if (data44["signed-by"] !== void 0) {
+                                            let data50 = data44["signed-by"];
+                                            const _errs106 = errors;
+                                            if (errors === _errs106) {
+                                              if (typeof data50 === "string") {
+                                                if (func2(data50) > 4096) {
                                                   validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signed-by", schemaPath: "#/$defs/settings/properties/signed-by/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                   return false;
                                                 } else {
-                                                  if (func2(data48) < 1) {
+                                                  if (func2(data50) < 1) {
                                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/signed-by", schemaPath: "#/$defs/settings/properties/signed-by/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                     return false;
                                                   }
@@ -1353,21 +1405,21 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                 return false;
                                               }
                                             }
-                                            var valid11 = _errs102 === errors;
+                                            var valid12 = _errs106 === errors;
                                           } else {
-                                            var valid11 = true;
+                                            var valid12 = true;
                                           }
-                                          if (valid11) {
-                                            if (data42.to !== void 0) {
-                                              let data49 = data42.to;
-                                              const _errs104 = errors;
-                                              if (errors === _errs104) {
-                                                if (typeof data49 === "string") {
-                                                  if (func2(data49) > 4096) {
+                                          if (valid12) {
+                                            if (data44.to !== void 0) {
+                                              let data51 = data44.to;
+                                              const _errs108 = errors;
+                                              if (errors === _errs108) {
+                                                if (typeof data51 === "string") {
+                                                  if (func2(data51) > 4096) {
                                                     validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/to", schemaPath: "#/$defs/settings/properties/to/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                     return false;
                                                   } else {
-                                                    if (func2(data49) < 1) {
+                                                    if (func2(data51) < 1) {
                                                       validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/to", schemaPath: "#/$defs/settings/properties/to/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                       return false;
                                                     }
@@ -1377,790 +1429,842 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                                   return false;
                                                 }
                                               }
-                                              var valid11 = _errs104 === errors;
+                                              var valid12 = _errs108 === errors;
                                             } else {
-                                              var valid11 = true;
+                                              var valid12 = true;
                                             }
-                                            if (valid11) {
-                                              if (data42.set !== void 0) {
-                                                let data50 = data42.set;
-                                                const _errs106 = errors;
-                                                if (errors === _errs106) {
-                                                  if (typeof data50 === "string") {
-                                                    if (func2(data50) > 4096) {
-                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/set", schemaPath: "#/$defs/settings/properties/set/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                            if (valid12) {
+                                              if (data44["safe-directory"] !== void 0) {
+                                                let data52 = data44["safe-directory"];
+                                                const _errs110 = errors;
+                                                if (errors === _errs110) {
+                                                  if (Array.isArray(data52)) {
+                                                    if (data52.length > 100) {
+                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/safe-directory", schemaPath: "#/$defs/settings/properties/safe-directory/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                                       return false;
                                                     } else {
-                                                      if (func2(data50) < 1) {
-                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/set", schemaPath: "#/$defs/settings/properties/set/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                      if (data52.length < 1) {
+                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/safe-directory", schemaPath: "#/$defs/settings/properties/safe-directory/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                                         return false;
+                                                      } else {
+                                                        var valid14 = true;
+                                                        const len8 = data52.length;
+                                                        for (let i8 = 0; i8 < len8; i8++) {
+                                                          let data53 = data52[i8];
+                                                          const _errs112 = errors;
+                                                          if (errors === _errs112) {
+                                                            if (typeof data53 === "string") {
+                                                              if (func2(data53) > 4096) {
+                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/safe-directory/" + i8, schemaPath: "#/$defs/settings/properties/safe-directory/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                return false;
+                                                              } else {
+                                                                if (func2(data53) < 1) {
+                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/safe-directory/" + i8, schemaPath: "#/$defs/settings/properties/safe-directory/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                  return false;
+                                                                }
+                                                              }
+                                                            } else {
+                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/safe-directory/" + i8, schemaPath: "#/$defs/settings/properties/safe-directory/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                              return false;
+                                                            }
+                                                          }
+                                                          var valid14 = _errs112 === errors;
+                                                          if (!valid14) {
+                                                            break;
+                                                          }
+                                                        }
                                                       }
                                                     }
                                                   } else {
-                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/set", schemaPath: "#/$defs/settings/properties/set/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/safe-directory", schemaPath: "#/$defs/settings/properties/safe-directory/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                                                     return false;
                                                   }
                                                 }
-                                                var valid11 = _errs106 === errors;
+                                                var valid12 = _errs110 === errors;
                                               } else {
-                                                var valid11 = true;
+                                                var valid12 = true;
                                               }
-                                              if (valid11) {
-                                                if (data42.audience !== void 0) {
-                                                  let data51 = data42.audience;
-                                                  const _errs108 = errors;
-                                                  if (errors === _errs108) {
-                                                    if (Array.isArray(data51)) {
-                                                      if (data51.length > 100) {
-                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience", schemaPath: "#/$defs/settings/properties/audience/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                              if (valid12) {
+                                                if (data44.set !== void 0) {
+                                                  let data54 = data44.set;
+                                                  const _errs114 = errors;
+                                                  if (errors === _errs114) {
+                                                    if (typeof data54 === "string") {
+                                                      if (func2(data54) > 4096) {
+                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/set", schemaPath: "#/$defs/settings/properties/set/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                         return false;
                                                       } else {
-                                                        if (data51.length < 1) {
-                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience", schemaPath: "#/$defs/settings/properties/audience/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                        if (func2(data54) < 1) {
+                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/set", schemaPath: "#/$defs/settings/properties/set/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                           return false;
-                                                        } else {
-                                                          var valid13 = true;
-                                                          const len7 = data51.length;
-                                                          for (let i7 = 0; i7 < len7; i7++) {
-                                                            let data52 = data51[i7];
-                                                            const _errs110 = errors;
-                                                            if (errors === _errs110) {
-                                                              if (typeof data52 === "string") {
-                                                                if (func2(data52) > 4096) {
-                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i7, schemaPath: "#/$defs/settings/properties/audience/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
-                                                                  return false;
-                                                                } else {
-                                                                  if (func2(data52) < 1) {
-                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i7, schemaPath: "#/$defs/settings/properties/audience/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
-                                                                    return false;
-                                                                  }
-                                                                }
-                                                              } else {
-                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i7, schemaPath: "#/$defs/settings/properties/audience/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                                                                return false;
-                                                              }
-                                                            }
-                                                            var valid13 = _errs110 === errors;
-                                                            if (!valid13) {
-                                                              break;
-                                                            }
-                                                          }
                                                         }
                                                       }
                                                     } else {
-                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience", schemaPath: "#/$defs/settings/properties/audience/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/set", schemaPath: "#/$defs/settings/properties/set/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                       return false;
                                                     }
                                                   }
-                                                  var valid11 = _errs108 === errors;
+                                                  var valid12 = _errs114 === errors;
                                                 } else {
-                                                  var valid11 = true;
+                                                  var valid12 = true;
                                                 }
-                                                if (valid11) {
-                                                  if (data42["expires-in"] !== void 0) {
-                                                    let data53 = data42["expires-in"];
-                                                    const _errs112 = errors;
-                                                    if (errors === _errs112) {
-                                                      if (typeof data53 === "string") {
-                                                        if (func2(data53) > 4096) {
-                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                if (valid12) {
+                                                  if (data44.audience !== void 0) {
+                                                    let data55 = data44.audience;
+                                                    const _errs116 = errors;
+                                                    if (errors === _errs116) {
+                                                      if (Array.isArray(data55)) {
+                                                        if (data55.length > 100) {
+                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience", schemaPath: "#/$defs/settings/properties/audience/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                                           return false;
                                                         } else {
-                                                          if (func2(data53) < 1) {
-                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                          if (data55.length < 1) {
+                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience", schemaPath: "#/$defs/settings/properties/audience/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                                             return false;
+                                                          } else {
+                                                            var valid15 = true;
+                                                            const len9 = data55.length;
+                                                            for (let i9 = 0; i9 < len9; i9++) {
+                                                              let data56 = data55[i9];
+                                                              const _errs118 = errors;
+                                                              if (errors === _errs118) {
+                                                                if (typeof data56 === "string") {
+                                                                  if (func2(data56) > 4096) {
+                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i9, schemaPath: "#/$defs/settings/properties/audience/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                    return false;
+                                                                  } else {
+                                                                    if (func2(data56) < 1) {
+                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i9, schemaPath: "#/$defs/settings/properties/audience/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                      return false;
+                                                                    }
+                                                                  }
+                                                                } else {
+                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience/" + i9, schemaPath: "#/$defs/settings/properties/audience/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                  return false;
+                                                                }
+                                                              }
+                                                              var valid15 = _errs118 === errors;
+                                                              if (!valid15) {
+                                                                break;
+                                                              }
+                                                            }
                                                           }
                                                         }
                                                       } else {
-                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/audience", schemaPath: "#/$defs/settings/properties/audience/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                                                         return false;
                                                       }
                                                     }
-                                                    var valid11 = _errs112 === errors;
+                                                    var valid12 = _errs116 === errors;
                                                   } else {
-                                                    var valid11 = true;
+                                                    var valid12 = true;
                                                   }
-                                                  if (valid11) {
-                                                    if (data42["gateway-profile"] !== void 0) {
-                                                      let data54 = data42["gateway-profile"];
-                                                      const _errs114 = errors;
-                                                      if (errors === _errs114) {
-                                                        if (typeof data54 === "string") {
-                                                          if (func2(data54) > 4096) {
-                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                  if (valid12) {
+                                                    if (data44["expires-in"] !== void 0) {
+                                                      let data57 = data44["expires-in"];
+                                                      const _errs120 = errors;
+                                                      if (errors === _errs120) {
+                                                        if (typeof data57 === "string") {
+                                                          if (func2(data57) > 4096) {
+                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                             return false;
                                                           } else {
-                                                            if (func2(data54) < 1) {
-                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                            if (func2(data57) < 1) {
+                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                               return false;
                                                             }
                                                           }
                                                         } else {
-                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/expires-in", schemaPath: "#/$defs/settings/properties/expires-in/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                           return false;
                                                         }
                                                       }
-                                                      var valid11 = _errs114 === errors;
+                                                      var valid12 = _errs120 === errors;
                                                     } else {
-                                                      var valid11 = true;
+                                                      var valid12 = true;
                                                     }
-                                                    if (valid11) {
-                                                      if (data42.mapping !== void 0) {
-                                                        let data55 = data42.mapping;
-                                                        const _errs116 = errors;
-                                                        if (errors === _errs116) {
-                                                          if (typeof data55 === "string") {
-                                                            if (func2(data55) > 4096) {
-                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mapping", schemaPath: "#/$defs/settings/properties/mapping/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                    if (valid12) {
+                                                      if (data44["gateway-profile"] !== void 0) {
+                                                        let data58 = data44["gateway-profile"];
+                                                        const _errs122 = errors;
+                                                        if (errors === _errs122) {
+                                                          if (typeof data58 === "string") {
+                                                            if (func2(data58) > 4096) {
+                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                               return false;
                                                             } else {
-                                                              if (func2(data55) < 1) {
-                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mapping", schemaPath: "#/$defs/settings/properties/mapping/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                              if (func2(data58) < 1) {
+                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                 return false;
                                                               }
                                                             }
                                                           } else {
-                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mapping", schemaPath: "#/$defs/settings/properties/mapping/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/gateway-profile", schemaPath: "#/$defs/settings/properties/gateway-profile/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                             return false;
                                                           }
                                                         }
-                                                        var valid11 = _errs116 === errors;
+                                                        var valid12 = _errs122 === errors;
                                                       } else {
-                                                        var valid11 = true;
+                                                        var valid12 = true;
                                                       }
-                                                      if (valid11) {
-                                                        if (data42.jobs !== void 0) {
-                                                          let data56 = data42.jobs;
-                                                          const _errs118 = errors;
-                                                          if (!(typeof data56 == "number" && (!(data56 % 1) && !isNaN(data56)) && isFinite(data56))) {
-                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/jobs", schemaPath: "#/$defs/settings/properties/jobs/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
-                                                            return false;
-                                                          }
-                                                          if (errors === _errs118) {
-                                                            if (typeof data56 == "number" && isFinite(data56)) {
-                                                              if (data56 > 64 || isNaN(data56)) {
-                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/jobs", schemaPath: "#/$defs/settings/properties/jobs/maximum", keyword: "maximum", params: { comparison: "<=", limit: 64 }, message: "must be <= 64" }];
+                                                      if (valid12) {
+                                                        if (data44.mapping !== void 0) {
+                                                          let data59 = data44.mapping;
+                                                          const _errs124 = errors;
+                                                          if (errors === _errs124) {
+                                                            if (typeof data59 === "string") {
+                                                              if (func2(data59) > 4096) {
+                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mapping", schemaPath: "#/$defs/settings/properties/mapping/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                 return false;
                                                               } else {
-                                                                if (data56 < 1 || isNaN(data56)) {
-                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/jobs", schemaPath: "#/$defs/settings/properties/jobs/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                                                                if (func2(data59) < 1) {
+                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mapping", schemaPath: "#/$defs/settings/properties/mapping/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                   return false;
                                                                 }
                                                               }
+                                                            } else {
+                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mapping", schemaPath: "#/$defs/settings/properties/mapping/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                              return false;
                                                             }
                                                           }
-                                                          var valid11 = _errs118 === errors;
+                                                          var valid12 = _errs124 === errors;
                                                         } else {
-                                                          var valid11 = true;
+                                                          var valid12 = true;
                                                         }
-                                                        if (valid11) {
-                                                          if (data42["split-size"] !== void 0) {
-                                                            let data57 = data42["split-size"];
-                                                            const _errs120 = errors;
-                                                            if (errors === _errs120) {
-                                                              if (typeof data57 === "string") {
-                                                                if (func2(data57) > 4096) {
-                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/split-size", schemaPath: "#/$defs/settings/properties/split-size/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                        if (valid12) {
+                                                          if (data44.jobs !== void 0) {
+                                                            let data60 = data44.jobs;
+                                                            const _errs126 = errors;
+                                                            if (!(typeof data60 == "number" && (!(data60 % 1) && !isNaN(data60)) && isFinite(data60))) {
+                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/jobs", schemaPath: "#/$defs/settings/properties/jobs/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                                              return false;
+                                                            }
+                                                            if (errors === _errs126) {
+                                                              if (typeof data60 == "number" && isFinite(data60)) {
+                                                                if (data60 > 64 || isNaN(data60)) {
+                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/jobs", schemaPath: "#/$defs/settings/properties/jobs/maximum", keyword: "maximum", params: { comparison: "<=", limit: 64 }, message: "must be <= 64" }];
                                                                   return false;
                                                                 } else {
-                                                                  if (func2(data57) < 1) {
-                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/split-size", schemaPath: "#/$defs/settings/properties/split-size/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                  if (data60 < 1 || isNaN(data60)) {
+                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/jobs", schemaPath: "#/$defs/settings/properties/jobs/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
                                                                     return false;
                                                                   }
                                                                 }
-                                                              } else {
-                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/split-size", schemaPath: "#/$defs/settings/properties/split-size/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                                                                return false;
                                                               }
                                                             }
-                                                            var valid11 = _errs120 === errors;
+                                                            var valid12 = _errs126 === errors;
                                                           } else {
-                                                            var valid11 = true;
+                                                            var valid12 = true;
                                                           }
-                                                          if (valid11) {
-                                                            if (data42.parity !== void 0) {
-                                                              let data58 = data42.parity;
-                                                              const _errs122 = errors;
-                                                              if (errors === _errs122) {
-                                                                if (typeof data58 === "string") {
-                                                                  if (func2(data58) > 4096) {
-                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/parity", schemaPath: "#/$defs/settings/properties/parity/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                          if (valid12) {
+                                                            if (data44["split-size"] !== void 0) {
+                                                              let data61 = data44["split-size"];
+                                                              const _errs128 = errors;
+                                                              if (errors === _errs128) {
+                                                                if (typeof data61 === "string") {
+                                                                  if (func2(data61) > 4096) {
+                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/split-size", schemaPath: "#/$defs/settings/properties/split-size/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                     return false;
                                                                   } else {
-                                                                    if (func2(data58) < 1) {
-                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/parity", schemaPath: "#/$defs/settings/properties/parity/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                    if (func2(data61) < 1) {
+                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/split-size", schemaPath: "#/$defs/settings/properties/split-size/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                       return false;
                                                                     }
                                                                   }
                                                                 } else {
-                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/parity", schemaPath: "#/$defs/settings/properties/parity/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/split-size", schemaPath: "#/$defs/settings/properties/split-size/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                   return false;
                                                                 }
                                                               }
-                                                              var valid11 = _errs122 === errors;
+                                                              var valid12 = _errs128 === errors;
                                                             } else {
-                                                              var valid11 = true;
+                                                              var valid12 = true;
                                                             }
-                                                            if (valid11) {
-                                                              if (data42.keep !== void 0) {
-                                                                let data59 = data42.keep;
-                                                                const _errs124 = errors;
-                                                                if (!(typeof data59 == "number" && (!(data59 % 1) && !isNaN(data59)) && isFinite(data59))) {
-                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/keep", schemaPath: "#/$defs/settings/properties/keep/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
-                                                                  return false;
-                                                                }
-                                                                if (errors === _errs124) {
-                                                                  if (typeof data59 == "number" && isFinite(data59)) {
-                                                                    if (data59 < 1 || isNaN(data59)) {
-                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/keep", schemaPath: "#/$defs/settings/properties/keep/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                                                            if (valid12) {
+                                                              if (data44.parity !== void 0) {
+                                                                let data62 = data44.parity;
+                                                                const _errs130 = errors;
+                                                                if (errors === _errs130) {
+                                                                  if (typeof data62 === "string") {
+                                                                    if (func2(data62) > 4096) {
+                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/parity", schemaPath: "#/$defs/settings/properties/parity/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                       return false;
-                                                                    }
-                                                                  }
-                                                                }
-                                                                var valid11 = _errs124 === errors;
-                                                              } else {
-                                                                var valid11 = true;
-                                                              }
-                                                              if (valid11) {
-                                                                if (data42.host !== void 0) {
-                                                                  let data60 = data42.host;
-                                                                  const _errs126 = errors;
-                                                                  if (errors === _errs126) {
-                                                                    if (typeof data60 === "string") {
-                                                                      if (func2(data60) > 4096) {
-                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host", schemaPath: "#/$defs/settings/properties/host/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
-                                                                        return false;
-                                                                      } else {
-                                                                        if (func2(data60) < 1) {
-                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host", schemaPath: "#/$defs/settings/properties/host/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
-                                                                          return false;
-                                                                        }
-                                                                      }
                                                                     } else {
-                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host", schemaPath: "#/$defs/settings/properties/host/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                                                                      return false;
+                                                                      if (func2(data62) < 1) {
+                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/parity", schemaPath: "#/$defs/settings/properties/parity/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                        return false;
+                                                                      }
+                                                                    }
+                                                                  } else {
+                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/parity", schemaPath: "#/$defs/settings/properties/parity/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                    return false;
+                                                                  }
+                                                                }
+                                                                var valid12 = _errs130 === errors;
+                                                              } else {
+                                                                var valid12 = true;
+                                                              }
+                                                              if (valid12) {
+                                                                if (data44.keep !== void 0) {
+                                                                  let data63 = data44.keep;
+                                                                  const _errs132 = errors;
+                                                                  if (!(typeof data63 == "number" && (!(data63 % 1) && !isNaN(data63)) && isFinite(data63))) {
+                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/keep", schemaPath: "#/$defs/settings/properties/keep/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                                                    return false;
+                                                                  }
+                                                                  if (errors === _errs132) {
+                                                                    if (typeof data63 == "number" && isFinite(data63)) {
+                                                                      if (data63 < 1 || isNaN(data63)) {
+                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/keep", schemaPath: "#/$defs/settings/properties/keep/minimum", keyword: "minimum", params: { comparison: ">=", limit: 1 }, message: "must be >= 1" }];
+                                                                        return false;
+                                                                      }
                                                                     }
                                                                   }
-                                                                  var valid11 = _errs126 === errors;
+                                                                  var valid12 = _errs132 === errors;
                                                                 } else {
-                                                                  var valid11 = true;
+                                                                  var valid12 = true;
                                                                 }
-                                                                if (valid11) {
-                                                                  if (data42.port !== void 0) {
-                                                                    let data61 = data42.port;
-                                                                    const _errs128 = errors;
-                                                                    if (!(typeof data61 == "number" && (!(data61 % 1) && !isNaN(data61)) && isFinite(data61))) {
-                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/port", schemaPath: "#/$defs/settings/properties/port/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
-                                                                      return false;
-                                                                    }
-                                                                    if (errors === _errs128) {
-                                                                      if (typeof data61 == "number" && isFinite(data61)) {
-                                                                        if (data61 > 65535 || isNaN(data61)) {
-                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/port", schemaPath: "#/$defs/settings/properties/port/maximum", keyword: "maximum", params: { comparison: "<=", limit: 65535 }, message: "must be <= 65535" }];
+                                                                if (valid12) {
+                                                                  if (data44.host !== void 0) {
+                                                                    let data64 = data44.host;
+                                                                    const _errs134 = errors;
+                                                                    if (errors === _errs134) {
+                                                                      if (typeof data64 === "string") {
+                                                                        if (func2(data64) > 4096) {
+                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host", schemaPath: "#/$defs/settings/properties/host/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                           return false;
                                                                         } else {
-                                                                          if (data61 < 0 || isNaN(data61)) {
-                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/port", schemaPath: "#/$defs/settings/properties/port/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                                                                          if (func2(data64) < 1) {
+                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host", schemaPath: "#/$defs/settings/properties/host/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                             return false;
                                                                           }
                                                                         }
+                                                                      } else {
+                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host", schemaPath: "#/$defs/settings/properties/host/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                        return false;
                                                                       }
                                                                     }
-                                                                    var valid11 = _errs128 === errors;
+                                                                    var valid12 = _errs134 === errors;
                                                                   } else {
-                                                                    var valid11 = true;
+                                                                    var valid12 = true;
                                                                   }
-                                                                  if (valid11) {
-                                                                    if (data42["host-key"] !== void 0) {
-                                                                      let data62 = data42["host-key"];
-                                                                      const _errs130 = errors;
-                                                                      if (errors === _errs130) {
-                                                                        if (Array.isArray(data62)) {
-                                                                          if (data62.length > 100) {
-                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key", schemaPath: "#/$defs/settings/properties/host-key/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                                  if (valid12) {
+                                                                    if (data44.port !== void 0) {
+                                                                      let data65 = data44.port;
+                                                                      const _errs136 = errors;
+                                                                      if (!(typeof data65 == "number" && (!(data65 % 1) && !isNaN(data65)) && isFinite(data65))) {
+                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/port", schemaPath: "#/$defs/settings/properties/port/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                                                                        return false;
+                                                                      }
+                                                                      if (errors === _errs136) {
+                                                                        if (typeof data65 == "number" && isFinite(data65)) {
+                                                                          if (data65 > 65535 || isNaN(data65)) {
+                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/port", schemaPath: "#/$defs/settings/properties/port/maximum", keyword: "maximum", params: { comparison: "<=", limit: 65535 }, message: "must be <= 65535" }];
                                                                             return false;
                                                                           } else {
-                                                                            if (data62.length < 1) {
-                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key", schemaPath: "#/$defs/settings/properties/host-key/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                            if (data65 < 0 || isNaN(data65)) {
+                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/port", schemaPath: "#/$defs/settings/properties/port/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                                                                               return false;
-                                                                            } else {
-                                                                              var valid14 = true;
-                                                                              const len8 = data62.length;
-                                                                              for (let i8 = 0; i8 < len8; i8++) {
-                                                                                let data63 = data62[i8];
-                                                                                const _errs132 = errors;
-                                                                                if (errors === _errs132) {
-                                                                                  if (typeof data63 === "string") {
-                                                                                    if (func2(data63) > 4096) {
-                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i8, schemaPath: "#/$defs/settings/properties/host-key/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
-                                                                                      return false;
-                                                                                    } else {
-                                                                                      if (func2(data63) < 1) {
-                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i8, schemaPath: "#/$defs/settings/properties/host-key/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
-                                                                                        return false;
-                                                                                      }
-                                                                                    }
-                                                                                  } else {
-                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i8, schemaPath: "#/$defs/settings/properties/host-key/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                                                                                    return false;
-                                                                                  }
-                                                                                }
-                                                                                var valid14 = _errs132 === errors;
-                                                                                if (!valid14) {
-                                                                                  break;
-                                                                                }
-                                                                              }
                                                                             }
                                                                           }
-                                                                        } else {
-                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key", schemaPath: "#/$defs/settings/properties/host-key/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
-                                                                          return false;
                                                                         }
                                                                       }
-                                                                      var valid11 = _errs130 === errors;
+                                                                      var valid12 = _errs136 === errors;
                                                                     } else {
-                                                                      var valid11 = true;
+                                                                      var valid12 = true;
                                                                     }
-                                                                    if (valid11) {
-                                                                      if (data42.identity !== void 0) {
-                                                                        let data64 = data42.identity;
-                                                                        const _errs134 = errors;
-                                                                        if (errors === _errs134) {
-                                                                          if (Array.isArray(data64)) {
-                                                                            if (data64.length > 100) {
-                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity", schemaPath: "#/$defs/settings/properties/identity/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                                    if (valid12) {
+                                                                      if (data44["host-key"] !== void 0) {
+                                                                        let data66 = data44["host-key"];
+                                                                        const _errs138 = errors;
+                                                                        if (errors === _errs138) {
+                                                                          if (Array.isArray(data66)) {
+                                                                            if (data66.length > 100) {
+                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key", schemaPath: "#/$defs/settings/properties/host-key/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                                                               return false;
                                                                             } else {
-                                                                              if (data64.length < 1) {
-                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity", schemaPath: "#/$defs/settings/properties/identity/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                              if (data66.length < 1) {
+                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key", schemaPath: "#/$defs/settings/properties/host-key/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                                                                 return false;
                                                                               } else {
-                                                                                var valid15 = true;
-                                                                                const len9 = data64.length;
-                                                                                for (let i9 = 0; i9 < len9; i9++) {
-                                                                                  let data65 = data64[i9];
-                                                                                  const _errs136 = errors;
-                                                                                  if (errors === _errs136) {
-                                                                                    if (typeof data65 === "string") {
-                                                                                      if (func2(data65) > 4096) {
-                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i9, schemaPath: "#/$defs/settings/properties/identity/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                var valid16 = true;
+                                                                                const len10 = data66.length;
+                                                                                for (let i10 = 0; i10 < len10; i10++) {
+                                                                                  let data67 = data66[i10];
+                                                                                  const _errs140 = errors;
+                                                                                  if (errors === _errs140) {
+                                                                                    if (typeof data67 === "string") {
+                                                                                      if (func2(data67) > 4096) {
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i10, schemaPath: "#/$defs/settings/properties/host-key/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                         return false;
                                                                                       } else {
-                                                                                        if (func2(data65) < 1) {
-                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i9, schemaPath: "#/$defs/settings/properties/identity/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                        if (func2(data67) < 1) {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i10, schemaPath: "#/$defs/settings/properties/host-key/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                           return false;
                                                                                         }
                                                                                       }
                                                                                     } else {
-                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i9, schemaPath: "#/$defs/settings/properties/identity/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key/" + i10, schemaPath: "#/$defs/settings/properties/host-key/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                       return false;
                                                                                     }
                                                                                   }
-                                                                                  var valid15 = _errs136 === errors;
-                                                                                  if (!valid15) {
+                                                                                  var valid16 = _errs140 === errors;
+                                                                                  if (!valid16) {
                                                                                     break;
                                                                                   }
                                                                                 }
                                                                               }
                                                                             }
                                                                           } else {
-                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity", schemaPath: "#/$defs/settings/properties/identity/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/host-key", schemaPath: "#/$defs/settings/properties/host-key/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                                                                             return false;
                                                                           }
                                                                         }
-                                                                        var valid11 = _errs134 === errors;
+                                                                        var valid12 = _errs138 === errors;
                                                                       } else {
-                                                                        var valid11 = true;
+                                                                        var valid12 = true;
                                                                       }
-                                                                      if (valid11) {
-                                                                        if (data42["known-hosts"] !== void 0) {
-                                                                          let data66 = data42["known-hosts"];
-                                                                          const _errs138 = errors;
-                                                                          if (errors === _errs138) {
-                                                                            if (Array.isArray(data66)) {
-                                                                              if (data66.length > 100) {
-                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                                      if (valid12) {
+                                                                        if (data44.identity !== void 0) {
+                                                                          let data68 = data44.identity;
+                                                                          const _errs142 = errors;
+                                                                          if (errors === _errs142) {
+                                                                            if (Array.isArray(data68)) {
+                                                                              if (data68.length > 100) {
+                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity", schemaPath: "#/$defs/settings/properties/identity/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                                                                 return false;
                                                                               } else {
-                                                                                if (data66.length < 1) {
-                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                                if (data68.length < 1) {
+                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity", schemaPath: "#/$defs/settings/properties/identity/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                                                                   return false;
                                                                                 } else {
-                                                                                  var valid16 = true;
-                                                                                  const len10 = data66.length;
-                                                                                  for (let i10 = 0; i10 < len10; i10++) {
-                                                                                    let data67 = data66[i10];
-                                                                                    const _errs140 = errors;
-                                                                                    if (errors === _errs140) {
-                                                                                      if (typeof data67 === "string") {
-                                                                                        if (func2(data67) > 4096) {
-                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i10, schemaPath: "#/$defs/settings/properties/known-hosts/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                  var valid17 = true;
+                                                                                  const len11 = data68.length;
+                                                                                  for (let i11 = 0; i11 < len11; i11++) {
+                                                                                    let data69 = data68[i11];
+                                                                                    const _errs144 = errors;
+                                                                                    if (errors === _errs144) {
+                                                                                      if (typeof data69 === "string") {
+                                                                                        if (func2(data69) > 4096) {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i11, schemaPath: "#/$defs/settings/properties/identity/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                           return false;
                                                                                         } else {
-                                                                                          if (func2(data67) < 1) {
-                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i10, schemaPath: "#/$defs/settings/properties/known-hosts/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                          if (func2(data69) < 1) {
+                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i11, schemaPath: "#/$defs/settings/properties/identity/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                             return false;
                                                                                           }
                                                                                         }
                                                                                       } else {
-                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i10, schemaPath: "#/$defs/settings/properties/known-hosts/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity/" + i11, schemaPath: "#/$defs/settings/properties/identity/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                         return false;
                                                                                       }
                                                                                     }
-                                                                                    var valid16 = _errs140 === errors;
-                                                                                    if (!valid16) {
+                                                                                    var valid17 = _errs144 === errors;
+                                                                                    if (!valid17) {
                                                                                       break;
                                                                                     }
                                                                                   }
                                                                                 }
                                                                               }
                                                                             } else {
-                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/identity", schemaPath: "#/$defs/settings/properties/identity/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                                                                               return false;
                                                                             }
                                                                           }
-                                                                          var valid11 = _errs138 === errors;
+                                                                          var valid12 = _errs142 === errors;
                                                                         } else {
-                                                                          var valid11 = true;
+                                                                          var valid12 = true;
                                                                         }
-                                                                        if (valid11) {
-                                                                          if (data42["ssh-config"] !== void 0) {
-                                                                            let data68 = data42["ssh-config"];
-                                                                            const _errs142 = errors;
-                                                                            if (errors === _errs142) {
-                                                                              if (typeof data68 === "string") {
-                                                                                if (func2(data68) > 4096) {
-                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                        if (valid12) {
+                                                                          if (data44["known-hosts"] !== void 0) {
+                                                                            let data70 = data44["known-hosts"];
+                                                                            const _errs146 = errors;
+                                                                            if (errors === _errs146) {
+                                                                              if (Array.isArray(data70)) {
+                                                                                if (data70.length > 100) {
+                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
                                                                                   return false;
                                                                                 } else {
-                                                                                  if (func2(data68) < 1) {
-                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                  if (data70.length < 1) {
+                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
                                                                                     return false;
+                                                                                  } else {
+                                                                                    var valid18 = true;
+                                                                                    const len12 = data70.length;
+                                                                                    for (let i12 = 0; i12 < len12; i12++) {
+                                                                                      let data71 = data70[i12];
+                                                                                      const _errs148 = errors;
+                                                                                      if (errors === _errs148) {
+                                                                                        if (typeof data71 === "string") {
+                                                                                          if (func2(data71) > 4096) {
+                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i12, schemaPath: "#/$defs/settings/properties/known-hosts/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                            return false;
+                                                                                          } else {
+                                                                                            if (func2(data71) < 1) {
+                                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i12, schemaPath: "#/$defs/settings/properties/known-hosts/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                              return false;
+                                                                                            }
+                                                                                          }
+                                                                                        } else {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts/" + i12, schemaPath: "#/$defs/settings/properties/known-hosts/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                          return false;
+                                                                                        }
+                                                                                      }
+                                                                                      var valid18 = _errs148 === errors;
+                                                                                      if (!valid18) {
+                                                                                        break;
+                                                                                      }
+                                                                                    }
                                                                                   }
                                                                                 }
                                                                               } else {
-                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/known-hosts", schemaPath: "#/$defs/settings/properties/known-hosts/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
                                                                                 return false;
                                                                               }
                                                                             }
-                                                                            var valid11 = _errs142 === errors;
+                                                                            var valid12 = _errs146 === errors;
                                                                           } else {
-                                                                            var valid11 = true;
+                                                                            var valid12 = true;
                                                                           }
-                                                                          if (valid11) {
-                                                                            if (data42["ssh-password-file"] !== void 0) {
-                                                                              let data69 = data42["ssh-password-file"];
-                                                                              const _errs144 = errors;
-                                                                              if (errors === _errs144) {
-                                                                                if (typeof data69 === "string") {
-                                                                                  if (func2(data69) > 4096) {
-                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                          if (valid12) {
+                                                                            if (data44["ssh-config"] !== void 0) {
+                                                                              let data72 = data44["ssh-config"];
+                                                                              const _errs150 = errors;
+                                                                              if (errors === _errs150) {
+                                                                                if (typeof data72 === "string") {
+                                                                                  if (func2(data72) > 4096) {
+                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                     return false;
                                                                                   } else {
-                                                                                    if (func2(data69) < 1) {
-                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                    if (func2(data72) < 1) {
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                       return false;
                                                                                     }
                                                                                   }
                                                                                 } else {
-                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-config", schemaPath: "#/$defs/settings/properties/ssh-config/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                   return false;
                                                                                 }
                                                                               }
-                                                                              var valid11 = _errs144 === errors;
+                                                                              var valid12 = _errs150 === errors;
                                                                             } else {
-                                                                              var valid11 = true;
+                                                                              var valid12 = true;
                                                                             }
-                                                                            if (valid11) {
-                                                                              if (data42["ssh-passphrase-file"] !== void 0) {
-                                                                                let data70 = data42["ssh-passphrase-file"];
-                                                                                const _errs146 = errors;
-                                                                                if (errors === _errs146) {
-                                                                                  if (typeof data70 === "string") {
-                                                                                    if (func2(data70) > 4096) {
-                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                            if (valid12) {
+                                                                              if (data44["ssh-password-file"] !== void 0) {
+                                                                                let data73 = data44["ssh-password-file"];
+                                                                                const _errs152 = errors;
+                                                                                if (errors === _errs152) {
+                                                                                  if (typeof data73 === "string") {
+                                                                                    if (func2(data73) > 4096) {
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                       return false;
                                                                                     } else {
-                                                                                      if (func2(data70) < 1) {
-                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                      if (func2(data73) < 1) {
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                         return false;
                                                                                       }
                                                                                     }
                                                                                   } else {
-                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-password-file", schemaPath: "#/$defs/settings/properties/ssh-password-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                     return false;
                                                                                   }
                                                                                 }
-                                                                                var valid11 = _errs146 === errors;
+                                                                                var valid12 = _errs152 === errors;
                                                                               } else {
-                                                                                var valid11 = true;
+                                                                                var valid12 = true;
                                                                               }
-                                                                              if (valid11) {
-                                                                                if (data42.proxy !== void 0) {
-                                                                                  let data71 = data42.proxy;
-                                                                                  const _errs148 = errors;
-                                                                                  if (errors === _errs148) {
-                                                                                    if (typeof data71 === "string") {
-                                                                                      if (func2(data71) > 4096) {
-                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/proxy", schemaPath: "#/$defs/settings/properties/proxy/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                              if (valid12) {
+                                                                                if (data44["ssh-passphrase-file"] !== void 0) {
+                                                                                  let data74 = data44["ssh-passphrase-file"];
+                                                                                  const _errs154 = errors;
+                                                                                  if (errors === _errs154) {
+                                                                                    if (typeof data74 === "string") {
+                                                                                      if (func2(data74) > 4096) {
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                         return false;
                                                                                       } else {
-                                                                                        if (func2(data71) < 1) {
-                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/proxy", schemaPath: "#/$defs/settings/properties/proxy/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                        if (func2(data74) < 1) {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                           return false;
                                                                                         }
                                                                                       }
                                                                                     } else {
-                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/proxy", schemaPath: "#/$defs/settings/properties/proxy/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ssh-passphrase-file", schemaPath: "#/$defs/settings/properties/ssh-passphrase-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                       return false;
                                                                                     }
                                                                                   }
-                                                                                  var valid11 = _errs148 === errors;
+                                                                                  var valid12 = _errs154 === errors;
                                                                                 } else {
-                                                                                  var valid11 = true;
+                                                                                  var valid12 = true;
                                                                                 }
-                                                                                if (valid11) {
-                                                                                  if (data42["ca-file"] !== void 0) {
-                                                                                    let data72 = data42["ca-file"];
-                                                                                    const _errs150 = errors;
-                                                                                    if (errors === _errs150) {
-                                                                                      if (typeof data72 === "string") {
-                                                                                        if (func2(data72) > 4096) {
-                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                if (valid12) {
+                                                                                  if (data44.proxy !== void 0) {
+                                                                                    let data75 = data44.proxy;
+                                                                                    const _errs156 = errors;
+                                                                                    if (errors === _errs156) {
+                                                                                      if (typeof data75 === "string") {
+                                                                                        if (func2(data75) > 4096) {
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/proxy", schemaPath: "#/$defs/settings/properties/proxy/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                           return false;
                                                                                         } else {
-                                                                                          if (func2(data72) < 1) {
-                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                          if (func2(data75) < 1) {
+                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/proxy", schemaPath: "#/$defs/settings/properties/proxy/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                             return false;
                                                                                           }
                                                                                         }
                                                                                       } else {
-                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/proxy", schemaPath: "#/$defs/settings/properties/proxy/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                         return false;
                                                                                       }
                                                                                     }
-                                                                                    var valid11 = _errs150 === errors;
+                                                                                    var valid12 = _errs156 === errors;
                                                                                   } else {
-                                                                                    var valid11 = true;
+                                                                                    var valid12 = true;
                                                                                   }
-                                                                                  if (valid11) {
-                                                                                    if (data42["client-cert"] !== void 0) {
-                                                                                      let data73 = data42["client-cert"];
-                                                                                      const _errs152 = errors;
-                                                                                      if (errors === _errs152) {
-                                                                                        if (typeof data73 === "string") {
-                                                                                          if (func2(data73) > 4096) {
-                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                  if (valid12) {
+                                                                                    if (data44["ca-file"] !== void 0) {
+                                                                                      let data76 = data44["ca-file"];
+                                                                                      const _errs158 = errors;
+                                                                                      if (errors === _errs158) {
+                                                                                        if (typeof data76 === "string") {
+                                                                                          if (func2(data76) > 4096) {
+                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                             return false;
                                                                                           } else {
-                                                                                            if (func2(data73) < 1) {
-                                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                            if (func2(data76) < 1) {
+                                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                               return false;
                                                                                             }
                                                                                           }
                                                                                         } else {
-                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/ca-file", schemaPath: "#/$defs/settings/properties/ca-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                           return false;
                                                                                         }
                                                                                       }
-                                                                                      var valid11 = _errs152 === errors;
+                                                                                      var valid12 = _errs158 === errors;
                                                                                     } else {
-                                                                                      var valid11 = true;
+                                                                                      var valid12 = true;
                                                                                     }
-                                                                                    if (valid11) {
-                                                                                      if (data42["client-key"] !== void 0) {
-                                                                                        let data74 = data42["client-key"];
-                                                                                        const _errs154 = errors;
-                                                                                        if (errors === _errs154) {
-                                                                                          if (typeof data74 === "string") {
-                                                                                            if (func2(data74) > 4096) {
-                                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-key", schemaPath: "#/$defs/settings/properties/client-key/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                    if (valid12) {
+                                                                                      if (data44["client-cert"] !== void 0) {
+                                                                                        let data77 = data44["client-cert"];
+                                                                                        const _errs160 = errors;
+                                                                                        if (errors === _errs160) {
+                                                                                          if (typeof data77 === "string") {
+                                                                                            if (func2(data77) > 4096) {
+                                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                               return false;
                                                                                             } else {
-                                                                                              if (func2(data74) < 1) {
-                                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-key", schemaPath: "#/$defs/settings/properties/client-key/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                              if (func2(data77) < 1) {
+                                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                                 return false;
                                                                                               }
                                                                                             }
                                                                                           } else {
-                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-key", schemaPath: "#/$defs/settings/properties/client-key/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-cert", schemaPath: "#/$defs/settings/properties/client-cert/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                             return false;
                                                                                           }
                                                                                         }
-                                                                                        var valid11 = _errs154 === errors;
+                                                                                        var valid12 = _errs160 === errors;
                                                                                       } else {
-                                                                                        var valid11 = true;
+                                                                                        var valid12 = true;
                                                                                       }
-                                                                                      if (valid11) {
-                                                                                        if (data42["http-token-file"] !== void 0) {
-                                                                                          let data75 = data42["http-token-file"];
-                                                                                          const _errs156 = errors;
-                                                                                          if (errors === _errs156) {
-                                                                                            if (typeof data75 === "string") {
-                                                                                              if (func2(data75) > 4096) {
-                                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                      if (valid12) {
+                                                                                        if (data44["client-key"] !== void 0) {
+                                                                                          let data78 = data44["client-key"];
+                                                                                          const _errs162 = errors;
+                                                                                          if (errors === _errs162) {
+                                                                                            if (typeof data78 === "string") {
+                                                                                              if (func2(data78) > 4096) {
+                                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-key", schemaPath: "#/$defs/settings/properties/client-key/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                                 return false;
                                                                                               } else {
-                                                                                                if (func2(data75) < 1) {
-                                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                                if (func2(data78) < 1) {
+                                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-key", schemaPath: "#/$defs/settings/properties/client-key/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                                   return false;
                                                                                                 }
                                                                                               }
                                                                                             } else {
-                                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/client-key", schemaPath: "#/$defs/settings/properties/client-key/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                               return false;
                                                                                             }
                                                                                           }
-                                                                                          var valid11 = _errs156 === errors;
+                                                                                          var valid12 = _errs162 === errors;
                                                                                         } else {
-                                                                                          var valid11 = true;
+                                                                                          var valid12 = true;
                                                                                         }
-                                                                                        if (valid11) {
-                                                                                          if (data42["base-url"] !== void 0) {
-                                                                                            let data76 = data42["base-url"];
-                                                                                            const _errs158 = errors;
-                                                                                            if (errors === _errs158) {
-                                                                                              if (typeof data76 === "string") {
-                                                                                                if (func2(data76) > 4096) {
-                                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/base-url", schemaPath: "#/$defs/settings/properties/base-url/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                        if (valid12) {
+                                                                                          if (data44["http-token-file"] !== void 0) {
+                                                                                            let data79 = data44["http-token-file"];
+                                                                                            const _errs164 = errors;
+                                                                                            if (errors === _errs164) {
+                                                                                              if (typeof data79 === "string") {
+                                                                                                if (func2(data79) > 4096) {
+                                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                                   return false;
                                                                                                 } else {
-                                                                                                  if (func2(data76) < 1) {
-                                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/base-url", schemaPath: "#/$defs/settings/properties/base-url/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                                  if (func2(data79) < 1) {
+                                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                                     return false;
                                                                                                   }
                                                                                                 }
                                                                                               } else {
-                                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/base-url", schemaPath: "#/$defs/settings/properties/base-url/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                                validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/http-token-file", schemaPath: "#/$defs/settings/properties/http-token-file/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                                 return false;
                                                                                               }
                                                                                             }
-                                                                                            var valid11 = _errs158 === errors;
+                                                                                            var valid12 = _errs164 === errors;
                                                                                           } else {
-                                                                                            var valid11 = true;
+                                                                                            var valid12 = true;
                                                                                           }
-                                                                                          if (valid11) {
-                                                                                            if (data42.namespace !== void 0) {
-                                                                                              let data77 = data42.namespace;
-                                                                                              const _errs160 = errors;
-                                                                                              if (errors === _errs160) {
-                                                                                                if (typeof data77 === "string") {
-                                                                                                  if (func2(data77) > 4096) {
-                                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/namespace", schemaPath: "#/$defs/settings/properties/namespace/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                          if (valid12) {
+                                                                                            if (data44["base-url"] !== void 0) {
+                                                                                              let data80 = data44["base-url"];
+                                                                                              const _errs166 = errors;
+                                                                                              if (errors === _errs166) {
+                                                                                                if (typeof data80 === "string") {
+                                                                                                  if (func2(data80) > 4096) {
+                                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/base-url", schemaPath: "#/$defs/settings/properties/base-url/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                                     return false;
                                                                                                   } else {
-                                                                                                    if (func2(data77) < 1) {
-                                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/namespace", schemaPath: "#/$defs/settings/properties/namespace/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                                    if (func2(data80) < 1) {
+                                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/base-url", schemaPath: "#/$defs/settings/properties/base-url/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                                       return false;
                                                                                                     }
                                                                                                   }
                                                                                                 } else {
-                                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/namespace", schemaPath: "#/$defs/settings/properties/namespace/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/base-url", schemaPath: "#/$defs/settings/properties/base-url/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                                   return false;
                                                                                                 }
                                                                                               }
-                                                                                              var valid11 = _errs160 === errors;
+                                                                                              var valid12 = _errs166 === errors;
                                                                                             } else {
-                                                                                              var valid11 = true;
+                                                                                              var valid12 = true;
                                                                                             }
-                                                                                            if (valid11) {
-                                                                                              if (data42.kubeconfig !== void 0) {
-                                                                                                let data78 = data42.kubeconfig;
-                                                                                                const _errs162 = errors;
-                                                                                                if (errors === _errs162) {
-                                                                                                  if (typeof data78 === "string") {
-                                                                                                    if (func2(data78) > 4096) {
-                                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                            if (valid12) {
+                                                                                              if (data44.namespace !== void 0) {
+                                                                                                let data81 = data44.namespace;
+                                                                                                const _errs168 = errors;
+                                                                                                if (errors === _errs168) {
+                                                                                                  if (typeof data81 === "string") {
+                                                                                                    if (func2(data81) > 4096) {
+                                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/namespace", schemaPath: "#/$defs/settings/properties/namespace/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                                       return false;
                                                                                                     } else {
-                                                                                                      if (func2(data78) < 1) {
-                                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                                      if (func2(data81) < 1) {
+                                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/namespace", schemaPath: "#/$defs/settings/properties/namespace/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                                         return false;
                                                                                                       }
                                                                                                     }
                                                                                                   } else {
-                                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/namespace", schemaPath: "#/$defs/settings/properties/namespace/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                                     return false;
                                                                                                   }
                                                                                                 }
-                                                                                                var valid11 = _errs162 === errors;
+                                                                                                var valid12 = _errs168 === errors;
                                                                                               } else {
-                                                                                                var valid11 = true;
+                                                                                                var valid12 = true;
                                                                                               }
-                                                                                              if (valid11) {
-                                                                                                if (data42.context !== void 0) {
-                                                                                                  let data79 = data42.context;
-                                                                                                  const _errs164 = errors;
-                                                                                                  if (errors === _errs164) {
-                                                                                                    if (typeof data79 === "string") {
-                                                                                                      if (func2(data79) > 4096) {
-                                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/context", schemaPath: "#/$defs/settings/properties/context/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                              if (valid12) {
+                                                                                                if (data44.kubeconfig !== void 0) {
+                                                                                                  let data82 = data44.kubeconfig;
+                                                                                                  const _errs170 = errors;
+                                                                                                  if (errors === _errs170) {
+                                                                                                    if (typeof data82 === "string") {
+                                                                                                      if (func2(data82) > 4096) {
+                                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                                         return false;
                                                                                                       } else {
-                                                                                                        if (func2(data79) < 1) {
-                                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/context", schemaPath: "#/$defs/settings/properties/context/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                                        if (func2(data82) < 1) {
+                                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                                           return false;
                                                                                                         }
                                                                                                       }
                                                                                                     } else {
-                                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/context", schemaPath: "#/$defs/settings/properties/context/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/kubeconfig", schemaPath: "#/$defs/settings/properties/kubeconfig/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                                       return false;
                                                                                                     }
                                                                                                   }
-                                                                                                  var valid11 = _errs164 === errors;
+                                                                                                  var valid12 = _errs170 === errors;
                                                                                                 } else {
-                                                                                                  var valid11 = true;
+                                                                                                  var valid12 = true;
                                                                                                 }
-                                                                                                if (valid11) {
-                                                                                                  if (data42.mirror !== void 0) {
-                                                                                                    let data80 = data42.mirror;
-                                                                                                    const _errs166 = errors;
-                                                                                                    if (errors === _errs166) {
-                                                                                                      if (Array.isArray(data80)) {
-                                                                                                        if (data80.length > 100) {
-                                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror", schemaPath: "#/$defs/settings/properties/mirror/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                                                                if (valid12) {
+                                                                                                  if (data44.context !== void 0) {
+                                                                                                    let data83 = data44.context;
+                                                                                                    const _errs172 = errors;
+                                                                                                    if (errors === _errs172) {
+                                                                                                      if (typeof data83 === "string") {
+                                                                                                        if (func2(data83) > 4096) {
+                                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/context", schemaPath: "#/$defs/settings/properties/context/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
                                                                                                           return false;
                                                                                                         } else {
-                                                                                                          if (data80.length < 1) {
-                                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror", schemaPath: "#/$defs/settings/properties/mirror/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                                                          if (func2(data83) < 1) {
+                                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/context", schemaPath: "#/$defs/settings/properties/context/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
                                                                                                             return false;
-                                                                                                          } else {
-                                                                                                            var valid17 = true;
-                                                                                                            const len11 = data80.length;
-                                                                                                            for (let i11 = 0; i11 < len11; i11++) {
-                                                                                                              let data81 = data80[i11];
-                                                                                                              const _errs168 = errors;
-                                                                                                              if (errors === _errs168) {
-                                                                                                                if (typeof data81 === "string") {
-                                                                                                                  if (func2(data81) > 4096) {
-                                                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror/" + i11, schemaPath: "#/$defs/settings/properties/mirror/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
-                                                                                                                    return false;
-                                                                                                                  } else {
-                                                                                                                    if (func2(data81) < 1) {
-                                                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror/" + i11, schemaPath: "#/$defs/settings/properties/mirror/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
-                                                                                                                      return false;
-                                                                                                                    }
-                                                                                                                  }
-                                                                                                                } else {
-                                                                                                                  validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror/" + i11, schemaPath: "#/$defs/settings/properties/mirror/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
-                                                                                                                  return false;
-                                                                                                                }
-                                                                                                              }
-                                                                                                              var valid17 = _errs168 === errors;
-                                                                                                              if (!valid17) {
-                                                                                                                break;
-                                                                                                              }
-                                                                                                            }
                                                                                                           }
                                                                                                         }
                                                                                                       } else {
-                                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror", schemaPath: "#/$defs/settings/properties/mirror/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/context", schemaPath: "#/$defs/settings/properties/context/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
                                                                                                         return false;
                                                                                                       }
                                                                                                     }
-                                                                                                    var valid11 = _errs166 === errors;
+                                                                                                    var valid12 = _errs172 === errors;
                                                                                                   } else {
-                                                                                                    var valid11 = true;
+                                                                                                    var valid12 = true;
+                                                                                                  }
+                                                                                                  if (valid12) {
+                                                                                                    if (data44.mirror !== void 0) {
+                                                                                                      let data84 = data44.mirror;
+                                                                                                      const _errs174 = errors;
+                                                                                                      if (errors === _errs174) {
+                                                                                                        if (Array.isArray(data84)) {
+                                                                                                          if (data84.length > 100) {
+                                                                                                            validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror", schemaPath: "#/$defs/settings/properties/mirror/maxItems", keyword: "maxItems", params: { limit: 100 }, message: "must NOT have more than 100 items" }];
+                                                                                                            return false;
+                                                                                                          } else {
+                                                                                                            if (data84.length < 1) {
+                                                                                                              validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror", schemaPath: "#/$defs/settings/properties/mirror/minItems", keyword: "minItems", params: { limit: 1 }, message: "must NOT have fewer than 1 items" }];
+                                                                                                              return false;
+                                                                                                            } else {
+                                                                                                              var valid19 = true;
+                                                                                                              const len13 = data84.length;
+                                                                                                              for (let i13 = 0; i13 < len13; i13++) {
+                                                                                                                let data85 = data84[i13];
+                                                                                                                const _errs176 = errors;
+                                                                                                                if (errors === _errs176) {
+                                                                                                                  if (typeof data85 === "string") {
+                                                                                                                    if (func2(data85) > 4096) {
+                                                                                                                      validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror/" + i13, schemaPath: "#/$defs/settings/properties/mirror/items/maxLength", keyword: "maxLength", params: { limit: 4096 }, message: "must NOT have more than 4096 characters" }];
+                                                                                                                      return false;
+                                                                                                                    } else {
+                                                                                                                      if (func2(data85) < 1) {
+                                                                                                                        validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror/" + i13, schemaPath: "#/$defs/settings/properties/mirror/items/minLength", keyword: "minLength", params: { limit: 1 }, message: "must NOT have fewer than 1 characters" }];
+                                                                                                                        return false;
+                                                                                                                      }
+                                                                                                                    }
+                                                                                                                  } else {
+                                                                                                                    validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror/" + i13, schemaPath: "#/$defs/settings/properties/mirror/items/type", keyword: "type", params: { type: "string" }, message: "must be string" }];
+                                                                                                                    return false;
+                                                                                                                  }
+                                                                                                                }
+                                                                                                                var valid19 = _errs176 === errors;
+                                                                                                                if (!valid19) {
+                                                                                                                  break;
+                                                                                                                }
+                                                                                                              }
+                                                                                                            }
+                                                                                                          }
+                                                                                                        } else {
+                                                                                                          validate20.errors = [{ instancePath: instancePath + "/environments/" + key3.replace(/~/g, "~0").replace(/\//g, "~1") + "/mirror", schemaPath: "#/$defs/settings/properties/mirror/type", keyword: "type", params: { type: "array" }, message: "must be array" }];
+                                                                                                          return false;
+                                                                                                        }
+                                                                                                      }
+                                                                                                      var valid12 = _errs174 === errors;
+                                                                                                    } else {
+                                                                                                      var valid12 = true;
+                                                                                                    }
                                                                                                   }
                                                                                                 }
                                                                                               }
@@ -2200,8 +2304,8 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                                 return false;
                               }
                             }
-                            var valid9 = _errs88 === errors;
-                            if (!valid9) {
+                            var valid10 = _errs92 === errors;
+                            if (!valid10) {
                               break;
                             }
                           }
@@ -2213,7 +2317,7 @@ function validate20(data, { instancePath = "", parentData, parentDataProperty, r
                     return false;
                   }
                 }
-                var valid0 = _errs85 === errors;
+                var valid0 = _errs89 === errors;
               } else {
                 var valid0 = true;
               }

@@ -7,6 +7,7 @@ export type Handle = Buffer;
 export interface Attributes {
   readonly mode: number;
   readonly uid: number;
+  readonly gid: number;
   readonly size: number;
   /** Seconds. */
   readonly mtime: number;

@@ -31,6 +31,8 @@ export interface AuditEntry {
   /** The signature check was skipped. */
   readonly unsigned?: boolean;
   readonly warnings?: readonly string[];
+  /** Directories that others may write, and that the operator vouched for. */
+  readonly safeDirectories?: readonly string[];
   /** Releases that a prune removed. */
   readonly removed?: readonly string[];
   /** Error code and message of a refusal. */

@@ -6,6 +6,7 @@ import { compareText, formatPluginId } from '../plugin/plugin.js';
 import { filesOf } from '../release/release.js';
 import type { Release } from '../schema/release.js';
 import { exists, lstatIfThere, orIfMissing } from './disk.js';
+import { exposedIn } from './exposed.js';
 import { volumeFailure } from './failure.js';
 import { blobPath, releaseDirectory, releaseFile, releasePlugins, type VolumeLayout } from './layout.js';
 import { readParts, type ReadVolume } from './read.js';
@@ -14,10 +15,10 @@ import { readParts, type ReadVolume } from './read.js';
 export interface Finding {
   /**
    * `changed`: other bytes. `missing`: not there, or not a regular file. `extra`: nobody listed it. `unreadable`: release.json
-   * or the link to the current release is damaged. `exposed`: others than the owner may write it.
+   * or the link to the current release is damaged. `exposed`: others than the owner of the volume could change it.
    */
   readonly kind: 'changed' | 'missing' | 'extra' | 'unreadable' | 'exposed';
-  /** Below the volume. */
+  /** Below the volume; absolute for the volume itself and what is above it. */
   readonly path: string;
   readonly release?: string;
   /** name@version, when it is a file of a plugin. */
@@ -45,12 +46,14 @@ export interface CheckOptions {
   /** Where the volume lies. @default this machine's disk */
   readonly files?: FileSystem | undefined;
   readonly onProgress?: ProgressObserver | undefined;
+  /** Directories on the way to the volume, or its root, that the operator vouches for although others may write them. */
+  readonly safeDirectories?: readonly string[] | undefined;
 }
 
 /** How to get rid of a finding. */
 export const checkHint =
   'Import the bundle that brought a damaged file once more: it is put right in place. If that finds nothing to do, remove ' +
-  'the damaged file below .plugferry/blobs first.';
+  'the damaged file below .plugferry/blobs first. What is exposed wants chown to the owner of the volume and chmod go-w.';
 
 /**
  * Reads every byte of every release and compares it with what was recorded when it was proved. Writes nothing, takes no
@@ -60,11 +63,12 @@ export const checkHint =
  */
 export async function checkVolume(
   root: string,
-  { signal, files, onProgress }: CheckOptions = {},
+  { signal, files, onProgress, safeDirectories }: CheckOptions = {},
 ): Promise<VolumeCheck> {
   const volume = await readParts(root, files);
   try {
-    return await new Check(volume, signal, progressOf(onProgress, 'verify')).run();
+    const progress = progressOf(onProgress, 'verify');
+    return await new Check(volume, { signal, progress, safe: safeDirectories }).run();
   } catch (error) {
     throw volumeFailure(error, root);
   }
@@ -81,6 +85,7 @@ function bytesOf(releases: Iterable<Release>): number {
 class Check {
   readonly #volume: ReadVolume;
   readonly #layout: VolumeLayout;
+  readonly #safe: readonly string[] | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #findings: Finding[] = [];
   /** Hard links are read once. */
@@ -88,7 +93,19 @@ class Check {
   readonly #tally: Tally;
   #bytes = 0;
 
-  constructor(volume: ReadVolume, signal: AbortSignal | undefined, progress: Progress | undefined) {
+  constructor(
+    volume: ReadVolume,
+    {
+      signal,
+      progress,
+      safe,
+    }: {
+      readonly signal: AbortSignal | undefined;
+      readonly progress: Progress | undefined;
+      readonly safe: readonly string[] | undefined;
+    },
+  ) {
+    this.#safe = safe;
     this.#tally = new Tally(progress, bytesOf(volume.releases.complete.values()));
     this.#volume = volume;
     this.#layout = volume.layout;
@@ -97,7 +114,7 @@ class Check {
 
   async run(): Promise<VolumeCheck> {
     const { tree, releases } = this.#volume;
-    await this.#checkPermissions();
+    await this.#checkExposed();
     for (const release of releases.complete.values()) await this.#checkRelease(release);
     for (const [id, { message }] of releases.damaged) {
       this.#note({ kind: 'unreadable', path: releaseFile(this.#layout, id), release: id, found: message });
@@ -124,17 +141,27 @@ class Check {
   }
 
   #note(finding: Finding): void {
-    this.#findings.push({ ...finding, path: relative(this.#layout.root, finding.path) });
+    const path = relative(this.#layout.root, finding.path);
+    const isBelow = path !== '' && path !== '..' && !path.startsWith('../');
+    this.#findings.push({ ...finding, path: isBelow ? path : finding.path });
   }
 
-  async #checkPermissions(): Promise<void> {
-    const { files, root, control, state, releases, blobs } = this.#layout;
-    // Mounts of ConfigMaps and the like show mode 0777, and yet nobody can write them (security page 1.5).
-    if (await files.isReadOnly(root)) return;
-    for (const path of [control, state, releases, blobs]) {
-      const mode = (await lstatIfThere(files, path))?.mode ?? 0;
-      const found = `mode ${(mode & 0o777).toString(8)}`;
-      if ((mode & 0o022) !== 0) this.#note({ kind: 'exposed', path, found });
+  async #checkExposed(): Promise<void> {
+    const { state, releases, blobs } = this.#layout;
+    const listed = new Set<string>();
+    for await (const { path, found } of exposedIn(this.#layout, this.#safe)) {
+      listed.add(path);
+      this.#note({ kind: 'exposed', path, found });
+    }
+    // These have no other mode than we gave them, whoever is in the group.
+    for (const path of [this.#layout.control, state, releases, blobs]) {
+      const mode = (await lstatIfThere(this.#layout.files, path))?.mode ?? 0;
+      if ((mode & 0o022) === 0 || listed.has(path) || (await this.#layout.files.isReadOnly(path))) continue;
+      this.#note({
+        kind: 'exposed',
+        path,
+        found: `mode ${(mode & 0o7777).toString(8)} lets others write it`,
+      });
     }
   }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { PlugferryError } from '../errors.js';
+import type { Exposure, Reliance } from '../io/exposure.js';
 import type { FileSystem } from '../io/file-system.js';
 import { localFileSystem } from '../io/local-file-system.js';
 import { emptyState, withReleases } from '../release/state.js';
@@ -10,6 +11,7 @@ import { appendAudit, lastAuditedSerial, releaseFields, type AuditEntry } from '
 import { demandControl } from './control.js';
 import { ensureDirectory, exists, lstatIfThere, orIfMissing } from './disk.js';
 import { noVolume, volumeFailure } from './failure.js';
+import { closedWarning, refuseExposedPlace, vouchedWarning } from './guard.js';
 import { layoutOf, type VolumeLayout } from './layout.js';
 import { acquireLock, type Lock } from './lock.js';
 import { probeFileSystem, type Features } from './probe.js';
@@ -29,6 +31,8 @@ export interface OpenVolume {
   readonly run: string;
   /** Grows; whoever is not of this folder gets a copy when all is done. */
   readonly warnings: string[];
+  /** What others may write, and the operator vouches for. */
+  readonly vouched: readonly Exposure[];
   readonly releases: Releases;
   /** SHA-256 of files that were read during this run, by what {@link FileProofs} tells a file by. */
   readonly proofs: FileProofs;
@@ -57,13 +61,10 @@ export async function withVolume<T>(
 ): Promise<T> {
   try {
     options.signal?.throwIfAborted();
-    const { files = localFileSystem } = options;
-    const layout = layoutOf(await rootOf(files, root, options.demand), files);
-    await prepareControl(layout, options.demand);
-    await demandControl(layout);
+    const { layout, ...place } = await placeOf(root, options);
     const lock = await acquireLock(layout, options.actor, nowOf(options));
     try {
-      return await inside(layout, { options, lock }, work);
+      return await inside(layout, { options, lock, ...place }, work);
     } catch (error) {
       // Who took the lock over also swept our staging: what failed then is not the cause.
       await lock.assertHeld();
@@ -76,14 +77,48 @@ export async function withVolume<T>(
   }
 }
 
+/** Where the volume is, and what to say of that. */
+interface Place {
+  readonly warnings: readonly string[];
+  readonly vouched: readonly Exposure[];
+}
+
+/** Makes what is missing of a volume. A place where others could write is refused before that. */
+async function placeOf(
+  root: string,
+  options: OpenOptions,
+): Promise<Place & { readonly layout: VolumeLayout }> {
+  const { files = localFileSystem, demand } = options;
+  const reliance = relianceOn(files.user, options);
+  const before = await refuseExposedPlace(root, reliance);
+  const { path, isMade } = await rootOf(files, root, demand);
+  // Somebody else may have been faster with a directory that was missing.
+  const vouched = isMade ? await refuseExposedPlace(path, reliance) : before;
+  const layout = layoutOf(path, files);
+  await demandControl(layout);
+  await refuseStrangers(layout, vouched.length === 0 ? files.user : undefined);
+  const isNew = await prepareControl(layout, demand);
+  const closed = isNew ? await closedWarning(files, path) : undefined;
+  const warnings = [...vouched.map(vouchedWarning), ...(closed === undefined ? [] : [closed])];
+  return { layout, vouched, warnings };
+}
+
+const relianceOn = (user: number | undefined, { files, safeDirectories }: OpenOptions): Reliance => ({
+  users: user === undefined ? 'untold' : [user],
+  files,
+  safe: safeDirectories,
+});
+
 export const nowOf = (options: VolumeOptions): Date => options.clock?.() ?? new Date();
 
 async function inside<T>(
   layout: VolumeLayout,
-  { options, lock }: { options: VolumeOptions; lock: Lock },
+  { options, lock, vouched, warnings }: { options: VolumeOptions; lock: Lock } & Place,
   work: (volume: OpenVolume) => Promise<T>,
 ): Promise<T> {
   const { files } = layout;
+  // A server says only now who we are there.
+  if (files.user === undefined) await refuseExposedPlace(layout.root, relianceOn(lock.uid, options));
   await refuseStrangers(layout, lock.uid);
   for (const path of [layout.releases, dirname(layout.blobs), layout.blobs])
     await ensureDirectory(files, path);
@@ -92,7 +127,7 @@ async function inside<T>(
   const run = join(layout.staging, randomBytes(8).toString('hex'));
   await files.mkdir(run, { mode: 0o700 });
   try {
-    return await work(await recovered(layout, { options, lock, run }));
+    return await work(await recovered(layout, { options, lock, run, vouched, warnings: [...warnings] }));
   } finally {
     // A leftover is not worth an error of its own: the next run sweeps.
     await files.removeAll(run).catch(() => undefined);
@@ -101,10 +136,15 @@ async function inside<T>(
 
 async function recovered(
   layout: VolumeLayout,
-  { options, lock, run }: { options: VolumeOptions; lock: Lock; run: string },
+  {
+    options,
+    lock,
+    run,
+    vouched,
+    warnings,
+  }: Pick<OpenVolume, 'options' | 'lock' | 'run' | 'vouched' | 'warnings'>,
 ): Promise<OpenVolume> {
   const features = await probeFileSystem(layout.root, join(run, 'probe'), layout.files);
-  const warnings: string[] = [];
   if (!features.directorySync) {
     warnings.push('this file system cannot flush directories: a power cut may lose the last change');
   }
@@ -121,7 +161,7 @@ async function recovered(
   await sweepReleases(layout, releases);
   const state = effectiveState(committed, { tree, releases });
   const proofs = new FileProofs(layout.files);
-  const parts = { layout, options, lock, features, run, warnings, releases, proofs, tree, state };
+  const parts = { layout, options, lock, features, run, warnings, vouched, releases, proofs, tree, state };
   const volume: OpenVolume = { ...parts, unaudited: [], audited };
   await completeAudit(volume);
   return volume;
@@ -170,9 +210,10 @@ async function completeAudit(volume: OpenVolume): Promise<void> {
 /** What a line of the audit log says besides when, by whom and after which change. */
 export type AuditNote = Omit<AuditEntry, 'serial' | 'at' | 'user' | 'host' | 'pid' | 'tool'>;
 
-export function auditEntry({ state, options }: OpenVolume, note: AuditNote): AuditEntry {
+export function auditEntry({ state, options, vouched }: OpenVolume, note: AuditNote): AuditEntry {
   const { user, host, pid, tool } = options.actor;
-  return { serial: state.serial, at: formatTime(nowOf(options)), ...note, user, host, pid, tool };
+  const safe = vouched.length === 0 ? {} : { safeDirectories: vouched.map(({ place }) => place) };
+  return { serial: state.serial, at: formatTime(nowOf(options)), ...note, ...safe, user, host, pid, tool };
 }
 
 /** Appends to the audit log. The change itself is done by then, so a failure is told and made up for by the next run. */
@@ -194,26 +235,35 @@ async function append(volume: OpenVolume, entry: AuditEntry): Promise<void> {
   }
 }
 
-async function rootOf(files: FileSystem, root: string, demand: Demand | undefined): Promise<string> {
+interface Root {
+  /** All links resolved. */
+  readonly path: string;
+  readonly isMade: boolean;
+}
+
+async function rootOf(files: FileSystem, root: string, demand: Demand | undefined): Promise<Root> {
   if (demand === undefined) return makeRoot(files, root);
   const path = await orIfMissing(files.realpath(root), undefined);
   if (path === undefined) throw noVolume(root);
-  return path;
+  return { path, isMade: false };
 }
 
-async function makeRoot(files: FileSystem, root: string): Promise<string> {
+async function makeRoot(files: FileSystem, root: string): Promise<Root> {
   const first = await files.mkdir(root, { recursive: true });
   const path = await files.realpath(root);
-  if (first === undefined) return path;
-  // Every new level is an entry of the one above it.
+  if (first === undefined) return { path, isMade: false };
   const levels = relative(dirname(resolve(first)), resolve(root)).split(sep).length;
-  for (let level = 0, above = dirname(path); level < levels; level += 1, above = dirname(above)) {
-    await files.syncDirectory(above);
+  for (let level = 0, made = path; level < levels; level += 1, made = dirname(made)) {
+    // Web servers of other users go through it, whatever the umask says.
+    await files.chmod(made, 0o755);
+    // Every new level is an entry of the one above it.
+    await files.syncDirectory(dirname(made));
   }
-  return path;
+  return { path, isMade: true };
 }
 
-async function prepareControl(layout: VolumeLayout, demand: Demand | undefined): Promise<void> {
+/** Whether there was none. */
+async function prepareControl(layout: VolumeLayout, demand: Demand | undefined): Promise<boolean> {
   const { files } = layout;
   const stats = await lstatIfThere(files, layout.control);
   if (stats === undefined) {
@@ -221,17 +271,24 @@ async function prepareControl(layout: VolumeLayout, demand: Demand | undefined):
     await files.mkdir(layout.control, { recursive: true, mode: 0o755 });
     await files.chmod(layout.control, 0o755);
     await files.syncDirectory(layout.root);
+    return true;
   }
+  return false;
 }
 
-/** Who can write here can replace what was verified, and lower the anti-rollback floor (security page 1.5). */
-async function refuseStrangers(layout: VolumeLayout, self: number): Promise<void> {
+/**
+ * Who can write here can replace what was verified, and lower the anti-rollback floor (security page 1.5).
+ *
+ * @param self undefined while it is not known who we are there; then owners are not looked at.
+ */
+async function refuseStrangers(layout: VolumeLayout, self: number | undefined): Promise<void> {
   for (const path of [layout.control, layout.state, layout.releases, layout.blobs]) {
     const stats = await lstatIfThere(layout.files, path);
     if (stats === undefined) continue;
     if (stats.isSymbolicLink()) throw unsafe(path, 'is a symbolic link');
     if ((stats.mode & 0o022) !== 0) throw unsafe(path, 'may be written by its group or by everyone');
-    if (stats.uid !== 0 && stats.uid !== self) throw unsafe(path, `belongs to user ${stats.uid}`);
+    if (self !== undefined && stats.uid !== 0 && stats.uid !== self)
+      throw unsafe(path, `belongs to user ${stats.uid}`);
   }
 }
 

@@ -6,6 +6,8 @@ export interface VolumeOptions {
   readonly signal?: AbortSignal;
   /** What keeps the volume. @default the file system of this machine */
   readonly files?: FileSystem;
+  /** Directories on the way to the volume, or its root, that the operator vouches for although others may write them. */
+  readonly safeDirectories?: readonly string[];
   /** @default the clock of this machine */
   readonly clock?: () => Date;
 }

@@ -170,6 +170,8 @@ describe('render deployment', () => {
       'https://files.example/edge.tar.gz',
       '--to',
       '/srv/plugin-server',
+      '--safe-directory',
+      '/srv/plugin-server',
       '--trust',
       '/etc/plugferry/trust',
     ]);

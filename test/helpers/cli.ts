@@ -14,6 +14,8 @@ export interface CliOptions {
   readonly node?: readonly string[];
   /** Run on a terminal of so many columns; all that it shows is then in `stdout`, with `\r\n` line ends. */
   readonly columns?: number;
+  /** User and group id to run as; the test must be root. */
+  readonly user?: number;
 }
 
 export interface CliRun {
@@ -64,6 +66,7 @@ export function start(args: readonly string[], options: CliOptions = {}): Starte
     cwd: options.cwd,
     env: { ...cleanEnvironment(), ...(options.columns === undefined ? {} : terminal), ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
+    ...(options.user === undefined ? {} : { uid: options.user, gid: options.user }),
   });
   const printed = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const)

@@ -67,6 +67,7 @@ export function makeKey(path: string, options: readonly string[] = []): void {
 export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   const { config = [], hostKey = 'ed25519', port, account } = options;
   const directory = await mkdtemp(join(tmpdir(), 'plugferry-sshd-'));
+  await chmod(directory, 0o755);
   const at = port ?? (await freePort());
   const [host, identity, knownHosts] = ['host', 'id', 'known_hosts'].map((name) => join(directory, name)) as [
     string,

@@ -1,11 +1,12 @@
-import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-/** A new directory that goes when the test has finished. */
+/** A new directory that every user may enter, and that goes when the test has finished. */
 export async function tempDir(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'plugferry-test-'));
+  await chmod(path, 0o755);
   onTestFinished(() => rm(path, { recursive: true, force: true }));
   return path;
 }

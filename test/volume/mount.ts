@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
 const mountTmpfs = (options: string, path: string): void => {
-  execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path], { stdio: 'pipe' });
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `mode=755,${options}`, 'tmpfs', path], { stdio: 'pipe' });
 };
 const unmount = (path: string): void => {
   execFileSync('umount', [path], { stdio: 'pipe' });

@@ -1,7 +1,13 @@
 import { aliasPlugin } from '../../releases.js';
 import { PlugferryError } from '../../errors.js';
 import { command } from '../command.js';
-import { sshOptions, sshSettings, volumePlace } from '../ssh-options.js';
+import {
+  safeDirectoriesFrom,
+  safeDirectoryOption,
+  sshOptions,
+  sshSettings,
+  volumePlace,
+} from '../ssh-options.js';
 import { switchedText } from '../release-text.js';
 
 export default command({
@@ -12,7 +18,7 @@ export default command({
     name: { type: 'string', demandOption: true, describe: 'Name of the plugin' },
     versions: { type: 'string', demandOption: true, describe: 'VERSION=EXISTING' },
   },
-  options: sshOptions,
+  options: { ...sshOptions, ...safeDirectoryOption },
   examples: [['/srv/plugin-server key-auth 1.0.9=1.0.0', 'key-auth 1.0.0 answers for 1.0.9 too']],
   async run({ volume, name, versions, ...flags }, { terminal, signal }) {
     const [version = '', existing = '', ...rest] = versions.split('=');
@@ -27,6 +33,7 @@ export default command({
       { name, version, existing },
       {
         access: { ssh: sshSettings(flags) },
+        safeDirectories: safeDirectoriesFrom(flags),
         signal,
       },
     );

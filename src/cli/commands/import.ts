@@ -13,6 +13,7 @@ import { bundlePlace, sayRepairs } from '../split-options.js';
 import { escapeLine } from '../../io/text.js';
 import { named } from '../talk.js';
 import { facts } from '../table.js';
+import { safeDirectoriesFrom, safeDirectoryOption } from '../ssh-options.js';
 
 export default command({
   name: 'import',
@@ -57,6 +58,7 @@ export default command({
     force: { type: 'boolean', default: false, describe: 'Replace existing files of resources' },
     ...gatewayOptions,
     ...configMapOptions,
+    ...safeDirectoryOption,
     ...trustOptions,
     ...reachOptions,
   },
@@ -89,6 +91,7 @@ export default command({
       trust: await readTrust(flags, terminal),
       mode: mode === 'replace' ? ('replace' as const) : ('merge' as const),
       include: (flags.plugin ?? []).map(String),
+      safeDirectories: safeDirectoriesFrom(flags),
       allowOverwrite: flags['allow-overwrite'],
       allowDowngrade: flags['allow-downgrade'],
       ...(await gatewayFrom(flags)),

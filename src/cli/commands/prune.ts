@@ -5,7 +5,7 @@ import { pruneVolume } from '../../releases.js';
 import { formatBytes } from '../../io/text.js';
 import { placeOptions, refuseOptions, releasePlace, storeFrom } from '../cluster-options.js';
 import { command } from '../command.js';
-import { sshOptions, sshSettings } from '../ssh-options.js';
+import { safeDirectoriesFrom, safeDirectoryOption, sshOptions, sshSettings } from '../ssh-options.js';
 import { table } from '../table.js';
 
 export default command({
@@ -17,6 +17,7 @@ export default command({
     'dry-run': { type: 'boolean', default: false, describe: 'Say what would go, remove nothing' },
     ...placeOptions,
     ...sshOptions,
+    ...safeDirectoryOption,
   },
   examples: [
     ['/srv/plugin-server --dry-run', 'What would go'],
@@ -33,7 +34,11 @@ export default command({
       };
     }
     refuseOptions({ yaml: flags.yaml }, volume);
-    const pruned = await pruneVolume(volume, what, { access: { ssh: sshSettings(flags) }, signal });
+    const pruned = await pruneVolume(volume, what, {
+      access: { ssh: sshSettings(flags) },
+      safeDirectories: safeDirectoriesFrom(flags),
+      signal,
+    });
     for (const warning of pruned.warnings) terminal.warn(warning);
     return { json: pruned, text: prunedText(pruned, `${pruned.files} files`, what) };
   },

@@ -3,7 +3,7 @@ import { rollbackConfigMaps } from '../../configmaps.js';
 import { rollbackVolume } from '../../releases.js';
 import { placeOptions, refuseOptions, releasePlace, storeFrom } from '../cluster-options.js';
 import { command } from '../command.js';
-import { sshOptions, sshSettings } from '../ssh-options.js';
+import { safeDirectoriesFrom, safeDirectoryOption, sshOptions, sshSettings } from '../ssh-options.js';
 import { switchedText } from '../release-text.js';
 
 export default command({
@@ -17,6 +17,7 @@ export default command({
     },
     ...placeOptions,
     ...sshOptions,
+    ...safeDirectoryOption,
   },
   examples: [
     ['/srv/plugin-server', 'Undo the last import'],
@@ -27,7 +28,11 @@ export default command({
     const target = to === undefined ? {} : { to };
     const switched = isConfigMapLocation(volume)
       ? await rollbackConfigMaps(await storeFrom(volume, flags), target, { signal })
-      : await rollbackVolume(volume, target, { access: { ssh: sshSettings(flags) }, signal });
+      : await rollbackVolume(volume, target, {
+          access: { ssh: sshSettings(flags) },
+          safeDirectories: safeDirectoriesFrom(flags),
+          signal,
+        });
     for (const warning of switched.warnings) terminal.warn(warning);
     return { json: switched, text: switchedText('ROLLED BACK', volume, switched) };
   },

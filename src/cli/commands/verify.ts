@@ -11,6 +11,7 @@ import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
 import { manifestFacts } from '../manifest-text.js';
 import { reachFrom, reachOptions } from '../network-options.js';
 import { readTrust, trustOptions } from '../options.js';
+import { safeDirectoriesFrom, safeDirectoryOption } from '../ssh-options.js';
 import { bundlePlace, sayRepairs } from '../split-options.js';
 import { named } from '../talk.js';
 import { facts, table } from '../table.js';
@@ -22,7 +23,7 @@ export default command({
   positionals: {
     bundle: { ...bundlePlace, describe: `${bundlePlace.describe}; or directory of a volume` },
   },
-  options: { ...trustOptions, ...gatewayOptions, ...reachOptions },
+  options: { ...trustOptions, ...gatewayOptions, ...safeDirectoryOption, ...reachOptions },
   examples: [
     ['edge.tar.gz --public-key dev.pub', 'Succeeds only when dev signed exactly this'],
     ['edge.tar.gz --trust ./trust', 'Succeeds only when it meets the policy of its set'],
@@ -37,7 +38,13 @@ export default command({
     const [volume = ''] = places;
     if (places.length === 1 && (await isDirectory(volume)) && !(await holdsParts(volume))) {
       refuseTrustOptions(flags, implied);
-      return volumeOutcome(await verifyVolume(volume, { signal, onProgress: terminal.onProgress }));
+      return volumeOutcome(
+        await verifyVolume(volume, {
+          signal,
+          onProgress: terminal.onProgress,
+          safeDirectories: safeDirectoriesFrom(flags),
+        }),
+      );
     }
     const trust = await readTrust(flags, terminal);
     const { manifest, manifestSha256, authentication, checks } = await verify(
@@ -114,11 +121,11 @@ function volumeOutcome(check: VolumeCheck): Outcome {
       summary: said,
     };
   }
-  const rows = findings.map(({ kind, path, plugin, release }) => [
+  const rows = findings.map(({ kind, path, plugin, release, found }) => [
     kind,
     plugin ?? '-',
     release?.slice(0, 12) ?? '-',
-    path,
+    kind === 'exposed' ? `${path} ${found ?? ''}` : path,
   ]);
   const text = [
     escapeLine(`DAMAGED: ${root} is not as it was imported.`),

@@ -1,0 +1,266 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chmod,
+  chown,
+  link,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { cli, type CliOptions } from '../helpers/cli.js';
+import { testKey } from '../helpers/keys.js';
+import { tempDir } from '../helpers/temp.js';
+import { tinyTree } from '../helpers/tree.js';
+
+const isRoot = process.geteuid?.() === 0;
+// eslint-disable-next-line no-console
+if (!isRoot) console.warn('tests with files of several users are skipped: they need root');
+
+/** Debian's www-data, whose group has no other member, and nobody, whose group has. */
+const loner = 33;
+const nobody = 65534;
+const hasLoner = ((): boolean => {
+  try {
+    return execFileSync('getent', ['passwd', 'www-data']).toString().startsWith('www-data:x:33:33:');
+  } catch {
+    return false;
+  }
+})();
+
+async function scene() {
+  const home = await tempDir();
+  await tinyTree(join(home, 'tree'), { 'waf@1.0.0': 'a' });
+  const { key, pub } = await (await testKey()).writeTo(home);
+  const made = await cli(['export', 'tree', '-o', 'b.tar.gz', '--signing-key', key, '--allow-plain-key'], {
+    cwd: home,
+  });
+  expect(made.code).toBe(0);
+  const run = (args: string[], options: CliOptions = {}) => cli(args, { cwd: home, ...options });
+  const importTo = (to: string, ...[more = [], options]: [string[]?, CliOptions?]) =>
+    run(['import', 'b.tar.gz', '--to', to, '--public-key', pub, ...more], options);
+  return { home, pub, run, importTo, at: (...names: string[]) => join(home, ...names) };
+}
+
+async function directory(path: string, mode: number, owner?: number, group = owner): Promise<string> {
+  await mkdir(path, { recursive: true });
+  if (owner !== undefined) await chown(path, owner, group ?? owner);
+  await chmod(path, mode);
+  return path;
+}
+
+describe('a volume', () => {
+  test('whose root everybody may write is refused before anything is written, with the chmod that mends it', async () => {
+    const { at, importTo } = await scene();
+    for (const mode of [0o777, 0o1777, 0o775, 0o757]) {
+      const root = await directory(at('ww'), mode);
+      const run = await importTo('ww');
+      expect([run.code, run.stderr]).toEqual([3, expect.stringContaining(`chmod go-w "${root}"`)]);
+      expect(await readdir(root)).toEqual([]);
+    }
+    await chmod(at('ww'), 0o755);
+    expect((await importTo('ww')).code).toBe(0);
+  });
+
+  test('below a directory that everybody may write is refused, and nothing is made there', async () => {
+    const { at, importTo } = await scene();
+    const open = await directory(at('open'), 0o777);
+    const inside = await directory(at('open/inner/volume'), 0o755);
+    for (const to of ['open/new/volume', 'open/volume', inside]) {
+      const run = await importTo(to);
+      expect([run.code, run.stderr]).toEqual([3, expect.stringContaining(`${open}: mode 777 lets others`)]);
+    }
+    expect(await readdir(open)).toEqual(['inner']);
+    expect(await readdir(inside)).toEqual([]);
+  });
+
+  test('behind a link that stands where others may exchange it is refused', async () => {
+    const { at, importTo } = await scene();
+    const real = await directory(at('real'), 0o755);
+    await directory(at('open'), 0o777);
+    await symlink(real, at('open/link'));
+    await symlink('open/link', at('way'));
+    for (const to of ['way', 'way/deeper', 'open/../way']) expect((await importTo(to)).code, to).toBe(3);
+    expect(await readdir(real)).toEqual([]);
+  });
+
+  test('below a sticky directory is fine where what is used of it is ours', async () => {
+    const { at, importTo } = await scene();
+    await directory(at('tmp'), 0o1777);
+    expect((await importTo('tmp/ours')).code).toBe(0);
+    expect((await importTo('tmp/new/ours')).code).toBe(0);
+    await symlink('ours', at('tmp/link'));
+    expect((await importTo('tmp/link')).code).toBe(0);
+  });
+
+  test.skipIf(!isRoot)(
+    'that somebody else owns, or a directory above it, is refused to root too',
+    async () => {
+      const { at, importTo } = await scene();
+      const theirs = await directory(at('theirs'), 0o755, nobody);
+      const run = await importTo('theirs');
+      expect([run.code, run.stderr]).toEqual([3, expect.stringContaining(`chown root "${theirs}"`)]);
+      expect(run.stderr).toContain('Run as the user who owns');
+      expect((await importTo('theirs/deeper')).code).toBe(3);
+      expect(await readdir(theirs)).toEqual([]);
+      await directory(at('tmp'), 0o1777);
+      await directory(at('tmp/theirs'), 0o755, nobody);
+      await directory(at('tmp/theirs/volume'), 0o755);
+      for (const to of ['tmp/theirs', 'tmp/theirs/volume']) expect((await importTo(to)).code, to).toBe(3);
+      // The same as its owner.
+      expect((await importTo('theirs', [], { user: nobody })).code).toBe(0);
+    },
+  );
+
+  test.skipIf(!isRoot || !hasLoner)(
+    'in a group that only its owner is in is fine, as umask 002 makes it',
+    async () => {
+      const { at, importTo } = await scene();
+      await directory(at('own'), 0o775, loner);
+      expect((await importTo('own', [], { user: loner })).code).toBe(0);
+      // As fsGroup makes the root of a claim.
+      await directory(at('claim'), 0o2775, 0, loner);
+      expect((await importTo('claim', [], { user: loner })).code).toBe(0);
+      // The group of nobody is that of others, too.
+      await directory(at('shared'), 0o775, nobody);
+      expect((await importTo('shared', [], { user: nobody })).code).toBe(3);
+      expect(await readdir(at('shared'))).toEqual([]);
+    },
+  );
+
+  test('that others may write is used where it is named as safe: said aloud, logged, and no wider', async () => {
+    const { at, importTo, run } = await scene();
+    const shared = await directory(at('shared'), 0o2777);
+    const safe = ['--safe-directory', 'shared'];
+    const first = await importTo('shared', safe);
+    expect([first.code, first.stderr]).toEqual([0, expect.stringContaining('named as a safe directory')]);
+    const [line = ''] = (await readFile(join(shared, '.plugferry/audit.jsonl'), 'utf8')).split('\n');
+    expect(JSON.parse(line)).toMatchObject({ result: 'done', safeDirectories: [shared] });
+    expect((await run(['verify', 'shared', ...safe])).code).toBe(0);
+    const found = await run(['verify', 'shared', '--json']);
+    expect(JSON.parse(found.stdout)).toMatchObject({
+      findings: [{ kind: 'exposed', path: shared, found: 'mode 2777 lets others write it' }],
+    });
+    for (const args of [
+      ['prune', 'shared'],
+      ['alias', 'shared', 'waf', '1.0.1=1.0.0'],
+      ['rollback', 'shared'],
+    ])
+      expect((await run(args)).code, args[0]).toBe(3);
+    expect((await run(['alias', 'shared', 'waf', '1.0.1=1.0.0', ...safe])).code).toBe(0);
+    // Not what is above it, nor what is in it.
+    await chmod(join(shared, '.plugferry'), 0o777);
+    expect((await importTo('shared', safe)).code).toBe(3);
+    await chmod(join(shared, '.plugferry'), 0o755);
+    await chmod(at(), 0o777);
+    expect((await importTo('shared', safe)).code).toBe(3);
+  });
+});
+
+describe('under umask 077', () => {
+  test('a new volume, and what is made above it, can be read by other users', async () => {
+    const { home, pub, at } = await scene();
+    const before = process.umask(0o077);
+    try {
+      const run = await cli(['import', 'b.tar.gz', '--to', 'um/deep/vol', '--public-key', pub], {
+        cwd: home,
+      });
+      expect([run.code, run.stderr]).toEqual([0, expect.not.stringContaining('warning')]);
+    } finally {
+      process.umask(before);
+    }
+    for (const made of ['um', 'um/deep', 'um/deep/vol', 'um/deep/vol/.plugferry'])
+      expect((await stat(at(made))).mode & 0o777, made).toBe(0o755);
+    expect((await stat(at('um/deep/vol/.plugferry/audit.jsonl'))).mode & 0o777).toBe(0o644);
+  });
+
+  test('a directory that was there and lets nobody in is named', async () => {
+    const { at, importTo } = await scene();
+    const closed = await directory(at('closed'), 0o700);
+    const run = await importTo('closed/vol');
+    expect([run.code, run.stderr]).toEqual([0, expect.stringContaining(`chmod o+x "${closed}"`)]);
+    expect((await stat(closed)).mode & 0o777).toBe(0o700);
+    // Once: whoever made it so was told.
+    expect((await importTo('closed/vol')).stderr).not.toContain('chmod o+x');
+  });
+});
+
+describe('a trust store or a configuration', () => {
+  test('below a directory that others may write is refused: they could exchange it', async () => {
+    const { at, pub, run } = await scene();
+    const verify = () => run(['verify', 'b.tar.gz', '--trust', 'pp/in/trust', '--json']);
+    await directory(at('pp/in'), 0o755);
+    for (const args of [
+      ['trust', 'init', 'pp/in/trust'],
+      ['trust', 'add', 'pp/in/trust', pub, '--name', 'dev', '--role', 'dev'],
+      ['trust', 'set', 'pp/in/trust', 'default', '--require', 'dev=1'],
+    ])
+      expect((await run(args)).stderr).not.toContain('error');
+    await writeFile(at('pp/in/plugferry.yaml'), 'type: plugferry.config/v1\ndefaults: { set: x }\n');
+    const configured = () => run(['config', 'show', '--config', 'pp/in/plugferry.yaml', '--json']);
+    expect([(await verify()).code, (await configured()).code]).toEqual([0, 0]);
+    await chmod(at('pp'), 0o777);
+    expect([(await verify()).code, (await configured()).code]).toEqual([4, 2]);
+    await chmod(at('pp'), 0o1777);
+    expect([(await verify()).code, (await configured()).code]).toEqual([0, 0]);
+  });
+});
+
+describe('verify names', () => {
+  const findings = async (run: Awaited<ReturnType<typeof scene>>['run']) => {
+    const { stdout } = await run(['verify', 'vol', '--json']);
+    return (JSON.parse(stdout) as { findings: { kind: string; path: string; found?: string }[] }).findings;
+  };
+
+  test('files and directories that others may write, links, and files with a name elsewhere', async () => {
+    const { at, run, importTo } = await scene();
+    expect((await importTo('vol')).code).toBe(0);
+    expect(await findings(run)).toEqual([]);
+    const release = `.plugferry/releases/${(await readdir(at('vol/.plugferry/releases')))[0] ?? ''}`;
+    const module = `${release}/plugins/waf/1.0.0/plugin.wasm`;
+    await chmod(at('vol', release, 'plugins/waf'), 0o777);
+    await chmod(at('vol/.plugferry/audit.jsonl'), 0o666);
+    await link(at('vol', module), at('elsewhere.wasm'));
+    await rename(at('vol/.plugferry/staging'), at('staging'));
+    await symlink(at('staging'), at('vol/.plugferry/staging'));
+    await rename(at('vol', release, 'evidence'), at('evidence'));
+    await symlink(at('evidence'), at('vol', release, 'evidence'));
+    const found = await findings(run);
+    expect(found.map(({ kind }) => kind)).toEqual(Array(5).fill('exposed'));
+    const about = (path: string) => found.find((each) => each.path === path)?.found;
+    expect(about(`${release}/plugins/waf`)).toBe('mode 777 lets others write it');
+    expect(about('.plugferry/audit.jsonl')).toBe('mode 666 lets others write it');
+    expect(about('.plugferry/staging')).toBe('is a symbolic link');
+    expect(about(`${release}/evidence`)).toBe('is a symbolic link');
+    expect(found.filter(({ found: text = '' }) => text.startsWith('has 3 names, expected 2'))).toHaveLength(
+      1,
+    );
+  });
+
+  test.skipIf(!isRoot)('files of another user, and a root that is one', async () => {
+    const { at, run, importTo } = await scene();
+    expect((await importTo('vol')).code).toBe(0);
+    const [release = ''] = await readdir(at('vol/.plugferry/releases'));
+    const record = `.plugferry/releases/${release}/release.json`;
+    await chown(at('vol', record), nobody, nobody);
+    await chown(at('vol'), nobody, nobody);
+    const found = await findings(run);
+    expect(found.map(({ path }) => path)).toEqual([record, at('vol')]);
+    expect(new Set(found.map(({ found: text }) => text))).toEqual(
+      new Set([`user ${nobody} owns it, expected root`]),
+    );
+  });
+
+  test.skipIf(!isRoot)('nothing in a volume that all belongs to another user than who asks', async () => {
+    const { at, run, importTo } = await scene();
+    await directory(at('theirs'), 0o755, nobody);
+    await directory(at('theirs/vol'), 0o755, nobody);
+    expect((await importTo('theirs/vol', [], { user: nobody })).code).toBe(0);
+    expect((await run(['verify', 'theirs/vol'])).code).toBe(0);
+  });
+});
