@@ -4,9 +4,10 @@ import type { Manifest } from './schema/manifest.js';
 import type { SeenBundle } from './schema/state.js';
 import { checkSignatures, describeKey, type KnownKey, type NamedKey } from './trust/check.js';
 import { judgeByDates, nowAt, type Moment } from './trust/dates.js';
-import { judgeByFloor } from './trust/floor.js';
+import { judgeByFloor, type FloorRuling } from './trust/floor.js';
 import type { TrustedKey } from './trust/key.js';
 import { judgeByPolicy, policyOf } from './trust/policy.js';
+import { judgeByReach } from './trust/reach.js';
 import type { Check, Ruling } from './trust/ruling.js';
 import { knownKeys, type TrustStore } from './trust/store.js';
 
@@ -30,9 +31,12 @@ export interface Authentication {
   readonly skipped: boolean;
 }
 
-/** The check that {@link Trust} asks for, over raw bytes. Nothing of a bundle is parsed before it has passed. */
-export function authenticator(trust: Trust, now: Date): ManifestCheck<Authentication> {
-  if ('insecureSkipSignature' in trust) {
+/**
+ * The check that {@link Trust} asks for, over raw bytes. Nothing of a bundle is parsed before it has passed. For
+ * `verified-bundle.ts` alone: who calls this must not forget {@link judge}.
+ */
+export function authenticator(trust: Trust | undefined, now: Date): ManifestCheck<Authentication> {
+  if (trust === undefined || 'insecureSkipSignature' in trust) {
     return (_manifest, signatures) => ({
       signers: [],
       uncounted: [],
@@ -73,6 +77,16 @@ export interface Memory {
   readonly allowDowngrade: boolean;
 }
 
+/** Which rules are asked: at a hop, where more signatures are to come, all but how many there must be. */
+export type Rules = 'all' | 'all-but-thresholds';
+
+export interface Asking {
+  /** @default all */
+  readonly rules?: Rules | undefined;
+  /** Undefined where there is no volume. */
+  readonly memory?: Memory;
+}
+
 /** All rules that were applied, and none of them failed. */
 export interface Judgement {
   readonly checks: readonly Check[];
@@ -81,29 +95,26 @@ export interface Judgement {
 }
 
 /**
- * Applies everything that {@link Trust} asks besides a signature: dates always, the policy of a trust store, and, for a
- * volume, that it does not go back.
+ * Applies everything that {@link Trust} asks besides a signature: dates and how high numbers may be always, the policy of a trust
+ * store, and, for a volume, that it does not go back.
  *
- * @param memory undefined where there is no volume.
+ * @param trust undefined where nobody was named: then what holds for everybody is left.
  * @throws PlugferryError for the first rule that failed, with all of them in `details.checks`.
  */
-export function judge(trust: Trust, subject: Subject, memory?: Memory): Judgement {
-  const { manifest, manifestSha256, authentication, moment } = subject;
+export function judge(trust: Trust | undefined, subject: Subject, { rules, memory }: Asking = {}): Judgement {
+  const { manifest, authentication, moment } = subject;
   const rulings: Ruling[] = [...signatureRows(authentication)];
   // What an unsigned manifest says of itself is worth nothing, in either direction.
-  if ('insecureSkipSignature' in trust) return { checks: rulings };
-  const candidate = { ...authentication, manifest, manifestSha256, now: nowAt(moment) };
-  if ('store' in trust) rulings.push(...judgeByPolicy(trust.store, candidate));
-  rulings.push(...judgeByDates(manifest, moment));
-  const floor =
-    memory === undefined
-      ? undefined
-      : judgeByFloor({
-          manifest,
-          manifestSha256,
-          seen: memory.seen,
-          downgrade: downgradeLeave(trust, manifest.set, memory),
-        });
+  if (trust !== undefined && 'insecureSkipSignature' in trust) return { checks: rulings };
+  const store = trust !== undefined && 'store' in trust ? trust.store : undefined;
+  const now = nowAt(moment);
+  if (store !== undefined) {
+    const candidate = { ...authentication, manifest, manifestSha256: subject.manifestSha256, now };
+    rulings.push(...judgeByPolicy(store, candidate, { thresholds: rules !== 'all-but-thresholds' }));
+  }
+  const policy = store === undefined ? undefined : policyOf(store, manifest.set);
+  rulings.push(...judgeByDates(manifest, moment), ...judgeByReach(manifest, { policy, now }));
+  const floor = memory === undefined ? undefined : floorOf(store, subject, memory);
   if (floor !== undefined) rulings.push(floor.ruling);
   const checks = rulings.map(({ check, result, detail }): Check => ({ check, result, detail }));
   const failure = rulings.find(({ error }) => error !== undefined)?.error;
@@ -111,15 +122,32 @@ export function judge(trust: Trust, subject: Subject, memory?: Memory): Judgemen
   return { checks, ...(floor?.downgrade === undefined ? {} : { downgrade: floor.downgrade }) };
 }
 
+function floorOf(
+  store: TrustStore | undefined,
+  { manifest, manifestSha256, moment }: Subject,
+  memory: Memory,
+): FloorRuling {
+  const policy = store === undefined ? undefined : policyOf(store, manifest.set);
+  return judgeByFloor({
+    manifest,
+    manifestSha256,
+    seen: memory.seen,
+    downgrade: downgradeLeave(store, manifest.set, memory),
+    epoch: policy?.epoch,
+    store: store?.directory,
+    now: nowAt(moment),
+  });
+}
+
 /** Keys that the operator names are the operator's own policy, and so is going back; a trust store must permit it. */
 function downgradeLeave(
-  trust: Trust,
+  store: TrustStore | undefined,
   set: string,
   { allowDowngrade }: Memory,
 ): 'not asked' | 'forbidden' | 'permitted' {
   if (!allowDowngrade) return 'not asked';
-  if (!('store' in trust)) return 'permitted';
-  return policyOf(trust.store, set)?.allowDowngrade === true ? 'permitted' : 'forbidden';
+  if (store === undefined) return 'permitted';
+  return policyOf(store, set)?.allowDowngrade === true ? 'permitted' : 'forbidden';
 }
 
 function signatureRows({ signers, uncounted, unknownSigners, skipped }: Authentication): Check[] {

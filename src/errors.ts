@@ -38,6 +38,7 @@ export type ErrorCode =
   | 'E_POLICY'
   | 'E_AUDIENCE'
   | 'E_EPOCH'
+  | 'E_SEQUENCE'
   | 'E_EXPIRED'
   | 'E_CLOCK'
   | 'E_BUNDLE_REVOKED'

@@ -15,6 +15,7 @@ import { progressOf, type ProgressObserver } from './io/progress.js';
 import { refuseUnfit } from './gateway/compatibility.js';
 import type { Signer } from './keys.js';
 import { parsePluginPath, pluginPath } from './plugin/layout.js';
+import { firstEpoch } from './plugin/numbering.js';
 import { formatPluginId, type PluginId } from './plugin/plugin.js';
 import type { RegistryAccess } from './registry/login.js';
 import { select } from './plugin/selection.js';
@@ -32,6 +33,8 @@ import { openSources, type Sources, type SourcesListing } from './sources.js';
 import { shortened } from './source/rename.js';
 import type { SurveyedPlugin } from './source/survey.js';
 import { prepareTool, type Tool, type ToolFile } from './tool/beside.js';
+import { policyOf } from './trust/policy.js';
+import { demandReach, type Reach } from './trust/reach.js';
 import { tool } from './version.js';
 
 export interface ExportOptions extends Omit<ReachOptions, 'sha256'> {
@@ -68,7 +71,10 @@ export interface ExportOptions extends Omit<ReachOptions, 'sha256'> {
   readonly namings?: readonly Naming[];
   /** Versions under which every plugin is packed too. */
   readonly alsoVersions?: readonly string[];
-  /** Whose signatures a bundle must have that plugins are taken from. @default nobody's, so that it is refused */
+  /**
+   * Whose signatures a bundle must have that plugins are taken from; a policy for {@link set} in a trust store also says how high its
+   * sequence may be. @default nobody's, so that it is refused
+   */
   readonly trust?: Trust;
   /** Most plugins that are fetched at once. @default 4 */
   readonly jobs?: number;
@@ -78,7 +84,7 @@ export interface ExportOptions extends Omit<ReachOptions, 'sha256'> {
   readonly set?: string;
   /** @default 1 */
   readonly epoch?: number;
-  /** Grows with every bundle of a set. @default the second of `createdAt` */
+  /** Grows with every bundle of a set; at most ten years of seconds ahead of the clock. @default the second of `createdAt` */
   readonly sequence?: number;
   /** Environments the bundle is meant for; none means any. */
   readonly audience?: readonly string[];
@@ -242,16 +248,26 @@ const toSeconds = (date: Date): string => `${date.toISOString().slice(0, 19)}Z`;
 function labelOf(options: ExportOptions): Parameters<typeof layOut>[1] {
   const { createdAt = new Date(), expiresAt } = options;
   if (expiresAt !== undefined && expiresAt <= createdAt) throw bornExpired(createdAt, expiresAt);
+  const set = options.set ?? 'default';
+  const epoch = options.epoch ?? firstEpoch;
+  const sequence = options.sequence ?? Math.floor(createdAt.getTime() / 1000);
+  demandReach({ set, epoch, sequence }, reachOfSet(set, createdAt, options));
   return {
-    set: options.set ?? 'default',
-    epoch: options.epoch ?? 1,
-    sequence: options.sequence ?? Math.floor(createdAt.getTime() / 1000),
+    set,
+    epoch,
+    sequence,
     audience: [...(options.audience ?? [])],
     createdAt: toSeconds(createdAt),
     ...(expiresAt === undefined ? {} : { expiresAt: toSeconds(expiresAt) }),
     tool,
   };
 }
+
+/** What receivers take: from the moment of creation on, which may lie behind us for the sake of equal bytes. */
+const reachOfSet = (set: string, createdAt: Date, { trust }: ExportOptions): Reach => ({
+  policy: trust !== undefined && 'store' in trust ? policyOf(trust.store, set) : undefined,
+  now: new Date(Math.max(Date.now(), createdAt.getTime())),
+});
 
 const bornExpired = (createdAt: Date, expiresAt: Date): PlugferryError =>
   new PlugferryError(

@@ -1,16 +1,13 @@
 import { pipeline } from 'node:stream/promises';
 import { thisActor } from './actor.js';
-import { authenticator, judge, type Authentication, type Judgement, type Trust } from './authenticate.js';
-import type { OpenBundle, SealedBundle } from './bundle/bundle.js';
+import type { Authentication, Judgement, Trust } from './authenticate.js';
 import { refuseUnfit } from './gateway/compatibility.js';
 import { changeTarget, type ConfigMapTarget } from './configmaps.js';
-import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
 import { isRemote } from './io/location.js';
 import { progressOf, type ProgressObserver } from './io/progress.js';
 import { escapeText } from './io/text.js';
 import { reachOf, type BundlePlace, type ReachOptions } from './bundle-bytes.js';
-import { openBundle } from './open-bundle.js';
 import type { PartDamage } from './parts/damage.js';
 import { parsePluginPath, pluginFileNames, pluginPath } from './plugin/layout.js';
 import { formatPluginId } from './plugin/plugin.js';
@@ -20,8 +17,9 @@ import { mergePlugins, type Merged } from './release/merge.js';
 import type { GatewayProfile } from './schema/gatewayProfile.js';
 import type { Manifest } from './schema/manifest.js';
 import type { Origin, ReleasePlugin } from './schema/release.js';
-import { nowAt } from './trust/dates.js';
+import type { SeenBundle } from './schema/state.js';
 import type { Check } from './trust/ruling.js';
+import { openVerifiedBundle, type VerifiedBundle } from './verified-bundle.js';
 import { atVolume } from './volume-place.js';
 import { changeVolume } from './volume/change.js';
 import { stagingOf } from './volume/control.js';
@@ -87,22 +85,20 @@ export interface ImportResult {
  */
 export async function importBundle(options: ImportOptions): Promise<ImportResult> {
   const { signal, trust, onRepair, to, access, clock = () => new Date() } = options;
-  const sealed = await openBundle(options.bundle, {
+  const bundle = await openVerifiedBundle(options.bundle, {
     ...reachOf(options),
     signal,
     onRepair,
+    trust,
+    clock,
     ...(typeof to === 'string' && !isRemote(to) ? { scratch: await stagingOf(to) } : {}),
   });
   try {
-    const moment = { clock: clock() };
-    const opened = sealed.open(authenticator(trust, moment.clock));
-    const manifestSha256 = sha256Of(sealed.manifestBytes);
-    judge(trust, { manifest: opened.manifest, manifestSha256, authentication: opened.signer, moment });
     if (options.gateway !== undefined) {
-      const wanted = select(opened.manifest.plugins, { include: options.include ?? [], exclude: [] });
+      const wanted = select(bundle.manifest.plugins, { include: options.include ?? [], exclude: [] });
       refuseUnfit(wanted, options.gateway);
     }
-    const incoming = { sealed, opened, manifestSha256, options };
+    const incoming = { bundle, options };
     if (typeof to !== 'string') {
       return await changeTarget(to, { clock, signal }, (change) => apply(change, incoming, clock()));
     }
@@ -118,34 +114,32 @@ export async function importBundle(options: ImportOptions): Promise<ImportResult
       ),
     );
   } finally {
-    await sealed.close();
+    await bundle.close();
   }
 }
 
 interface Incoming {
-  readonly sealed: SealedBundle;
-  readonly opened: OpenBundle<Authentication>;
-  readonly manifestSha256: string;
+  readonly bundle: VerifiedBundle;
   readonly options: ImportOptions;
 }
 
 async function apply(change: ReleaseChange, incoming: Incoming, clock: Date): Promise<ImportResult> {
-  const { sealed, opened, manifestSha256, options } = incoming;
-  const { manifest } = opened;
+  const { bundle, options } = incoming;
+  const { manifest, manifestBytes, manifestSha256, signatures } = bundle;
   const { authentication, checks, downgrade } = judgeHere(change, incoming, clock);
   const offered = releasePlugins(manifest, manifestSha256, authentication);
   const taken = select(offered, { include: options.include ?? [], exclude: [] });
   const { plugins, ...changes } = mergePlugins(change.current?.plugins ?? [], taken, options);
   // Also where all of it is here already: a damaged copy is no bundle, whatever is in the volume.
   await receive(change, taken, incoming);
-  const bundle = bundleFacts(manifest, manifestSha256);
+  const facts = bundleFacts(manifest, manifestSha256);
   const downgraded = downgrade === undefined ? [] : [downgrade];
   const warnings = [...change.warnings, ...downgraded];
   const published = await change.publish({
     plugins,
-    origin: originOf({ bundle, authentication, options, warnings, downgrade }),
-    evidence: { manifest: sealed.manifestBytes, signatures: sealed.signatures },
-    ...(authentication.skipped ? {} : { seen: bundle }),
+    origin: originOf({ bundle: facts, authentication, options, warnings, downgrade }),
+    evidence: { manifest: manifestBytes, signatures },
+    ...(authentication.skipped ? {} : { seen: floorAfter(change, facts, downgrade) }),
   });
   return {
     volume: typeof options.to === 'string' ? options.to : options.to.store.location,
@@ -166,17 +160,22 @@ async function apply(change: ReleaseChange, incoming: Incoming, clock: Date): Pr
 
 /** The same questions as before the lock, with the memory of the volume: its newest bundles, and its latest known time. */
 function judgeHere(
-  { state }: ReleaseChange,
-  { sealed, opened, manifestSha256, options }: Incoming,
+  change: ReleaseChange,
+  { bundle, options }: Incoming,
   clock: Date,
 ): Judgement & { readonly authentication: Authentication } {
-  const { trust, allowDowngrade = false } = options;
-  const { manifest } = opened;
-  const moment = { clock, lastSeen: state.lastSeenCreatedAt };
-  const authentication = authenticator(trust, nowAt(moment))(sealed.manifestBytes, sealed.signatures);
-  const seen = state.sets.find(({ set }) => set === manifest.set);
-  const subject = { manifest, manifestSha256, authentication, moment };
-  return { ...judge(trust, subject, { seen, allowDowngrade }), authentication };
+  const { allowDowngrade = false } = options;
+  const moment = { clock, lastSeen: change.state.lastSeenCreatedAt };
+  return bundle.judgeAgain(moment, { seen: seenBy(change, bundle.manifest), allowDowngrade });
+}
+
+const seenBy = ({ state }: ReleaseChange, { set }: Pick<Manifest, 'set'>): SeenBundle | undefined =>
+  state.sets.find((seen) => seen.set === set);
+
+/** What the volume is to remember. A downgrade leaves the floor where it is, and only tells how late it is. */
+function floorAfter(change: ReleaseChange, facts: OriginBundle, downgrade: string | undefined): SeenBundle {
+  const seen = seenBy(change, facts);
+  return downgrade === undefined || seen === undefined ? facts : { ...seen, createdAt: facts.createdAt };
 }
 
 type OriginBundle = NonNullable<Origin['bundle']>;
@@ -206,10 +205,10 @@ function releasePlugins(
 async function receive(
   change: ReleaseChange,
   taken: readonly ReleasePlugin[],
-  { opened, options }: Incoming,
+  { bundle, options }: Incoming,
 ): Promise<void> {
   const needed = new Set(await change.prepare(taken.flatMap(({ files }) => files)));
-  await opened.payload(
+  await bundle.payload(
     async (file, body) => {
       const parsed = parsePluginPath(file.path);
       if (parsed === undefined || !needed.delete(file.sha256)) {

@@ -1,13 +1,12 @@
-import { authenticator, judge } from './authenticate.js';
-import type { SealedBundle } from './bundle/bundle.js';
 import { parseManifest } from './bundle/manifest.js';
-import { reachOf } from './bundle-bytes.js';
+import { reachOf, type BytesOptions } from './bundle-bytes.js';
 import { openBundle } from './open-bundle.js';
 import type { Inventory, InventoryItem, InventoryOptions } from './inventory.js';
 import { sha256Of } from './io/digest.js';
 import { withoutCredentials } from './io/http-address.js';
 import { pluginPath } from './plugin/layout.js';
-import type { Manifest, ManifestFile, ManifestPlugin } from './schema/manifest.js';
+import type { ManifestFile, ManifestPlugin } from './schema/manifest.js';
+import { openVerifiedBundle, type VerifiedManifest, type VerifyingOptions } from './verified-bundle.js';
 
 /**
  * What the manifest of a bundle says. Only the head of the file is read.
@@ -16,30 +15,38 @@ import type { Manifest, ManifestFile, ManifestPlugin } from './schema/manifest.j
  */
 export async function bundleInventory(location: string, options: InventoryOptions): Promise<Inventory> {
   const { trust, signal } = options;
-  const sealed = await openBundle(location, { ...reachOf(options), signal });
+  const reach = { ...reachOf(options), signal };
+  const { manifest, manifestSha256 } = await (trust === undefined
+    ? claimedManifest(location, reach)
+    : signedManifest(location, { ...reach, trust }));
+  const basis = trust === undefined || 'insecureSkipSignature' in trust ? 'claimed' : 'signed';
+  const files = new Map(manifest.files.map((file) => [file.path, file]));
+  return {
+    place: { location: withoutCredentials(location), kind: 'bundle', basis, manifestSha256 },
+    items: manifest.plugins.flatMap((plugin) => itemOf(plugin, files)),
+    notes: [],
+    close: async () => undefined,
+  };
+}
+
+type ReadManifest = Pick<VerifiedManifest, 'manifest' | 'manifestSha256'>;
+
+async function claimedManifest(location: string, options: BytesOptions): Promise<ReadManifest> {
+  const sealed = await openBundle(location, options);
   try {
-    const manifestSha256 = sha256Of(sealed.manifestBytes);
-    const manifest =
-      trust === undefined ? parseManifest(sealed.manifestBytes) : signedManifest(sealed, trust);
-    const basis = trust === undefined || 'insecureSkipSignature' in trust ? 'claimed' : 'signed';
-    const files = new Map(manifest.files.map((file) => [file.path, file]));
-    return {
-      place: { location: withoutCredentials(location), kind: 'bundle', basis, manifestSha256 },
-      items: manifest.plugins.flatMap((plugin) => itemOf(plugin, files)),
-      notes: [],
-      close: async () => undefined,
-    };
+    return { manifest: parseManifest(sealed.manifestBytes), manifestSha256: sha256Of(sealed.manifestBytes) };
   } finally {
     await sealed.close();
   }
 }
 
-function signedManifest(sealed: SealedBundle, trust: NonNullable<InventoryOptions['trust']>): Manifest {
-  const moment = { clock: new Date() };
-  const { manifest, signer: authentication } = sealed.open(authenticator(trust, moment.clock));
-  const manifestSha256 = sha256Of(sealed.manifestBytes);
-  judge(trust, { manifest, manifestSha256, authentication, moment });
-  return manifest;
+async function signedManifest(
+  location: string,
+  options: VerifyingOptions & BytesOptions,
+): Promise<ReadManifest> {
+  const bundle = await openVerifiedBundle(location, options);
+  await bundle.close();
+  return bundle;
 }
 
 function itemOf(

@@ -1,14 +1,14 @@
-import { authenticator, judge, type Trust } from './authenticate.js';
+import type { Trust } from './authenticate.js';
 import { parseManifest } from './bundle/manifest.js';
 import { readBlob, type ReadPiece } from './configmap/contents.js';
 import type { IndexedRelease, ProvingBundle } from './configmap/index-document.js';
 import { PlugferryError } from './errors.js';
-import { sha256Of } from './io/digest.js';
 import { pluginFileNames, pluginPath } from './plugin/layout.js';
 import { formatPluginId } from './plugin/plugin.js';
 import type { Manifest } from './schema/manifest.js';
 import type { Release, ReleasePlugin } from './schema/release.js';
 import type { ShardIndex } from './schema/shardIndex.js';
+import { verifiedManifest } from './verified-bundle.js';
 
 /** Bytes of a manifest.json (`schemas/README.md`, section 1). */
 const maxManifestBytes = 4 * 1024 * 1024;
@@ -46,14 +46,12 @@ async function provenManifest(
 ): Promise<Manifest> {
   const size = index.blobs.find(({ sha256 }) => sha256 === manifestSha256)?.size ?? 0;
   if (size > maxManifestBytes) throw tooLarge(size);
-  const bytes = await readBlob(index, manifestSha256, read);
+  const manifestBytes = await readBlob(index, manifestSha256, read);
   const claimed = new Map(
     signatures.map(({ keyId, signature }) => [keyId, Buffer.from(signature, 'base64')]),
   );
-  const authentication = authenticator(trust, clock)(bytes, claimed);
-  const manifest = parseManifest(bytes);
-  judge(trust, { manifest, manifestSha256: sha256Of(bytes), authentication, moment: { clock } });
-  return manifest;
+  const sealed = { manifestBytes, signatures: claimed };
+  return verifiedManifest(sealed, parseManifest, { trust, clock: () => clock }).manifest;
 }
 
 function compare(plugin: ReleasePlugin, manifest: Manifest): void {

@@ -1,12 +1,10 @@
 import { pipeline } from 'node:stream/promises';
-import { authenticator, judge, type Authentication, type Trust } from './authenticate.js';
+import type { Authentication, Trust } from './authenticate.js';
 import { reachOf, type BundlePlace, type ReachOptions } from './bundle-bytes.js';
 import { moduleUrl } from './diagnosis/reference.js';
 import { PlugferryError } from './errors.js';
-import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
 import { progressOf, type ProgressObserver } from './io/progress.js';
-import { openBundle } from './open-bundle.js';
 import type { PartDamage } from './parts/damage.js';
 import { pluginPath } from './plugin/layout.js';
 import { formatPluginId, type PluginId } from './plugin/plugin.js';
@@ -21,6 +19,7 @@ import { wasmPluginOf } from './resource/wasm-plugin.js';
 import type { Manifest, ManifestResource } from './schema/manifest.js';
 import { yamlText } from './schema/yaml.js';
 import { environmentLines, type EnvironmentLine } from './served-environment.js';
+import { openVerifiedBundle } from './verified-bundle.js';
 import { wantedPlugins } from './wanted-plugin.js';
 
 /** A module that the target serves. */
@@ -114,16 +113,13 @@ interface ReadBundle {
 }
 
 async function readBundle(options: RenderOptions): Promise<ReadBundle> {
-  const { bundle, trust, signal, onRepair, clock = () => new Date() } = options;
-  const sealed = await openBundle(bundle, { ...reachOf(options), signal, onRepair });
+  const { trust, signal, onRepair, clock } = options;
+  const reach = { ...reachOf(options), signal, onRepair };
+  const bundle = await openVerifiedBundle(options.bundle, { ...reach, trust, clock });
   try {
-    const moment = { clock: clock() };
-    const opened = sealed.open(authenticator(trust, moment.clock));
-    const { manifest, signer: authentication } = opened;
-    const manifestSha256 = sha256Of(sealed.manifestBytes);
-    judge(trust, { manifest, manifestSha256, authentication, moment });
+    const { manifest, manifestSha256, authentication } = bundle;
     const texts = new Map<string, string>();
-    await opened.payload(
+    await bundle.payload(
       async ({ path }, body) => {
         const name = parseResourcePath(path);
         if (name === undefined) await pipeline(body, new Discard());
@@ -133,7 +129,7 @@ async function readBundle(options: RenderOptions): Promise<ReadBundle> {
     );
     return { manifest, manifestSha256, authentication, texts };
   } finally {
-    await sealed.close();
+    await bundle.close();
   }
 }
 

@@ -2,8 +2,8 @@ import { realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { authenticator, type Authentication, type Trust } from './authenticate.js';
-import { maxSignatures, type OpenBundle, type SealedBundle } from './bundle/bundle.js';
+import type { Authentication, Trust } from './authenticate.js';
+import { maxSignatures } from './bundle/bundle.js';
 import { repack } from './bundle/repack.js';
 import { PlugferryError } from './errors.js';
 import { committedFile, refuseExisting } from './io/commit.js';
@@ -33,8 +33,10 @@ import { originOf, type Origin } from './sign-origin.js';
 import type { PartDamage } from './parts/damage.js';
 import type { Manifest } from './schema/manifest.js';
 import type { TrustDocument } from './schema/trust.js';
+import type { Check } from './trust/ruling.js';
 import { sigstoreBundle } from './trust/sigstore.js';
 import { maxTrustBytes, parseTrust } from './trust/store.js';
+import { verifiedBundle } from './verified-bundle.js';
 
 export interface SignOptions extends ReachOptions {
   /** Where the bundle is; or the path of the `trust.json` of a trust store. */
@@ -54,7 +56,10 @@ export interface SignOptions extends ReachOptions {
   readonly sigstoreFile?: string;
   /** Replace existing output files. @default false */
   readonly force?: boolean;
-  /** Checks the signatures that are there already: one of them must be good. */
+  /**
+   * Whose signatures are there already: one of them must be good, and every rule is met but how many there must be. Without it, those
+   * rules are left that hold for everybody.
+   */
   readonly trust?: Trust;
   /** Told, once, what was missing or damaged in parts and was made again from parity. */
   readonly onRepair?: ((repaired: readonly PartDamage[]) => void) | undefined;
@@ -71,6 +76,8 @@ export type SignedSubject =
       readonly manifest: Manifest;
       /** Undefined when nobody asked whose the earlier signatures are. */
       readonly authentication: Authentication | undefined;
+      /** Every rule that was applied, in order, with what was found. */
+      readonly checks: readonly Check[];
     }
   | { readonly kind: 'trust store'; readonly document: TrustDocument };
 
@@ -178,27 +185,19 @@ async function readDocument({ file }: Signable): Promise<Signing> {
   return { bytes, subject: { kind: 'trust store', document: parseTrust(bytes, file) } };
 }
 
+/** All rules but thresholds: what a receiver would refuse whoever else signs it, nobody signs here. */
 async function proveBundle(origin: Origin, options: Signable): Promise<Signing> {
-  return withBundle(origin, options.trust, async (sealed, opened) => {
+  const { trust } = options;
+  const bundle = await verifiedBundle(() => origin.open(), { trust, rules: 'all-but-thresholds' });
+  try {
     options.notify?.(`checking every byte of ${options.file}`);
     const progress = progressOf(options.onProgress, 'verify');
-    await opened.payload((_file, body) => pipeline(body, new Discard()), progress);
-    const { manifest, signer: authentication } = opened;
-    return { bytes: sealed.manifestBytes, subject: { kind: 'bundle', manifest, authentication } };
-  });
-}
-
-async function withBundle<T>(
-  origin: Origin,
-  trust: Trust | undefined,
-  work: (sealed: SealedBundle, opened: OpenBundle<Authentication | undefined>) => Promise<T>,
-): Promise<T> {
-  const sealed = await origin.open();
-  try {
-    const check = trust === undefined ? () => undefined : authenticator(trust, new Date());
-    return await work(sealed, sealed.open(check));
+    await bundle.payload((_file, body) => pipeline(body, new Discard()), progress);
+    const { manifest, manifestBytes: bytes, checks } = bundle;
+    const authentication = trust === undefined ? undefined : bundle.authentication;
+    return { bytes, subject: { kind: 'bundle', manifest, authentication, checks } };
   } finally {
-    await sealed.close();
+    await bundle.close();
   }
 }
 
@@ -230,8 +229,11 @@ async function addToBundle(
   const target = output ?? (await realpath(file));
   const container = containerAt(target);
   const mode = isFile ? (await stat(file)).mode & 0o777 : undefined;
-  return withBundle(origin, undefined, async (sealed, opened) => {
-    if (!sealed.manifestBytes.equals(signing.bytes)) throw changed(file);
+  const sealed = await origin.open();
+  try {
+    const opened = sealed.open((manifest) => {
+      if (!signing.bytes.equals(manifest)) throw changed(file);
+    });
     const progress = progressOf(options.onProgress, 'sign');
     const merged = withSignature(sealed.signatures, signer.keyId, signature);
     notify?.(`writing ${output === undefined ? file : outputName(output)}`);
@@ -245,7 +247,9 @@ async function addToBundle(
     );
     const place = output === undefined ? { file } : placeOf(delivered);
     return { ...place, signatures: [...merged.keys()] };
-  });
+  } finally {
+    await sealed.close();
+  }
 }
 
 function withSignature(

@@ -1,10 +1,7 @@
 import { pipeline } from 'node:stream/promises';
-import { authenticator, judge, type Authentication, type Trust } from './authenticate.js';
-import type { OpenBundle, SealedBundle } from './bundle/bundle.js';
+import type { Trust } from './authenticate.js';
 import { reachOf, type ReachOptions } from './bundle-bytes.js';
-import { openBundle } from './open-bundle.js';
 import { PlugferryError } from './errors.js';
-import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
 import { fileWriter } from './io/file-writer.js';
 import type { Progress } from './io/progress.js';
@@ -13,6 +10,7 @@ import { pluginPath } from './plugin/layout.js';
 import { formatPluginId } from './plugin/plugin.js';
 import type { ManifestFile, ManifestPlugin } from './schema/manifest.js';
 import type { Offer, Source, SourcePlugin } from './source/source.js';
+import { openVerifiedBundle, type VerifiedBundle } from './verified-bundle.js';
 
 export interface BundleSourceOptions extends ReachOptions {
   /** Whose signatures the bundle must have. */
@@ -31,31 +29,19 @@ export interface BundleSourceOptions extends ReachOptions {
  */
 export async function bundleSource(place: string, options: BundleSourceOptions): Promise<Source> {
   const { trust, scratch, signal, progress } = options;
-  const sealed = await openBundle(place, { ...reachOf(options), signal, scratch });
-  try {
-    const moment = { clock: new Date() };
-    const opened = sealed.open(authenticator(trust, moment.clock));
-    const { manifest, signer } = opened;
-    const manifestSha256 = sha256Of(sealed.manifestBytes);
-    judge(trust, { manifest, manifestSha256, authentication: signer, moment });
-    return new BundleSource({ path: place, sealed, opened, scratch, progress });
-  } catch (error) {
-    await sealed.close();
-    throw error;
-  }
+  const bundle = await openVerifiedBundle(place, { ...reachOf(options), signal, scratch, trust });
+  return new BundleSource({ path: place, bundle, scratch, progress });
 }
 
 interface Parts {
   readonly path: string;
-  readonly sealed: SealedBundle;
-  readonly opened: OpenBundle<Authentication>;
+  readonly bundle: VerifiedBundle;
   readonly scratch: string;
   readonly progress: Progress | undefined;
 }
 
 class BundleSource implements Source {
-  readonly #sealed: SealedBundle;
-  readonly #opened: OpenBundle<Authentication>;
+  readonly #bundle: VerifiedBundle;
   readonly #path: string;
   readonly #directory: PrivateDirectory;
   readonly #progress: Progress | undefined;
@@ -65,16 +51,15 @@ class BundleSource implements Source {
   readonly #texts = new Map<string, Buffer>();
   #reading: Promise<void> | undefined;
 
-  constructor({ path, sealed, opened, scratch, progress }: Parts) {
+  constructor({ path, bundle, scratch, progress }: Parts) {
     this.#path = path;
     this.#progress = progress;
-    this.#sealed = sealed;
-    this.#opened = opened;
+    this.#bundle = bundle;
     this.#directory = new PrivateDirectory(scratch);
   }
 
   async list(): ReturnType<Source['list']> {
-    const { plugins, resources = [] } = this.#opened.manifest;
+    const { plugins, resources = [] } = this.#bundle.manifest;
     const names = resources.map(({ name }) => name).join(', ');
     return {
       offers: plugins.map((plugin) => this.#offer(plugin)),
@@ -83,7 +68,7 @@ class BundleSource implements Source {
   }
 
   async close(): Promise<void> {
-    await this.#sealed.close();
+    await this.#bundle.close();
     await this.#reading?.catch(() => undefined);
     await this.#directory.remove();
   }
@@ -109,11 +94,11 @@ class BundleSource implements Source {
 
   /** The path under which the bytes of a file stand in the bundle. */
   #stored(path: string): string {
-    return this.#opened.manifest.files.find((file) => file.path === path)?.sameAs ?? path;
+    return this.#bundle.manifest.files.find((file) => file.path === path)?.sameAs ?? path;
   }
 
   async #read(): Promise<void> {
-    await this.#opened.payload(async (file, body) => {
+    await this.#bundle.payload(async (file, body) => {
       if (!this.#wanted.has(file.path)) await pipeline(body, new Discard());
       else if (file.path.endsWith('.wasm')) await this.#keep(file, body);
       else this.#texts.set(file.path, Buffer.concat(await body.toArray()));
@@ -143,7 +128,11 @@ class BundleSource implements Source {
       wasm,
       metadata: this.#texts.get(pluginPath(plugin, 'metadata.txt')),
       // What nobody signed must not be vouched for by whoever signs the next bundle.
-      provenance: { kind: this.#opened.signer.skipped ? 'unverified-bundle' : kind, reference, digest },
+      provenance: {
+        kind: this.#bundle.authentication.skipped ? 'unverified-bundle' : kind,
+        reference,
+        digest,
+      },
     };
   }
 }

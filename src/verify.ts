@@ -1,17 +1,15 @@
 import { pipeline } from 'node:stream/promises';
-import { authenticator, judge, withChecks, type Authentication, type Trust } from './authenticate.js';
-import type { OpenBundle } from './bundle/bundle.js';
+import { withChecks, type Authentication, type Trust } from './authenticate.js';
 import { isPlugferryError } from './errors.js';
 import { refuseUnfit } from './gateway/compatibility.js';
-import { sha256Of } from './io/digest.js';
 import { Discard } from './io/discard.js';
 import { reachOf, type BundlePlace, type ReachOptions } from './bundle-bytes.js';
 import { progressOf, type Progress, type ProgressObserver } from './io/progress.js';
-import { openBundle } from './open-bundle.js';
 import type { PartDamage } from './parts/damage.js';
 import type { GatewayProfile } from './schema/gatewayProfile.js';
 import type { Manifest } from './schema/manifest.js';
 import type { Check } from './trust/ruling.js';
+import { openVerifiedBundle, type VerifiedBundle } from './verified-bundle.js';
 
 export interface VerifyOptions extends ReachOptions {
   readonly bundle: BundlePlace;
@@ -43,19 +41,16 @@ export interface Verification {
  *   passed, with all checks so far in `details.checks`.
  */
 export async function verifyBundle(options: VerifyOptions): Promise<Verification> {
-  const { bundle, trust, signal, onRepair, clock = () => new Date() } = options;
-  const sealed = await openBundle(bundle, { ...reachOf(options), signal, onRepair });
+  const { trust, signal, onRepair, clock } = options;
+  const reach = { ...reachOf(options), signal, onRepair };
+  const bundle = await openVerifiedBundle(options.bundle, { ...reach, trust, clock });
   try {
-    const moment = { clock: clock() };
-    const opened = sealed.open(authenticator(trust, moment.clock));
-    const { manifest, signer: authentication } = opened;
-    const manifestSha256 = sha256Of(sealed.manifestBytes);
-    const { checks: rules } = judge(trust, { manifest, manifestSha256, authentication, moment });
+    const { manifest, manifestSha256, authentication, checks: rules } = bundle;
     const checks = options.gateway === undefined ? rules : checkGateway(manifest, options.gateway, rules);
-    const payload = await checkPayload(opened, checks, progressOf(options.onProgress, 'verify'));
+    const payload = await checkPayload(bundle, checks, progressOf(options.onProgress, 'verify'));
     return { manifestSha256, authentication, manifest, checks: [...checks, payload] };
   } finally {
-    await sealed.close();
+    await bundle.close();
   }
 }
 
@@ -76,13 +71,13 @@ function checkGateway(
 }
 
 async function checkPayload(
-  opened: OpenBundle<unknown>,
+  bundle: VerifiedBundle,
   before: readonly Check[],
   progress: Progress | undefined,
 ): Promise<Check> {
-  const { files, plugins } = opened.manifest;
+  const { files, plugins } = bundle.manifest;
   try {
-    await opened.payload((_file, body) => pipeline(body, new Discard()), progress);
+    await bundle.payload((_file, body) => pipeline(body, new Discard()), progress);
   } catch (error) {
     if (!isPlugferryError(error)) throw error;
     throw withChecks(error, [...before, { check: 'payload', result: 'failed', detail: error.message }]);

@@ -147,3 +147,19 @@ describe('third-party packages', () => {
     expect(Object.values(dependencies).filter((version) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
   });
 });
+
+describe('the one way into a bundle', () => {
+  const textOf = (file: string): string => readFileSync(join(source, file), 'utf8');
+
+  // Spelt out by hand in seven places, the second half was forgotten in one: a hop countersigned what was revoked.
+  test('who checks signatures also judges: both are called by verified-bundle.ts alone', () => {
+    const callers = files.filter((file) => /\b(?:authenticator|judge)\(/.test(textOf(file)));
+    expect(callers.sort()).toEqual(['authenticate.ts', 'verified-bundle.ts']);
+  });
+
+  test('a sealed bundle is opened there; elsewhere only where nobody asks who signed it', () => {
+    const openers = files.filter((file) => /\bsealed\s*\.open\(/.test(textOf(file)));
+    // open-bundle.ts hands it on, convert.ts carries what it does not believe, sign.ts reads again the very bytes that it proved.
+    expect(openers.sort()).toEqual(['convert.ts', 'open-bundle.ts', 'sign.ts', 'verified-bundle.ts']);
+  });
+});

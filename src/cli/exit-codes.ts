@@ -40,6 +40,7 @@ export const exitCodes = {
   E_POLICY: 4,
   E_AUDIENCE: 4,
   E_EPOCH: 4,
+  E_SEQUENCE: 4,
   E_EXPIRED: 4,
   E_CLOCK: 4,
   E_BUNDLE_REVOKED: 4,

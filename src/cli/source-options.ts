@@ -22,7 +22,10 @@ export const sourceTrustOptions = {
     ...trustOptions['public-key'],
     describe: 'For a bundle as source: public key file of a trusted signer (repeatable)',
   },
-  trust: { ...trustOptions.trust, describe: 'For a bundle as source: directory of a trust store' },
+  trust: {
+    ...trustOptions.trust,
+    describe: 'For a bundle as source, and for how high --sequence may be: directory of a trust store',
+  },
   'insecure-skip-signature': {
     ...trustOptions['insecure-skip-signature'],
     describe:

@@ -31,16 +31,18 @@ export function keyTable(keys: readonly KeyRow[]): string {
 
 export function policyTable({ sets }: Pick<Store, 'sets'>): string {
   const rows = Object.entries(sets).map(([set, policy]) => [set, ...policyCells(policy)]);
-  return table(['SET', 'NEEDS', 'AUDIENCE', 'MAX AGE', 'FROM SEQUENCE', 'EPOCH', 'DOWNGRADE'], rows);
+  return table(['SET', 'NEEDS', 'AUDIENCE', 'MAX AGE', 'SEQUENCES', 'EPOCH', 'DOWNGRADE'], rows);
 }
 
 function policyCells(policy: SetPolicy): string[] {
-  const { require, audience, maxAgeDays, minSequence, epoch, allowDowngrade } = policy;
+  const { require, audience, maxAgeDays, minSequence, maxSequence, epoch, allowDowngrade } = policy;
   return [
     require.map(({ role, threshold }) => `${role}=${threshold}`).join(','),
     audience ?? '-',
     maxAgeDays === undefined ? '-' : `${maxAgeDays} d`,
-    minSequence === undefined ? '-' : String(minSequence),
+    minSequence === undefined && maxSequence === undefined
+      ? '-'
+      : `${minSequence ?? ''}..${maxSequence ?? ''}`,
     epoch === undefined ? '-' : String(epoch),
     allowDowngrade === true ? 'permitted' : 'refused',
   ];

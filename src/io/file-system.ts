@@ -14,8 +14,6 @@ export interface FileStatus {
   readonly identity?: string | undefined;
   /** Time of the last change of content, owner, mode or names, in milliseconds since 1970; undefined where that is not told. */
   readonly ctimeMs?: number | undefined;
-  /** How many names the file has; undefined where that is not told. */
-  readonly nlink?: number | undefined;
   isFile(): boolean;
   isDirectory(): boolean;
   isSymbolicLink(): boolean;

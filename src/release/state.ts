@@ -1,3 +1,4 @@
+import { isAfter, isBeyond } from '../plugin/numbering.js';
 import { compareText } from '../plugin/plugin.js';
 import { documentBytes, parseDocument } from '../schema/parse.js';
 import type { Release } from '../schema/release.js';
@@ -20,7 +21,10 @@ export function stateBytes(state: State): Buffer {
   return bytes;
 }
 
-/** `state` with the floor raised by a verified bundle. A floor is never lowered (security page 1.5). */
+/**
+ * `state` with the floor raised by a verified bundle. A floor is never lowered (security page 1.5); one that is beyond the last of all
+ * epochs, which was taken once, is replaced by what the root of the receiver let in after it.
+ */
 export function withSeen(state: State, seen: SeenBundle): State {
   const known = state.sets.find(({ set }) => set === seen.set);
   const latest = state.lastSeenCreatedAt;
@@ -28,16 +32,13 @@ export function withSeen(state: State, seen: SeenBundle): State {
     ...state,
     lastSeenCreatedAt: latest !== undefined && latest >= seen.createdAt ? latest : seen.createdAt,
     sets:
-      known !== undefined && !isNewer(seen, known)
+      known !== undefined && !isAfter(seen, known)
         ? state.sets
         : [...state.sets.filter(({ set }) => set !== seen.set), seen].toSorted((a, b) =>
             compareText(a.set, b.set),
           ),
   };
 }
-
-const isNewer = (a: SeenBundle, b: SeenBundle): boolean =>
-  a.epoch > b.epoch || (a.epoch === b.epoch && a.sequence > b.sequence);
 
 /** `state` with one more entry and its serial. */
 export function withEntry(state: State, entry: Omit<HistoryEntry, 'serial'>): State {
@@ -47,9 +48,12 @@ export function withEntry(state: State, entry: Omit<HistoryEntry, 'serial'>): St
 
 /** The floor that the kept releases prove: for a volume whose state is missing or was written by a run that lost its lock. */
 export function withReleases(state: State, releases: Iterable<Release>): State {
+  // Only a policy gets over such a floor, and here there is none.
+  const stuck = new Set(state.sets.filter(isBeyond).map(({ set }) => set));
   let next = state;
   for (const { origin } of releases) {
-    if (origin.bundle !== undefined && origin.unsigned !== true) next = withSeen(next, origin.bundle);
+    const { bundle, unsigned } = origin;
+    if (bundle !== undefined && unsigned !== true && !stuck.has(bundle.set)) next = withSeen(next, bundle);
   }
   return next;
 }

@@ -22,11 +22,11 @@ export interface Manifest {
    */
   set: string;
   /**
-   * Raised by the receiver's root keys to recover from a leaked key.
+   * Begun by the receiver's root, in the policy of the set, to shut out all that came before; 1 until then, at most 10000.
    */
   epoch: number;
   /**
-   * Grows with every bundle of the set; by default the second of creation.
+   * Grows with every bundle of the set; by default the second of creation. A receiver takes none that is more than ten years ahead of its clock, unless its policy says so.
    */
   sequence: number;
   /**

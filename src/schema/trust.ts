@@ -85,7 +85,11 @@ export interface SetPolicy {
    */
   minSequence?: number;
   /**
-   * The epoch that a bundle must have. Raised to recover from a key that signed absurdly high sequences.
+   * The highest sequence that is taken. Without it, ten years ahead of the clock, in seconds since 1970.
+   */
+  maxSequence?: number;
+  /**
+   * The epoch that a bundle must have, at most 10000. Raised to shut out all that came before, and to recover from a sequence that was signed too high: only who may change this document begins an epoch.
    */
   epoch?: number;
   /**

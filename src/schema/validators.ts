@@ -3073,7 +3073,7 @@ function validate28(data, { instancePath = "", parentData, parentDataProperty, r
 }
 validate28.evaluated = { "props": true, "dynamicProps": false, "dynamicItems": false };
 var manifest = validate33;
-var schema48 = { "$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://plugferry.dev/schemas/manifest.schema.json", "title": "Manifest", "description": "manifest.json of a bundle: its exact bytes are what is signed. Every string is printable ASCII, so no field can carry a control character to a terminal or a log.", "type": "object", "additionalProperties": false, "required": ["type", "set", "epoch", "sequence", "audience", "createdAt", "tool", "totalSize", "plugins", "files"], "properties": { "type": { "const": "plugferry.bundle/v1", "description": "Binds the signature to this format." }, "set": { "$ref": "#/$defs/setName", "description": "Name of the plugin set; the receiver keeps a policy and a sequence per set." }, "epoch": { "type": "integer", "minimum": 0, "maximum": 9007199254740991, "description": "Raised by the receiver's root keys to recover from a leaked key." }, "sequence": { "type": "integer", "minimum": 0, "maximum": 9007199254740991, "description": "Grows with every bundle of the set; by default the second of creation." }, "audience": { "type": "array", "maxItems": 32, "uniqueItems": true, "items": { "$ref": "#/$defs/setName" }, "description": "Environments the bundle is meant for. A receiver whose policy names an audience takes only bundles that name it." }, "createdAt": { "$ref": "#/$defs/time" }, "expiresAt": { "$ref": "#/$defs/time" }, "tool": { "$ref": "#/$defs/text", "description": "Name and version of the program that wrote the bundle." }, "totalSize": { "type": "integer", "minimum": 0, "maximum": 1099511627776, "description": "Sum of files[].size in bytes; at most 1 TiB." }, "plugins": { "type": "array", "minItems": 1, "maxItems": 5e3, "items": { "$ref": "#/$defs/manifestPlugin" }, "description": "Ascending by name, then version." }, "resources": { "type": "array", "minItems": 1, "maxItems": 2e3, "items": { "$ref": "#/$defs/manifestResource" }, "description": "WasmPlugin resources that travel along, ascending by name; absent where none do. Importers do not apply them." }, "files": { "type": "array", "minItems": 3, "maxItems": 1e4, "items": { "$ref": "#/$defs/manifestFile" }, "description": "Every entry of the container but manifest.json and signatures/, in container order." } }, "$defs": { "text": { "type": "string", "pattern": "^[\\x20-\\x7e]*$", "maxLength": 1024 }, "setName": { "type": "string", "pattern": "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, "time": { "type": "string", "format": "date-time", "pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$", "description": "UTC, to the second." }, "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" }, "md5": { "type": "string", "pattern": "^[0-9a-f]{32}$" }, "manifestPlugin": { "type": "object", "additionalProperties": false, "required": ["name", "version", "source", "wasm"], "properties": { "name": { "$ref": "#/$defs/text", "description": "Lower-case letters, digits, '.', '_', '-'; at most 63 characters." }, "version": { "$ref": "#/$defs/text", "description": "Safe as a path segment; at most 64 characters; semver is not demanded." }, "source": { "type": "object", "additionalProperties": false, "required": ["kind", "reference", "digest"], "description": "Where the plugin came from.", "properties": { "kind": { "$ref": "#/$defs/text" }, "reference": { "$ref": "#/$defs/text" }, "digest": { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "Immutable digest of what the reference named." } } }, "wasm": { "$ref": "#/$defs/moduleFacts" } } }, "moduleFacts": { "type": "object", "additionalProperties": false, "required": ["abi", "start", "imports", "exports"], "description": "What the module asks of a gateway, read from its sections without running it.", "properties": { "abi": { "type": "array", "maxItems": 16, "items": { "$ref": "#/$defs/text" }, "description": "Exports named proxy_abi_version_*." }, "start": { "type": "array", "maxItems": 2, "items": { "enum": ["_initialize", "_start"] }, "description": "Start functions that the module exports." }, "toolchain": { "$ref": "#/$defs/text", "description": "From the producers section, when it names one." }, "imports": { "type": "array", "maxItems": 256, "items": { "type": "object", "additionalProperties": false, "required": ["module", "names"], "properties": { "module": { "$ref": "#/$defs/text" }, "names": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } } }, "exports": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } }, "manifestResource": { "type": "object", "additionalProperties": false, "required": ["name", "variables"], "properties": { "name": { "$ref": "#/$defs/text", "description": "metadata.name, which is unique in a bundle; at most 95 characters." }, "variables": { "type": "array", "maxItems": 1e3, "items": { "type": "string", "pattern": "^[A-Z_][A-Z0-9_]{0,127}$" }, "description": "Ascending. Each stands, as ${NAME}, for a secret that did not travel and is given where the resource is rendered." } } }, "manifestFile": { "type": "object", "additionalProperties": false, "required": ["path", "size", "sha256", "md5"], "properties": { "path": { "$ref": "#/$defs/text", "description": "checksums.md5, checksums.sha256, resources/wasmplugins/<name>.yaml, or plugins/<name>/<version>/<file>." }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456 }, "sha256": { "$ref": "#/$defs/sha256" }, "md5": { "$ref": "#/$defs/md5" }, "sameAs": { "$ref": "#/$defs/text", "description": "An earlier path with the same bytes. In a tar the entry is a hard link to it; in a zip the bytes stand again." } } } } };
+var schema48 = { "$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://plugferry.dev/schemas/manifest.schema.json", "title": "Manifest", "description": "manifest.json of a bundle: its exact bytes are what is signed. Every string is printable ASCII, so no field can carry a control character to a terminal or a log.", "type": "object", "additionalProperties": false, "required": ["type", "set", "epoch", "sequence", "audience", "createdAt", "tool", "totalSize", "plugins", "files"], "properties": { "type": { "const": "plugferry.bundle/v1", "description": "Binds the signature to this format." }, "set": { "$ref": "#/$defs/setName", "description": "Name of the plugin set; the receiver keeps a policy and a sequence per set." }, "epoch": { "type": "integer", "minimum": 0, "maximum": 9007199254740991, "description": "Begun by the receiver's root, in the policy of the set, to shut out all that came before; 1 until then, at most 10000." }, "sequence": { "type": "integer", "minimum": 0, "maximum": 9007199254740991, "description": "Grows with every bundle of the set; by default the second of creation. A receiver takes none that is more than ten years ahead of its clock, unless its policy says so." }, "audience": { "type": "array", "maxItems": 32, "uniqueItems": true, "items": { "$ref": "#/$defs/setName" }, "description": "Environments the bundle is meant for. A receiver whose policy names an audience takes only bundles that name it." }, "createdAt": { "$ref": "#/$defs/time" }, "expiresAt": { "$ref": "#/$defs/time" }, "tool": { "$ref": "#/$defs/text", "description": "Name and version of the program that wrote the bundle." }, "totalSize": { "type": "integer", "minimum": 0, "maximum": 1099511627776, "description": "Sum of files[].size in bytes; at most 1 TiB." }, "plugins": { "type": "array", "minItems": 1, "maxItems": 5e3, "items": { "$ref": "#/$defs/manifestPlugin" }, "description": "Ascending by name, then version." }, "resources": { "type": "array", "minItems": 1, "maxItems": 2e3, "items": { "$ref": "#/$defs/manifestResource" }, "description": "WasmPlugin resources that travel along, ascending by name; absent where none do. Importers do not apply them." }, "files": { "type": "array", "minItems": 3, "maxItems": 1e4, "items": { "$ref": "#/$defs/manifestFile" }, "description": "Every entry of the container but manifest.json and signatures/, in container order." } }, "$defs": { "text": { "type": "string", "pattern": "^[\\x20-\\x7e]*$", "maxLength": 1024 }, "setName": { "type": "string", "pattern": "^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$" }, "time": { "type": "string", "format": "date-time", "pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$", "description": "UTC, to the second." }, "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" }, "md5": { "type": "string", "pattern": "^[0-9a-f]{32}$" }, "manifestPlugin": { "type": "object", "additionalProperties": false, "required": ["name", "version", "source", "wasm"], "properties": { "name": { "$ref": "#/$defs/text", "description": "Lower-case letters, digits, '.', '_', '-'; at most 63 characters." }, "version": { "$ref": "#/$defs/text", "description": "Safe as a path segment; at most 64 characters; semver is not demanded." }, "source": { "type": "object", "additionalProperties": false, "required": ["kind", "reference", "digest"], "description": "Where the plugin came from.", "properties": { "kind": { "$ref": "#/$defs/text" }, "reference": { "$ref": "#/$defs/text" }, "digest": { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "Immutable digest of what the reference named." } } }, "wasm": { "$ref": "#/$defs/moduleFacts" } } }, "moduleFacts": { "type": "object", "additionalProperties": false, "required": ["abi", "start", "imports", "exports"], "description": "What the module asks of a gateway, read from its sections without running it.", "properties": { "abi": { "type": "array", "maxItems": 16, "items": { "$ref": "#/$defs/text" }, "description": "Exports named proxy_abi_version_*." }, "start": { "type": "array", "maxItems": 2, "items": { "enum": ["_initialize", "_start"] }, "description": "Start functions that the module exports." }, "toolchain": { "$ref": "#/$defs/text", "description": "From the producers section, when it names one." }, "imports": { "type": "array", "maxItems": 256, "items": { "type": "object", "additionalProperties": false, "required": ["module", "names"], "properties": { "module": { "$ref": "#/$defs/text" }, "names": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } } }, "exports": { "type": "array", "maxItems": 4096, "items": { "$ref": "#/$defs/text" } } } }, "manifestResource": { "type": "object", "additionalProperties": false, "required": ["name", "variables"], "properties": { "name": { "$ref": "#/$defs/text", "description": "metadata.name, which is unique in a bundle; at most 95 characters." }, "variables": { "type": "array", "maxItems": 1e3, "items": { "type": "string", "pattern": "^[A-Z_][A-Z0-9_]{0,127}$" }, "description": "Ascending. Each stands, as ${NAME}, for a secret that did not travel and is given where the resource is rendered." } } }, "manifestFile": { "type": "object", "additionalProperties": false, "required": ["path", "size", "sha256", "md5"], "properties": { "path": { "$ref": "#/$defs/text", "description": "checksums.md5, checksums.sha256, resources/wasmplugins/<name>.yaml, or plugins/<name>/<version>/<file>." }, "size": { "type": "integer", "minimum": 0, "maximum": 268435456 }, "sha256": { "$ref": "#/$defs/sha256" }, "md5": { "$ref": "#/$defs/md5" }, "sameAs": { "$ref": "#/$defs/text", "description": "An earlier path with the same bytes. In a tar the entry is a hard link to it; in a zip the bytes stand again." } } } } };
 var func0 = require_equal().default;
 var pattern20 = new RegExp("^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$", "u");
 var formats0 = (init_moment(), __toCommonJS(moment_exports)).formats["date-time"];
@@ -7207,7 +7207,7 @@ function validate67(data, { instancePath = "", parentData, parentDataProperty, r
       } else {
         const _errs1 = errors;
         for (const key0 in data) {
-          if (!(key0 === "require" || key0 === "audience" || key0 === "maxAgeDays" || key0 === "minSequence" || key0 === "epoch" || key0 === "allowDowngrade")) {
+          if (!(key0 === "require" || key0 === "audience" || key0 === "maxAgeDays" || key0 === "minSequence" || key0 === "maxSequence" || key0 === "epoch" || key0 === "allowDowngrade")) {
             validate67.errors = [{ instancePath, schemaPath: "#/additionalProperties", keyword: "additionalProperties", params: { additionalProperty: key0 }, message: "must NOT have additional properties" }];
             return false;
             break;
@@ -7387,21 +7387,21 @@ function validate67(data, { instancePath = "", parentData, parentDataProperty, r
                   var valid0 = true;
                 }
                 if (valid0) {
-                  if (data.epoch !== void 0) {
-                    let data7 = data.epoch;
+                  if (data.maxSequence !== void 0) {
+                    let data7 = data.maxSequence;
                     const _errs19 = errors;
                     if (!(typeof data7 == "number" && (!(data7 % 1) && !isNaN(data7)) && isFinite(data7))) {
-                      validate67.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
+                      validate67.errors = [{ instancePath: instancePath + "/maxSequence", schemaPath: "#/properties/maxSequence/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                       return false;
                     }
                     if (errors === _errs19) {
                       if (typeof data7 == "number" && isFinite(data7)) {
                         if (data7 > 9007199254740991 || isNaN(data7)) {
-                          validate67.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                          validate67.errors = [{ instancePath: instancePath + "/maxSequence", schemaPath: "#/properties/maxSequence/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
                           return false;
                         } else {
                           if (data7 < 0 || isNaN(data7)) {
-                            validate67.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                            validate67.errors = [{ instancePath: instancePath + "/maxSequence", schemaPath: "#/properties/maxSequence/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
                             return false;
                           }
                         }
@@ -7412,15 +7412,41 @@ function validate67(data, { instancePath = "", parentData, parentDataProperty, r
                     var valid0 = true;
                   }
                   if (valid0) {
-                    if (data.allowDowngrade !== void 0) {
+                    if (data.epoch !== void 0) {
+                      let data8 = data.epoch;
                       const _errs21 = errors;
-                      if (typeof data.allowDowngrade !== "boolean") {
-                        validate67.errors = [{ instancePath: instancePath + "/allowDowngrade", schemaPath: "#/properties/allowDowngrade/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
+                      if (!(typeof data8 == "number" && (!(data8 % 1) && !isNaN(data8)) && isFinite(data8))) {
+                        validate67.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/type", keyword: "type", params: { type: "integer" }, message: "must be integer" }];
                         return false;
+                      }
+                      if (errors === _errs21) {
+                        if (typeof data8 == "number" && isFinite(data8)) {
+                          if (data8 > 9007199254740991 || isNaN(data8)) {
+                            validate67.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/maximum", keyword: "maximum", params: { comparison: "<=", limit: 9007199254740991 }, message: "must be <= 9007199254740991" }];
+                            return false;
+                          } else {
+                            if (data8 < 0 || isNaN(data8)) {
+                              validate67.errors = [{ instancePath: instancePath + "/epoch", schemaPath: "#/properties/epoch/minimum", keyword: "minimum", params: { comparison: ">=", limit: 0 }, message: "must be >= 0" }];
+                              return false;
+                            }
+                          }
+                        }
                       }
                       var valid0 = _errs21 === errors;
                     } else {
                       var valid0 = true;
+                    }
+                    if (valid0) {
+                      if (data.allowDowngrade !== void 0) {
+                        const _errs23 = errors;
+                        if (typeof data.allowDowngrade !== "boolean") {
+                          validate67.errors = [{ instancePath: instancePath + "/allowDowngrade", schemaPath: "#/properties/allowDowngrade/type", keyword: "type", params: { type: "boolean" }, message: "must be boolean" }];
+                          return false;
+                        }
+                        var valid0 = _errs23 === errors;
+                      } else {
+                        var valid0 = true;
+                      }
                     }
                   }
                 }

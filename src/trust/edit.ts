@@ -1,4 +1,5 @@
 import { PlugferryError } from '../errors.js';
+import { isBeyond, maxEpoch } from '../plugin/numbering.js';
 import type { SetPolicy, StoredKey, TrustDocument } from '../schema/trust.js';
 import { shortKeyId } from './check.js';
 
@@ -64,7 +65,7 @@ export function withStatus(
 /**
  * With the policy of a set made or changed: what `change` does not name stays as it was.
  *
- * @throws PlugferryError `E_USAGE` when a new policy says nothing of who must sign.
+ * @throws PlugferryError `E_USAGE` when a new policy says nothing of who must sign, or for an epoch beyond the last.
  */
 export function withPolicy(document: TrustDocument, set: string, change: Partial<SetPolicy>): TrustDocument {
   const before = Object.hasOwn(document.sets, set) ? document.sets[set] : undefined;
@@ -75,9 +76,16 @@ export function withPolicy(document: TrustDocument, set: string, change: Partial
       details: { found: set },
     });
   }
+  if (change.epoch !== undefined && isBeyond({ epoch: change.epoch })) throw noSuchEpoch(change.epoch);
   const sets = Object.entries({ ...document.sets, [set]: { ...before, ...change, require: required } });
   return grown({ ...document, sets: Object.fromEntries(sets.sort(([a], [b]) => (a < b ? -1 : 1))) });
 }
+
+const noSuchEpoch = (found: number): PlugferryError =>
+  new PlugferryError('E_USAGE', `epoch ${found}: the highest is ${maxEpoch}`, {
+    hint: 'Epochs go up by one, each time that what was signed before is to be shut out.',
+    details: { expected: maxEpoch, found },
+  });
 
 /** With one more bundle, by the SHA-256 of its manifest, that is refused whoever signed it. */
 export const withoutBundle = (document: TrustDocument, manifestSha256: string): TrustDocument =>

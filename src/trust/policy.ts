@@ -22,7 +22,11 @@ export const policyOf = ({ document }: TrustStore, set: string): SetPolicy | und
   Object.hasOwn(document.sets, set) ? document.sets[set] : undefined;
 
 /** What a trust store says to a bundle whose signatures were checked: one ruling per rule, none left out. */
-export function judgeByPolicy(store: TrustStore, candidate: Candidate): readonly Ruling[] {
+export function judgeByPolicy(
+  store: TrustStore,
+  candidate: Candidate,
+  { thresholds = true }: { readonly thresholds?: boolean } = {},
+): readonly Ruling[] {
   const { manifest } = candidate;
   const policy = policyOf(store, manifest.set);
   const first = revocation(store, candidate);
@@ -30,7 +34,7 @@ export function judgeByPolicy(store: TrustStore, candidate: Candidate): readonly
   return [
     first,
     passed('policy', `set ${manifest.set}, trust store version ${store.document.version}`),
-    ...policy.require.map((rule) => role(rule, store, candidate)),
+    ...policy.require.map((rule) => (thresholds ? role(rule, store, candidate) : notYet(rule, candidate))),
     ...audience(policy, manifest),
     ...age(policy, candidate),
     ...epoch(policy, manifest),
@@ -87,6 +91,13 @@ function role(
     ),
   );
 }
+
+/** At a hop, further signatures are still to come: who signed so far is told, and nothing asked of it. */
+const notYet = ({ role: name, threshold }: SetPolicy['require'][number], { signers }: Candidate): Ruling => ({
+  check: `role ${name}`,
+  result: 'skipped',
+  detail: `${signers.filter((key) => key.role === name).length} of ${threshold} so far`,
+});
 
 const signatures = (count: number): string => (count === 1 ? '1 signature' : `${count} signatures`);
 

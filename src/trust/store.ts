@@ -91,7 +91,9 @@ function faultOf({ keys, sets, revokedManifests }: TrustDocument): string | unde
       return `the key ${name} is never valid: not before ${notBefore}, not after ${notAfter}`;
     }
   }
-  for (const [name, { require }] of Object.entries(sets)) {
+  for (const [name, { require, minSequence = 0, maxSequence = minSequence }] of Object.entries(sets)) {
+    if (minSequence > maxSequence)
+      return `the set ${name} takes no sequence: at least ${minSequence}, at most ${maxSequence}`;
     if (new Set(require.map(({ role }) => role)).size !== require.length) {
       return `the set ${name} names a role twice`;
     }

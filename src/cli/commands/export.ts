@@ -87,11 +87,13 @@ export default command({
     set: { type: 'string', default: 'default', describe: 'Name of the plugin set' },
     sequence: {
       type: 'number',
-      describe: 'Number that grows with every bundle of the set (default: the second of now)',
+      describe:
+        'Number that grows with every bundle of the set, at most 10 years of seconds ahead of now (default: the second of now)',
     },
     epoch: {
       type: 'number',
-      describe: 'Number that is raised when the receiver has shut out all that came before (default: 1)',
+      describe:
+        'Number that the policy of the receiver names, when it has shut out all that came before (default: 1)',
     },
     audience: { type: 'string', array: true, describe: 'Environment the bundle is meant for (repeatable)' },
     'expires-in': { type: 'string', describe: 'How long the bundle may be imported: 12h, 90d, 8w' },

@@ -36,6 +36,11 @@ export default command({
     },
     sigstore: { type: 'string', describe: 'Write the signature also as a Sigstore bundle, for cosign' },
     ...signerOptions,
+    trust: {
+      ...signerOptions.trust,
+      describe:
+        'Directory of a trust store: a bundle is signed only if it meets its rules, but for the signatures to come',
+    },
     ...reachOptions,
     force: { type: 'boolean', default: false, describe: 'Replace existing outputs' },
   },

@@ -17,7 +17,16 @@ export default command({
     audience: { type: 'string', describe: 'Take only bundles that were exported for this environment' },
     'max-age-days': { type: 'number', describe: 'Refuse bundles that were created longer ago' },
     'min-sequence': { type: 'number', describe: 'Refuse lower sequences, also on a volume that is new' },
-    epoch: { type: 'number', describe: 'Take only this epoch; raise it to shut out all that came before' },
+    'max-sequence': {
+      type: 'number',
+      describe:
+        'Refuse higher sequences (default: what is more than ten years ahead of the clock, in seconds)',
+    },
+    epoch: {
+      type: 'number',
+      describe:
+        'Take only this epoch; raise it by one to shut out all that came before: sequences start anew',
+    },
     'allow-downgrade': {
       type: 'boolean',
       describe: 'Permit "import --allow-downgrade"; --no-allow-downgrade forbids it again',
@@ -31,6 +40,7 @@ export default command({
     const {
       'max-age-days': maxAgeDays,
       'min-sequence': minSequence,
+      'max-sequence': maxSequence,
       'allow-downgrade': allowDowngrade,
     } = flags;
     const listing = await setTrustPolicy(dir, set, {
@@ -38,6 +48,7 @@ export default command({
       ...(audience === undefined ? {} : { audience }),
       ...(maxAgeDays === undefined ? {} : { maxAgeDays }),
       ...(minSequence === undefined ? {} : { minSequence }),
+      ...(maxSequence === undefined ? {} : { maxSequence }),
       ...(epoch === undefined ? {} : { epoch }),
       ...(allowDowngrade === undefined ? {} : { allowDowngrade }),
     });
