@@ -60,6 +60,7 @@ type TarEntry = Extract extends AsyncIterable<infer Item> ? Item : never;
  */
 export async function readTarLayer(path: string, read: LayerRead): Promise<LayerFile[]> {
   const files: LayerFile[] = [];
+  const byName = new Map<string, LayerFile>();
   const parser = extract();
   const source = createReadStream(path, { highWaterMark: 256 * 1024 });
   const gunzip = (await isGzip(path)) ? [createGunzip()] : [];
@@ -74,9 +75,12 @@ export async function readTarLayer(path: string, read: LayerRead): Promise<Layer
       read.signal?.throwIfAborted();
       seen += 1;
       if (seen > maxEntries) throw refused(read.label, `has more than ${maxEntries} entries`);
-      const file = await copied(entry, files, read);
+      const file = await copied(entry, byName, read);
       if (file === undefined) entry.resume();
-      else files.push(file);
+      else {
+        files.push(file);
+        byName.set(file.name, file);
+      }
     }
   } catch (error) {
     source.destroy();
@@ -89,10 +93,10 @@ export async function readTarLayer(path: string, read: LayerRead): Promise<Layer
   return files;
 }
 
-/** @param before the wanted files that came before it: a hard link to one of them is that file under another name. */
+/** @param before the last wanted file of each name so far: a hard link to one of them is that file under another name. */
 async function copied(
   entry: TarEntry,
-  before: readonly LayerFile[],
+  before: ReadonlyMap<string, LayerFile>,
   read: LayerRead,
 ): Promise<LayerFile | undefined> {
   const { header } = entry;
@@ -102,7 +106,7 @@ async function copied(
   const found = { name, type, size } as const;
   if (!read.want(found)) return undefined;
   const target = header.type === 'link' ? safeName(header.linkname, read.label) : undefined;
-  const linked = before.findLast((file) => file.name === target);
+  const linked = target === undefined ? undefined : before.get(target);
   if (linked !== undefined) return { ...linked, name };
   if (type !== 'file') throw refused(read.label, `has "${name}" as a link, expected a file`);
   if (size > read.limit) throw tooLarge(read, found);

@@ -81,12 +81,12 @@ async function packedModules(layer: Layer, { copies, signal, progress }: Unwrapp
       !name.split('/').at(-1)?.startsWith('.wh.'),
     signal,
   });
+  const byName = new Map(files.map((file) => [file.name, file]));
   const candidates = files
     .filter(({ name }) => !isMetadata(name))
     .map((file) => {
       const beside = `${file.name.slice(0, file.name.lastIndexOf('/') + 1)}metadata.txt`;
-      const metadata = files.findLast(({ name }) => name === beside);
-      return { ...file, metadata, where: `"${file.name}" of ${layer.label}` };
+      return { ...file, metadata: byName.get(beside), where: `"${file.name}" of ${layer.label}` };
     });
   return { layer, candidates };
 }

@@ -15,6 +15,7 @@ import {
   promised,
   type Inventory,
 } from './inventory.js';
+import { LayeredTree } from './layered-tree.js';
 import type { Offer, Provenance } from './source.js';
 
 /** Where the official image of plugin-server has its plugins (its `Dockerfile`). */
@@ -52,15 +53,13 @@ export async function imagePlugins({ layers, digest }: Artifact, reading: ImageR
   return [...ids, ...promised(inventory, ids)].map((id) => offerOf(id, about));
 }
 
-/** What of the file system of an image is of interest, by path below {@link served}. */
+/** What of the file system of an image is of interest: the files of plugins, and the directories that should have some. */
 class ImageTree {
-  readonly #files = new Map<string, LayerFile>();
-  /** Ends in `/`, so that what is a beginning of a path is one of its directories. */
-  readonly #directories = new Set<string>();
+  readonly #tree = new LayeredTree<LayerFile>();
 
   /** What a layer takes away is of the layers below it, wherever in the archive it says so. */
   async lay(layer: Layer, { copies, signal }: ImageReading): Promise<void> {
-    const gone: string[] = [];
+    const gone: Whiteout[] = [];
     const directories: string[] = [];
     const files = await readTarLayer(await layer.fetch(signal), {
       label: layer.label,
@@ -70,26 +69,28 @@ class ImageTree {
       want: (entry) => {
         const removed = whiteout(entry);
         if (removed !== undefined) gone.push(removed);
-        const path = below(entry.name);
-        if (path !== undefined && entry.type === 'directory') directories.push(`${path}/`);
-        return path !== undefined && isContent(entry) && isOfInterest(path);
+        const { name, type } = entry;
+        if (type === 'directory' && isOfInterest(`${name}/plugin.wasm`)) directories.push(name);
+        return isContent(entry) && isOfInterest(name);
       },
     });
-    for (const path of gone) this.#remove(path);
-    for (const path of directories) this.#directories.add(path);
-    for (const file of files) this.#files.set(below(file.name) ?? '', file);
+    for (const { path, isOpaque } of gone)
+      if (isOpaque) this.#tree.empty(path);
+      else this.#tree.remove(path);
+    for (const path of directories) this.#tree.put(path, undefined);
+    for (const file of files) this.#tree.put(file.name, file);
   }
 
+  /** @param path below {@link served}. */
   file(path: string): LayerFile | undefined {
-    return this.#files.get(path);
+    return this.#tree.at(served + path);
   }
 
   /** Also of directories that a failed download left empty when the image was built. */
   ids(): PluginId[] {
     const ids = new Map<string, PluginId>();
-    const paths = [...this.#files.keys(), ...[...this.#directories].map((path) => `${path}plugin.wasm`)];
-    for (const path of paths) {
-      const id = parsePluginPath(path)?.id;
+    for (const path of this.#tree.paths()) {
+      const id = idIn(path) ?? idIn(`${path}/plugin.wasm`);
       if (id !== undefined) ids.set(formatPluginId(id), id);
     }
     return [...ids.values()];
@@ -103,32 +104,29 @@ class ImageTree {
       `${label}: ${file.name}`,
     );
   }
-
-  /** @param path of the image; all that is below it, and itself unless it ends in `/`. */
-  #remove(path: string): void {
-    const start = path.endsWith('/') || path === '' ? path : `${path}/`;
-    for (const file of this.#files.keys()) {
-      const whole = served + file;
-      if (whole === path || whole.startsWith(start)) this.#files.delete(file);
-    }
-    for (const directory of this.#directories)
-      if ((served + directory).startsWith(start) && served + directory !== path)
-        this.#directories.delete(directory);
-  }
 }
 
-const below = (name: string): string | undefined =>
-  name.startsWith(served) ? name.slice(served.length) : undefined;
+const idIn = (name: string): PluginId | undefined =>
+  name.startsWith(served) ? parsePluginPath(name.slice(served.length))?.id : undefined;
 
-const isOfInterest = (path: string): boolean =>
-  parsePluginPath(path) !== undefined || path === `plugins/${inventoryName}`;
+const isOfInterest = (name: string): boolean =>
+  idIn(name) !== undefined || name === `${served}plugins/${inventoryName}`;
 
-/** The path that an entry takes away; all that is below it where it ends in `/`, or is empty. */
-function whiteout({ name }: LayerEntry): string | undefined {
+/** What an entry takes away of the layers below. */
+interface Whiteout {
+  readonly path: string;
+  /** The directory itself stays. */
+  readonly isOpaque: boolean;
+}
+
+function whiteout({ name }: LayerEntry): Whiteout | undefined {
   const at = name.lastIndexOf('/') + 1;
   const [directory, file] = [name.slice(0, at), name.slice(at)];
-  if (file === '.wh..wh..opq') return directory;
-  return file.startsWith('.wh.') ? directory + file.slice('.wh.'.length) : undefined;
+  // Elsewhere nothing is of interest.
+  if (!directory.startsWith(served) && !served.startsWith(directory)) return undefined;
+  if (file === '.wh..wh..opq') return { path: directory, isOpaque: true };
+  const removed = /^\.wh\.(.+)$/s.exec(file)?.[1];
+  return removed === undefined ? undefined : { path: directory + removed, isOpaque: false };
 }
 
 interface About {

@@ -16,6 +16,7 @@ import {
 } from '../helpers/registry.js';
 import { rawTar, type RawEntry } from '../helpers/tar.js';
 import { tempDir } from '../helpers/temp.js';
+import { growthOf, type Task } from '../helpers/work.js';
 import { tinyModule } from '../helpers/wasm.js';
 import { canMount, mounted } from '../volume/mount.js';
 
@@ -85,6 +86,10 @@ async function refusal(source: string, more: Partial<ExportOptions> = {}) {
   throw new Error(`not refused: ${String(error)}`);
 }
 
+const exportOf = async (source: string): Promise<Task> => ({
+  args: ['export', source, '--plugin', 'waf', '-o', join(await tempDir(), 'out.tar.gz')],
+});
+
 describe('an image of a plugin server', () => {
   test('is known by its own digest, and its layers by theirs', async () => {
     const layers = [[at('waf/1.0.0/plugin.wasm'), at('waf/1.0.0/metadata.txt', metadataOf(one))]];
@@ -131,6 +136,50 @@ describe('an image of a plugin server', () => {
       at('old/2.0.0/plugin.wasm', two),
     ];
     expect((await exported((await saved([first, second])).path)).map(({ id }) => id)).toEqual(['old@2.0.0']);
+  });
+
+  test.each([
+    ['files that are taken away one by one', (name: string) => `${name}/1.0.0/.wh.plugin.wasm`],
+    ['directories that are taken away one by one', (name: string) => `.wh.${name}`],
+    ['directories that are emptied one by one', (name: string) => `${name}/.wh..wh..opq`],
+    ['whiteouts of what is not there', (name: string) => `no-${name}/1.0.0/.wh.plugin.wasm`],
+  ])('takes work in proportion to %s', async (_what, whiteout) => {
+    const { growth, runs } = await growthOf(80, async (count) => {
+      const names = Array.from({ length: count }, (_, index) => `p${index}`);
+      const files = names.map((name) => at(`${name}/1.0.0/plugin.wasm`, 'x'));
+      const whiteouts = names.map((name) => ({ name: `${root}/${whiteout(name)}` }));
+      return exportOf((await saved([files, [...whiteouts, at('waf/1.0.0/plugin.wasm')]])).path);
+    });
+    expect(runs).toEqual(runs.map(() => expect.objectContaining({ code: 0 }) as unknown));
+    expect(growth).toBeLessThan(2.5);
+  });
+
+  test('takes work in proportion to its hard links', async () => {
+    const { growth, runs } = await growthOf(80, async (count) => {
+      const links = Array.from({ length: count }, (_, index) => ({
+        name: `${root}/p${index}/1.0.0/plugin.wasm`,
+        type: '1',
+        linkName: `${root}/waf/1.0.0/plugin.wasm`,
+      }));
+      return exportOf((await saved([[at('waf/1.0.0/plugin.wasm'), ...links]])).path);
+    });
+    expect(runs).toEqual(runs.map(() => expect.objectContaining({ code: 0 }) as unknown));
+    expect(growth).toBeLessThan(2.5);
+  });
+
+  test('keeps what lies beside what a layer takes away, and what a name only begins with', async () => {
+    const first = [at('waf/1.0.0/plugin.wasm'), at('waf/1.0.00/plugin.wasm'), at('waf2/1.0.0/plugin.wasm')];
+    const second = [
+      { name: `${root}/waf/.wh.1.0.0` },
+      { name: `${root}/wa/.wh..wh..opq` },
+      { name: `usr/share/.wh.nginx2` },
+    ];
+    const kept = await exported((await saved([first, second])).path);
+    expect(kept.map(({ id }) => id)).toEqual(['waf@1.0.00', 'waf2@1.0.0']);
+    for (const above of ['.wh..wh..opq', '.wh.usr', 'usr/.wh.share', 'usr/share/nginx/.wh..wh..opq']) {
+      const { path } = await saved([first, [{ name: above }], [at('waf/9.0.0/plugin.wasm')]]);
+      expect((await exported(path)).map(({ id }) => id)).toEqual(['waf@9.0.0']);
+    }
   });
 
   test('is held against its own inventory', async () => {
