@@ -2,8 +2,9 @@ import { lookup, type LookupAddress } from 'node:dns';
 import { lookup as resolve } from 'node:dns/promises';
 import type { Agent as HttpAgent, ClientRequest } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { isForbiddenAddress } from './forbidden-address.js';
 import { WideAgent } from './wide-socket.js';
 
 /** How servers are reached, and what they may ask of their caller. All of it is the caller's own word. */
@@ -33,19 +34,6 @@ export const anonymousAccess = ({ authorities, proxyFor }: HttpAccess = {}): Htt
   ...(proxyFor === undefined ? {} : { proxyFor }),
 });
 
-/**
- * Where no plugin server stands, but the services that give a machine its identity and keys: link-local addresses, and the
- * metadata addresses of AWS (IPv6) and Alibaba Cloud. Private addresses are where plugin servers do stand.
- */
-const forbidden = new BlockList();
-forbidden.addSubnet('169.254.0.0', 16);
-forbidden.addSubnet('fe80::', 10, 'ipv6');
-forbidden.addAddress('fd00:ec2::254', 'ipv6');
-forbidden.addAddress('100.100.100.200');
-
-const isForbidden = (address: string): boolean =>
-  forbidden.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
-
 /** The `code` of the error with which {@link HttpAgents} refuse a name that leads to a forbidden address. */
 export const forbiddenCode = 'E_FORBIDDEN_ADDRESS';
 /** The `code` of the error for a proxy that does not connect to where it is asked to. */
@@ -53,8 +41,7 @@ export const proxyCode = 'E_PROXY';
 
 /** Whether the host of a URL is itself such an address: no name is looked up then. */
 export function isForbiddenHost({ hostname }: URL): boolean {
-  const address = hostname.replace(/^\[(.*)\]$/, '$1');
-  return isIP(address) !== 0 && isForbidden(address);
+  return isForbiddenAddress(hostname.replace(/^\[(.*)\]$/, '$1'));
 }
 
 /** Looks at what is connected to, not at an answer of the name service before that. */
@@ -70,7 +57,7 @@ const guardedLookup: LookupFunction = (hostname, options, done) => {
 };
 
 function refusalOf(addresses: readonly LookupAddress[]): NodeJS.ErrnoException | undefined {
-  const found = addresses.find(({ address }) => isForbidden(address));
+  const found = addresses.find(({ address }) => isForbiddenAddress(address));
   return found && Object.assign(new Error(`forbidden address ${found.address}`), { code: forbiddenCode });
 }
 
