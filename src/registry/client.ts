@@ -10,6 +10,7 @@ import {
   maxDocumentBytes,
   parseDocument,
   refused,
+  refuseNesting,
   type Descriptor,
 } from './document.js';
 import { RegistryLogin, type RegistryAccess } from './login.js';
@@ -58,7 +59,12 @@ export class RegistryClient {
   /**
    * @throws PlugferryError `E_SOURCE` when there is none or it is no artifact, `E_DIGEST`, `E_LOGIN`, `E_NETWORK`, `E_LIMIT`.
    */
-  async artifact(address: ArtifactAddress, signal?: AbortSignal): Promise<Artifact> {
+  artifact(address: ArtifactAddress, signal?: AbortSignal): Promise<Artifact> {
+    return this.#artifact(address, 0, signal);
+  }
+
+  /** @param lists how many lists of manifests led here. */
+  async #artifact(address: ArtifactAddress, lists: number, signal?: AbortSignal): Promise<Artifact> {
     const { repository, tag, digest } = address;
     const file = nameOf(address);
     const { bytes, type } = await this.#document(repository, digest ?? tag ?? 'latest', signal);
@@ -67,8 +73,9 @@ export class RegistryClient {
     const document = parseDocument(bytes, type, file);
     if (document.kind === 'manifest')
       return { ...document, digest: found, layers: this.#layers(repository, document.layers) };
-    const chosen = chosenManifest(document.manifests, file);
-    const inner = await this.artifact({ ...address, tag: undefined, digest: chosen.digest }, signal);
+    refuseNesting(lists, file);
+    const { digest: chosen } = chosenManifest(document.manifests, file);
+    const inner = await this.#artifact({ ...address, tag: undefined, digest: chosen }, lists + 1, signal);
     return { ...inner, digest: found };
   }
 
@@ -90,15 +97,21 @@ export class RegistryClient {
   }
 
   #layers(repository: string, descriptors: readonly Descriptor[]): Layer[] {
+    const fetched = new Map<string, Promise<string>>();
     return descriptors.map((descriptor) => {
-      let fetched: Promise<string> | undefined;
       const { mediaType, digest, size } = descriptor;
       return {
         mediaType,
         digest,
         size,
         label: nameOf({ registry: this.#registry, repository, reference: digest }),
-        fetch: (signal, progress) => (fetched ??= this.#blob(repository, descriptor, signal, progress)),
+        fetch: (signal, progress) => {
+          // A manifest may name one layer a thousand times.
+          const key = `${digest} ${size}`;
+          const known = fetched.get(key) ?? this.#blob(repository, descriptor, signal, progress);
+          fetched.set(key, known);
+          return known;
+        },
       };
     });
   }

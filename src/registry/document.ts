@@ -42,6 +42,8 @@ export const acceptedTypes = [...Object.keys(manifestTypes), ...listTypes].join(
 export const maxDocumentBytes = 4 * 1024 * 1024;
 /** Most layers, or manifests of a list. */
 const maxDescriptors = 1000;
+/** Most lists on the way to a manifest: one per platform is what the field has, one more is generosity. */
+const maxLists = 2;
 
 /**
  * Reads a manifest, or a list of manifests, by the type that it states.
@@ -132,6 +134,17 @@ export function chosenManifest(manifests: readonly Descriptor[], file: string): 
   if (chosen !== undefined) return chosen;
   const found = images.map(({ platform }) => platform ?? 'no platform').join(', ');
   throw refused(file, `is a list without linux/amd64, which the gateway asks for: ${found || 'it is empty'}`);
+}
+
+/**
+ * Refuses a list behind more lists than anybody needs: a registry could go on with them for ever.
+ *
+ * @param lists how many there were before it.
+ * @throws PlugferryError `E_SOURCE`.
+ */
+export function refuseNesting(lists: number, file: string): void {
+  if (lists >= maxLists)
+    throw refused(file, `is a list of manifests inside ${lists} others, expected at most ${maxLists} in all`);
 }
 
 export const refused = (file: string, trouble: string, cause?: unknown): PlugferryError =>

@@ -8,7 +8,14 @@ import { ioError } from '../io/failure.js';
 import { isRegularFile, readSmallFile } from '../io/file.js';
 import type { PrivateDirectory } from '../io/private-directory.js';
 import type { Artifact, Layer } from './artifact.js';
-import { chosenManifest, maxDocumentBytes, parseDocument, refused, type Descriptor } from './document.js';
+import {
+  chosenManifest,
+  maxDocumentBytes,
+  parseDocument,
+  refuseNesting,
+  refused,
+  type Descriptor,
+} from './document.js';
 import { isGzip, readTarLayer } from './tar-layer.js';
 
 /** An artifact that lies in files, and what it is called there. */
@@ -33,13 +40,13 @@ const maxFileBytes = 2 * 1024 * 1024 * 1024;
 export const isLayout = (directory: string): Promise<boolean> => isRegularFile(join(directory, 'oci-layout'));
 
 /** @throws PlugferryError `E_SOURCE`, `E_DIGEST`, `E_IO`. */
-export async function layoutArtifacts(directory: string): Promise<StoredArtifact[]> {
+export async function layoutArtifacts(directory: string, signal?: AbortSignal): Promise<StoredArtifact[]> {
   const files: Files = {
     label: directory,
     path: async (name) =>
       (await isRegularFile(join(directory, name))) ? realpath(join(directory, name)) : undefined,
   };
-  return indexed(files);
+  return indexed(files, signal);
 }
 
 /**
@@ -68,7 +75,7 @@ export async function archivedArtifacts(
   const paths = new Map(entries.map(({ name, path }) => [name, path]));
   const files: Files = { label: archive, path: async (name) => paths.get(name) };
   const digests = new Map(entries.map(({ name, sha256 }) => [name, `sha256:${sha256}`]));
-  if (paths.has('index.json')) return indexed(files);
+  if (paths.has('index.json')) return indexed(files, signal);
   if (paths.has('manifest.json')) return saved(files, digests);
   throw new PlugferryError(
     'E_SOURCE',
@@ -80,7 +87,7 @@ export async function archivedArtifacts(
   );
 }
 
-async function indexed(files: Files): Promise<StoredArtifact[]> {
+async function indexed(files: Files, signal?: AbortSignal): Promise<StoredArtifact[]> {
   const path = await files.path('index.json');
   const label = `${files.label}: index.json`;
   if (path === undefined) throw refused(label, 'does not exist');
@@ -90,18 +97,33 @@ async function indexed(files: Files): Promise<StoredArtifact[]> {
   for (const descriptor of document.manifests) {
     const { annotations } = descriptor;
     const name = annotations['io.containerd.image.name'] ?? annotations['org.opencontainers.image.ref.name'];
-    stored.push({ artifact: await artifactAt(descriptor, files), name });
+    stored.push({ artifact: await artifactAt(descriptor, { files, lists: 0, signal }), name });
   }
   return stored;
 }
 
-async function artifactAt(descriptor: Descriptor, files: Files): Promise<Artifact> {
-  const path = await provedBlob(descriptor, files);
+interface Search {
+  readonly files: Files;
+  /** How many lists of manifests led here, `index.json` not counted. */
+  readonly lists: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function artifactAt(descriptor: Descriptor, { files, lists, signal }: Search): Promise<Artifact> {
   const label = `${files.label}: ${descriptor.digest}`;
+  // A thousand of them may be named, and each is hashed.
+  if (descriptor.size > maxDocumentBytes)
+    throw refused(label, `has ${descriptor.size} bytes, expected at most ${maxDocumentBytes}`);
+  const path = await provedBlob(descriptor, files, signal);
   const bytes = await readSmallFile(path, 'manifest', maxDocumentBytes);
   const document = parseDocument(bytes, descriptor.mediaType, label);
   if (document.kind === 'list') {
-    const inner = await artifactAt(chosenManifest(document.manifests, label), files);
+    refuseNesting(lists, label);
+    const inner = await artifactAt(chosenManifest(document.manifests, label), {
+      files,
+      lists: lists + 1,
+      signal,
+    });
     return { ...inner, digest: descriptor.digest };
   }
   return {
@@ -134,6 +156,7 @@ async function provedBlob({ digest, size }: Descriptor, files: Files, signal?: A
           signal?.throwIfAborted();
           hash.update(chunk);
           found += chunk.length;
+          if (found > size) break;
         }
       },
     );
@@ -142,7 +165,8 @@ async function provedBlob({ digest, size }: Descriptor, files: Files, signal?: A
   }
   const sha256 = `sha256:${hash.digest('hex')}`;
   if (sha256 === digest && found === size) return path;
-  throw damagedPart(label, `${digest} of ${size} bytes`, `${sha256} of ${found} bytes`);
+  const other = found > size ? `more than ${size} bytes` : `${sha256} of ${found} bytes`;
+  throw damagedPart(label, `${digest} of ${size} bytes`, other);
 }
 
 /**

@@ -79,7 +79,7 @@ export function storedSource(location: string, scratch: string): Source {
   const copies = new PrivateDirectory(scratch);
   const list = async (signal?: AbortSignal): Promise<SourceListing> => {
     const stored = (await isDirectory(location))
-      ? await layoutArtifacts(location)
+      ? await layoutArtifacts(location, signal)
       : await archivedArtifacts(location, copies, signal);
     const modules: NamedModule[] = [];
     const offers: Offer[] = [];

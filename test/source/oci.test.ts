@@ -17,6 +17,7 @@ import {
   moduleLayer,
   ociIndex,
   ociLayer,
+  ociManifest,
   push,
   pushManifest,
   robotLogin,
@@ -26,6 +27,7 @@ import {
 import { rawTar, type RawEntry } from '../helpers/tar.js';
 import { tempDir } from '../helpers/temp.js';
 import { tinyModule } from '../helpers/wasm.js';
+import { startWeb } from '../helpers/web.js';
 
 const module = tinyModule('m');
 const other = tinyModule('other');
@@ -140,6 +142,58 @@ describe.skipIf(!hasRegistry)('a registry', () => {
     const windows = { ...arm, platform: { os: 'windows', architecture: 'amd64' } };
     await pushManifest(registry, ['plugins/multi', '1.0.2'], list([windows, arm]));
     expect((await exported([`oci://${registry.host}/plugins/multi:1.0.2`])).error).toBe('E_SOURCE');
+  });
+
+  test('behind lists in lists is refused, and no more is asked', async () => {
+    const platform = { os: 'linux', architecture: 'amd64' };
+    const annotations = { 'io.containerd.image.name': 'r.example.com/plugins/waf:1.0.0' };
+    const typeOf = (bytes: Buffer): string => (bytes.includes('"manifests"') ? ociIndex : ociManifest);
+    const list = (bytes: Buffer): Buffer => {
+      const manifests = [{ ...descriptor({ mediaType: typeOf(bytes), bytes }), platform, annotations }];
+      return Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociIndex, manifests }));
+    };
+    const chain = [manifestOf([raw()]).manifest];
+    for (let depth = 0; depth < 20; depth += 1) {
+      const [last = Buffer.alloc(0)] = chain;
+      chain.unshift(list(last));
+    }
+    const byDigest = new Map(chain.map((bytes) => [`sha256:${sha256Of(bytes)}`, bytes]));
+    const tagged = (lists: number): Buffer => chain.at(-1 - lists) ?? Buffer.alloc(0);
+    const asked: string[] = [];
+    const web = await startWeb((request, response) => {
+      const reference = request.url?.split('/manifests/')[1];
+      if (reference !== undefined) asked.push(reference);
+      const lists = /^v(\d+)$/.exec(reference ?? '')?.[1];
+      const bytes = lists === undefined ? byDigest.get(reference ?? '') : tagged(Number(lists));
+      if (bytes !== undefined) response.writeHead(200, { 'content-type': typeOf(bytes) }).end(bytes);
+      else response.writeHead(request.url?.includes('/blobs/') === true ? 200 : 404).end(raw().bytes);
+    });
+    const host = web.url.replace('http://', '');
+    for (const lists of [1, 2])
+      expect((await exported([`oci://${host}/plugins/waf:v${lists}`])).modules).toEqual([sha256Of(module)]);
+    asked.length = 0;
+    for (const lists of [3, 20]) {
+      const run = await exported([`oci://${host}/plugins/waf:v${lists}`]);
+      expect(run.error).toBe('E_SOURCE');
+      expect(run.stderr).toContain('is a list of manifests inside 2 others');
+    }
+    expect(asked).toHaveLength(6);
+    // The same in a layout, whose index.json is not counted.
+    const layout = async (lists: number): Promise<string> => {
+      const directory = await tempDir();
+      await mkdir(join(directory, 'blobs/sha256'), { recursive: true });
+      for (const bytes of [...chain, raw().bytes])
+        await writeFile(join(directory, 'blobs/sha256', sha256Of(bytes)), bytes);
+      await writeFile(join(directory, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+      await writeFile(join(directory, 'index.json'), list(tagged(lists)));
+      return directory;
+    };
+    for (const [lists, error] of [
+      [2, undefined],
+      [3, 'E_SOURCE'],
+      [20, 'E_SOURCE'],
+    ] as const)
+      expect((await exported([await layout(lists)])).error).toBe(error);
   });
 
   test.each(['basic', 'bearer'] as const)(
