@@ -66,6 +66,8 @@ export const dialect: ParseOptions & DocumentOptions & SchemaOptions = {
   resolveKnownTags: false,
   merge: true,
   uniqueKeys: false,
+  // It repeats the whole line of each of maybe a million errors.
+  prettyErrors: false,
   logLevel: 'error',
 };
 

@@ -43,13 +43,18 @@ export function parseYaml(text: string, context: YamlContext): YamlPart[] {
   if (text.length > maxYamlLength) throw refused(context, `longer than ${maxYamlLength} characters`);
   const reason = tooMuch(text);
   if (reason !== undefined) throw refused(context, reason);
+  const lines = new Lines(text);
   return documentsOf(text, context).flatMap((document) => {
-    const [problem] = [...document.errors, ...document.warnings];
-    if (problem !== undefined) throw refused(context, withoutSource(problem.message), problem);
+    const problem = document.errors[0] ?? document.warnings[0];
+    if (problem !== undefined) {
+      const { line, column } = new Lines(text).place(problem.pos[0]);
+      const found = `${withoutSource(problem.message)} at line ${line}, column ${column}`;
+      throw refused(context, found, problem);
+    }
     const { contents } = document;
     if (contents === null) return [];
     try {
-      const line = lineAt(text, contents.range?.[0] ?? 0);
+      const { line } = lines.place(contents.range?.[0] ?? 0);
       writeOut(document);
       return [{ value: document.toJS() as unknown, line, document }];
     } catch (error) {
@@ -92,10 +97,32 @@ const withoutSource = (message: string): string =>
 /** Whether a document is a mapping: the form of every Kubernetes object. */
 export const isMapping = ({ document }: YamlPart): boolean => isMap(document.contents);
 
-function lineAt(text: string, offset: number): number {
-  let line = 1;
-  for (let at = text.indexOf('\n'); at !== -1 && at < offset; at = text.indexOf('\n', at + 1)) line += 1;
-  return line;
+/** Counts the lines of a text once, for places that are asked for in their order. */
+class Lines {
+  readonly #text: string;
+  #line = 1;
+  #start = 0;
+  #end: number;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#end = this.#endFrom(0);
+  }
+
+  /** Both counted from 1. */
+  place(offset: number): { readonly line: number; readonly column: number } {
+    while (this.#end < offset) {
+      this.#line += 1;
+      this.#start = this.#end + 1;
+      this.#end = this.#endFrom(this.#start);
+    }
+    return { line: this.#line, column: offset - this.#start + 1 };
+  }
+
+  #endFrom(start: number): number {
+    const found = this.#text.indexOf('\n', start);
+    return found === -1 ? Infinity : found;
+  }
 }
 
 /**

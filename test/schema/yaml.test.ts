@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PlugferryError } from '../../src/errors.js';
 import { formatYaml, parseYaml, yamlText } from '../../src/schema/yaml.js';
+import { errorCode } from '../helpers/cli.js';
 import { hasKubectl, readByKubectl } from '../helpers/kubectl.js';
+import { tempDir } from '../helpers/temp.js';
+import { growthOf } from '../helpers/work.js';
 
 const context = { file: 'x.yaml', code: 'E_SOURCE', hint: 'Look at it.' } as const;
 const head = 'apiVersion: example.org/v1\nkind: Thing\nmetadata: {name: thing}\n';
@@ -501,4 +506,25 @@ describe('YAML that means harm', () => {
     ]);
     expect(({} as Record<string, unknown>)['a']).toBeUndefined();
   });
+});
+
+test.each([
+  ['documents', (count: number) => '---\na: 1\n'.repeat(count), 'E_SELECTION'],
+  ['mistakes in one line', (count: number) => `{${'"x" "y", '.repeat(count)}}`, 'E_SOURCE'],
+  ['mistakes in lines', (count: number) => '- !a !b c\n'.repeat(count), 'E_SOURCE'],
+  ['aliases', (count: number) => `- &a 1\n${'- *a\n'.repeat(count)}`, 'E_SELECTION'],
+  ['merge keys', (count: number) => `- &a { b: 1 }\n${'- <<: *a\n'.repeat(count)}`, 'E_SELECTION'],
+  [
+    'keys',
+    (count: number) => Array.from({ length: count }, (_, at) => `k${at}: 1\n`).join(''),
+    'E_SELECTION',
+  ],
+])('takes work in proportion to %s', async (_what, textOf, code) => {
+  const { growth, runs } = await growthOf(400, async (count) => {
+    const file = join(await tempDir(), 'many.yaml');
+    await writeFile(file, textOf(count));
+    return { args: ['export', file, '-o', `${file}.tar.gz`, '--json'] };
+  });
+  expect(runs.map(errorCode)).toEqual(runs.map(() => code));
+  expect(growth).toBeLessThan(2.5);
 });
