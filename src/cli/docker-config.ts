@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Credentials } from '../index.js';
 import { PlugferryError, isPlugferryError } from '../errors.js';
 import { readSmallFile } from '../io/file.js';
+import { runHelper } from '../io/helper-program.js';
 
 const maxConfigBytes = 4 * 1024 * 1024;
 /** Most bytes that a credential helper may print. */
@@ -31,7 +31,10 @@ interface DockerAuth {
  *
  * @throws PlugferryError `E_LOGIN` for a file or a helper that cannot be used.
  */
-export async function dockerCredentials(registry: string): Promise<Credentials | undefined> {
+export async function dockerCredentials(
+  registry: string,
+  signal?: AbortSignal,
+): Promise<Credentials | undefined> {
   const file = join(process.env['DOCKER_CONFIG'] ?? join(homedir(), '.docker'), 'config.json');
   const config = await readConfig(file);
   if (config === undefined) return undefined;
@@ -43,7 +46,7 @@ export async function dockerCredentials(registry: string): Promise<Credentials |
   if (typeof helper === 'string' && helper !== '') {
     // It becomes part of the name of a program.
     if (!/^[\w.-]+$/.test(helper)) throw unusable(file, 'names a credential helper by what is no name');
-    const found = await helperCredentials(helper, server ?? registry);
+    const found = await helperCredentials(helper, server ?? registry, signal);
     if (found !== undefined) return found;
   }
   if (auth === undefined) return undefined;
@@ -95,13 +98,26 @@ function written(
 }
 
 /** `docker-credential-NAME get`: the server on stdin, a JSON object on stdout. */
-async function helperCredentials(helper: string, server: string): Promise<Credentials | undefined> {
+async function helperCredentials(
+  helper: string,
+  server: string,
+  signal: AbortSignal | undefined,
+): Promise<Credentials | undefined> {
   const program = `docker-credential-${helper}`;
-  const { code, stdout } = await run(program, server);
-  if (code !== 0) {
+  const { output, failure } = await runHelper({
+    program,
+    args: ['get'],
+    environment: process.env,
+    input: Buffer.from(server),
+    maxOutput: maxAnswer,
+    patienceMs: helperTime,
+    signal,
+  });
+  const stdout = output.toString('utf8');
+  if (failure !== undefined) {
     // What helpers say, all alike, where they have nothing.
     if (/credentials not found/i.test(stdout)) return undefined;
-    throw unusable(program, `failed with exit code ${code ?? 'none'} for ${server}`);
+    throw unusable(program, `${failure}, asked for ${server}`);
   }
   try {
     const { Username: username, Secret: password } = JSON.parse(stdout) as Record<string, unknown>;
@@ -111,29 +127,6 @@ async function helperCredentials(helper: string, server: string): Promise<Creden
     if (isPlugferryError(error)) throw error;
   }
   throw unusable(program, `gave no login for ${server}`);
-}
-
-async function run(
-  program: string,
-  input: string,
-): Promise<{ readonly code: number | null; readonly stdout: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, ['get'], {
-      stdio: ['pipe', 'pipe', 'ignore'],
-      signal: AbortSignal.timeout(helperTime),
-    });
-    let stdout = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      if (stdout.length < maxAnswer) stdout += text;
-    });
-    child.stdin.on('error', () => undefined).end(input);
-    child.on('error', (cause) => {
-      reject(unusable(program, 'cannot be run', cause));
-    });
-    child.on('close', (code) => {
-      resolve({ code, stdout });
-    });
-  });
 }
 
 const identity = (registry: string): PlugferryError =>

@@ -1,6 +1,6 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { dirname, resolve } from 'node:path';
-import { PlugferryError, systemCode } from '../errors.js';
+import { PlugferryError } from '../errors.js';
+import { runHelper } from '../io/helper-program.js';
 import { escapeText } from '../io/text.js';
 import { fieldsAt, isFields, kubeconfigError, listAt, textAt, wordsAt, type Fields } from './fields.js';
 import type { Entry } from './kubeconfig.js';
@@ -66,56 +66,22 @@ async function printed(command: string, run: PluginRun, apiVersion: string): Pro
   };
   // As client-go has it: with a slash it is a path, from the directory of the file; else it is looked for in PATH.
   const path = command.includes('/') ? resolve(dirname(exec.file), command) : command;
-  const child = spawn(path, args, {
-    env: { ...environment, ...extra, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own, so that what the plugin started goes with it.
-    detached: true,
+  const { output, said, failure } = await runHelper({
+    program: path,
+    args,
+    environment: { ...environment, ...extra, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
+    maxOutput,
+    patienceMs,
+    signal,
   });
-  const [out, err]: [Buffer[], Buffer[]] = [[], []];
-  let size = 0;
-  const stop = (): void => {
-    killGroup(child);
-  };
-  child.stdout.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    if (size > maxOutput) stop();
-    else out.push(chunk);
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    if (err.length < 64) err.push(chunk);
-  });
-  const timer = setTimeout(stop, patienceMs);
-  signal?.addEventListener('abort', stop, { once: true });
-  const end = await new Promise<string | undefined>((done) => {
-    child.on('error', (error) => {
-      done(systemCode(error) ?? error.message);
-    });
-    child.on('close', (code, killed) => {
-      done(
-        code === 0 ? undefined : killed === null ? `exit code ${code ?? 'unknown'}` : `ended by ${killed}`,
-      );
-    });
-  });
-  clearTimeout(timer);
-  signal?.removeEventListener('abort', stop);
-  signal?.throwIfAborted();
-  if (end === undefined) return Buffer.concat(out);
-  const said = escapeText(Buffer.concat(err).toString('utf8').trim().slice(-500));
+  if (failure === undefined) return output;
+  const words = escapeText(said.slice(-500));
   const help = textAt(exec.fields, 'installHint');
   throw failed(
     command,
-    said === '' ? end : `${end}: ${said}`,
+    words === '' ? failure : `${failure}: ${words}`,
     help === undefined ? undefined : escapeText(help.slice(0, 500)),
   );
-}
-
-function killGroup(child: ChildProcess): void {
-  try {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-  } catch {
-    // It has ended meanwhile.
-  }
 }
 
 function loginOf(output: Buffer, { command, version }: { command: string; version: string }): Login {

@@ -13,7 +13,8 @@ export interface RegistryAccess {
   /** Speak http, not https. @default false */
   readonly plainHttp?: boolean | undefined;
   /** Who asks the registry of a `host[:port]`. @default nobody in particular */
-  readonly credentialsFor?: ((registry: string) => Promise<Credentials | undefined>) | undefined;
+  readonly credentialsFor?:
+    ((registry: string, signal?: AbortSignal) => Promise<Credentials | undefined>) | undefined;
 }
 
 /** Largest answer of a token service. */
@@ -63,7 +64,7 @@ export class RegistryLogin {
   async #answer(challenge: string, repository: string, signal: AbortSignal | undefined): Promise<string> {
     const bearer = parseBearer(challenge);
     if (bearer !== undefined) return `Bearer ${await this.#token(bearer, repository, signal)}`;
-    const credentials = await this.#who();
+    const credentials = await this.#who(signal);
     if (credentials === undefined || !/^basic\b/i.test(challenge.trim())) throw this.#refused(repository);
     return basic(credentials);
   }
@@ -74,7 +75,7 @@ export class RegistryLogin {
     signal: AbortSignal | undefined,
   ): Promise<string> {
     const url = new URL(realm);
-    const credentials = await this.#who();
+    const credentials = await this.#who(signal);
     if (url.protocol !== 'https:' && this.#access.plainHttp !== true)
       throw this.#strange(url, 'is not https');
     if (credentials !== undefined && !belongTogether(url.host, this.#registry))
@@ -93,8 +94,8 @@ export class RegistryLogin {
     return token;
   }
 
-  #who(): Promise<Credentials | undefined> {
-    this.#credentials ??= this.#access.credentialsFor?.(this.#registry) ?? Promise.resolve(undefined);
+  #who(signal: AbortSignal | undefined): Promise<Credentials | undefined> {
+    this.#credentials ??= this.#access.credentialsFor?.(this.#registry, signal) ?? Promise.resolve(undefined);
     return this.#credentials;
   }
 

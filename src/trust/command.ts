@@ -1,6 +1,6 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { PlugferryError } from '../errors.js';
+import { runHelper } from '../io/helper-program.js';
 import { maxDetachedBytes } from './detached.js';
 
 /** A program that signs: an HSM, a key service, cosign, openssl. */
@@ -22,43 +22,18 @@ export interface SigningCommand {
 export async function outputOfCommand(bytes: Uint8Array, options: SigningCommand): Promise<Buffer> {
   const { command, environment, signal } = options;
   const digest = createHash('sha256').update(bytes).digest('hex');
-  const child = spawn('/bin/sh', ['-c', command], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...environment, PLUGFERRY_DIGEST_SHA256: digest },
-    ...(signal === undefined ? {} : { signal }),
+  const { output, failure } = await runHelper({
+    program: '/bin/sh',
+    args: ['-c', command],
+    environment: { ...environment, PLUGFERRY_DIGEST_SHA256: digest },
+    input: bytes,
+    maxOutput: maxDetachedBytes,
+    asksPerson: true,
+    signal,
   });
-  // A command that works on the digest alone need not read its input.
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(bytes);
-  const output: Buffer[] = [];
-  let length = 0;
-  child.stdout.on('data', (chunk: Buffer) => {
-    length += chunk.length;
-    if (length <= maxDetachedBytes) output.push(chunk);
-    // Killing the shell does not end what it started; nobody listening any more does.
-    else child.stdout.destroy();
-  });
-  const ended = await endOf(child, signal);
-  if (length > maxDetachedBytes) throw failed(`printed more than ${maxDetachedBytes} bytes`);
-  if (ended !== undefined) throw failed(ended);
-  if (length === 0) throw failed('printed nothing');
-  return Buffer.concat(output);
-}
-
-/** What went wrong, or undefined after exit code 0. */
-function endOf(child: ChildProcess, signal: AbortSignal | undefined): Promise<string | undefined> {
-  return new Promise((resolve, reject) => {
-    child.on('error', (error) => {
-      child.stdout?.destroy();
-      if (signal?.aborted === true) reject(signal.reason as Error);
-      else resolve(`could not be run: ${error.message}`);
-    });
-    child.on('close', (code, killedBy) => {
-      if (code === 0) resolve(undefined);
-      else
-        resolve(killedBy === null ? `ended with exit code ${code ?? 'unknown'}` : `was ended by ${killedBy}`);
-    });
-  });
+  if (failure !== undefined) throw failed(failure);
+  if (output.length === 0) throw failed('printed nothing');
+  return output;
 }
 
 /** Does not repeat the command, in which a PIN may stand. */
