@@ -35,7 +35,7 @@ export function secretLine(bytes: Buffer, where: string, what: string): Buffer {
  * Asks on the terminal without echo, one question after the other. Not on stdin: that may be a pipe with data in it.
  *
  * @returns undefined where there is no terminal.
- * @throws PlugferryError `E_INTERRUPTED` at Ctrl-C.
+ * @throws PlugferryError `E_INTERRUPTED` at Ctrl-C, and when the process is told to end.
  */
 export async function askHidden(questions: readonly string[]): Promise<Buffer[] | undefined> {
   let terminal: ReadStream;
@@ -62,12 +62,15 @@ const keys = {
   backspace: 0x08,
 } as const;
 
+const stopSignals = ['SIGINT', 'SIGTERM'] as const;
+
 /** Reads a line from a terminal in raw mode, so that nothing is echoed. */
 async function ask(terminal: ReadStream, question: string): Promise<Buffer> {
   // Before the question is seen: whoever answers at once must not be echoed.
   terminal.setRawMode(true);
   process.stderr.write(question);
   const typed: number[] = [];
+  let stop = (): void => undefined;
   try {
     return await new Promise<Buffer>((resolve, reject) => {
       const onData = (chunk: Buffer): void => {
@@ -83,8 +86,14 @@ async function ask(terminal: ReadStream, question: string): Promise<Buffer> {
         }
       };
       terminal.on('data', onData);
+      // Whoever runs the command line tells which of them it was.
+      stop = (): void => {
+        reject(new PlugferryError('E_INTERRUPTED', 'interrupted', { hint: 'Nothing was written.' }));
+      };
+      for (const signal of stopSignals) process.once(signal, stop);
     });
   } finally {
+    for (const signal of stopSignals) process.off(signal, stop);
     terminal.setRawMode(false);
     process.stderr.write('\n');
   }
