@@ -1,4 +1,5 @@
 import { isPlugferryError, PlugferryError } from '../errors.js';
+import { ioError, isSystemError } from '../io/failure.js';
 import { asciiJson, escapeLine } from '../io/text.js';
 import { commandsFor } from './commands.js';
 import { candidates, completionRequest, type Candidate } from './completion.js';
@@ -52,7 +53,8 @@ const candidatesFor = async (words: readonly string[]): Promise<readonly Candida
 
 /** Says on stderr, and under `--json` also as data, what went wrong. */
 function report(error: unknown, terminal: Terminal, json: boolean): number {
-  const known = isPlugferryError(error) ? error : internal(error);
+  const world = isSystemError(error) ? ioError(error, error.path ?? 'a file') : error;
+  const known = isPlugferryError(world) ? world : internal(error);
   const exit = exitCodes[known.code];
   const { code, message, hint, details, cause } = known;
   if (json) terminal.data(asciiJson({ error: { code, exit, message, hint, details } }, 2));

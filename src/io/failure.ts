@@ -34,6 +34,17 @@ export function ioError(error: unknown, path: string): unknown {
   }
 }
 
+/** Whether an error is what the system said to a call, such as `EIO`; none of Node itself. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && /^E[A-Z0-9]+$/.test(systemCode(error) ?? '');
+}
+
+/** What to do about a file that cannot be read. */
+export const readHints = (code: string | undefined): string =>
+  code === 'EACCES' || code === 'EPERM' || code === 'ELOOP'
+    ? 'Check the permissions of the file and of the directories above it.'
+    : 'The medium or its connection fails, or the machine lacks something. Check the system log, then copy the file anew or run again.';
+
 /** Node names the path where it removes a file; where it opens one, it is the one that was meant. */
 function directoryThere(cause: unknown, meant: string): PlugferryError {
   const { path } = cause as { readonly path?: unknown };

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { PlugferryError, systemCode } from '../errors.js';
+import { isSystemError, readHints } from './failure.js';
 
 /** What a file is to the person who named it, for errors: "bundle", "public key", ... */
 export type FileRole = string;
@@ -20,7 +21,7 @@ export async function openRegular(path: string, role: FileRole): Promise<FileHan
   }
   try {
     const stats = await handle.stat();
-    if (stats.isFile()) return handle;
+    if (stats.isFile()) return named(handle, path, role);
     const found = stats.isDirectory() ? 'a directory' : 'not a regular file';
     throw new PlugferryError('E_NOT_FOUND', `${path} is ${found}, expected a ${role} file`, {
       hint: `Give the path of the ${role} file itself.`,
@@ -30,6 +31,23 @@ export async function openRegular(path: string, role: FileRole): Promise<FileHan
     await handle.close();
     throw error;
   }
+}
+
+/** A failing medium shows while it is read, long after the file was opened: whatever reads then says which file it is. */
+function named(handle: FileHandle, path: string, role: FileRole): FileHandle {
+  const told =
+    <Words extends unknown[], Result>(call: (...words: Words) => Promise<Result>) =>
+    async (...words: Words): Promise<Result> => {
+      try {
+        return await call.apply(handle, words);
+      } catch (error) {
+        throw isSystemError(error) ? unreadable(path, role, error) : error;
+      }
+    };
+  // Streams of the handle read by this method too.
+  handle.read = told(handle.read.bind(handle));
+  handle.readFile = told(handle.readFile.bind(handle)) as FileHandle['readFile'];
+  return handle;
 }
 
 function unreadable(path: string, role: FileRole, error: unknown): PlugferryError {
@@ -42,7 +60,7 @@ function unreadable(path: string, role: FileRole, error: unknown): PlugferryErro
     });
   }
   return new PlugferryError('E_IO', `${role} ${path} cannot be read: ${code ?? String(error)}`, {
-    hint: 'Check the permissions of the file and of the directories above it.',
+    hint: readHints(code),
     details: { file: path, found: code ?? 'unknown' },
     cause: error,
   });

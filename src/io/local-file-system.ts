@@ -19,6 +19,7 @@ import {
 } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemCode } from '../errors.js';
+import { isSystemError } from './failure.js';
 import { maxSmallFile, type FileStatus, type FileSystem, type ReadingOptions } from './file-system.js';
 
 /** New files only, and never through a link that somebody put in the way. */
@@ -38,12 +39,15 @@ export const localFileSystem: FileSystem = {
   readlink: (path) => readlink(path),
   readdir: (path) => readdir(path),
   entries: (path) => readdir(path, { withFileTypes: true }),
-  readFile: readSmall,
-  readEnd,
-  readThrough,
+  readFile: (path, limit) => named(path, readSmall(path, limit)),
+  readEnd: (path, length) => named(path, readEnd(path, length)),
+  readThrough: (path, sink, options) => named(path, readThrough(path, sink, options)),
   async sha256(path, options) {
     const hash = createHash('sha256');
-    await readThrough(path, (chunk) => void hash.update(chunk), options);
+    await named(
+      path,
+      readThrough(path, (chunk) => void hash.update(chunk), options),
+    );
     return hash.digest('hex');
   },
   mkdir: (path, options = {}) => mkdir(path, options),
@@ -72,6 +76,13 @@ export const localFileSystem: FileSystem = {
     }
   },
 };
+
+/** Reading from an open file, the system does not say which it was. */
+const named = async <T>(path: string, reading: Promise<T>): Promise<T> =>
+  reading.catch((error: unknown) => {
+    if (isSystemError(error) && error.path === undefined) error.path = path;
+    throw error;
+  });
 
 async function statusOf(path: string): Promise<FileStatus> {
   const stats = await lstat(path);

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { systemCode } from '../errors.js';
+import { isPlugferryError } from '../errors.js';
 import { openRegular } from '../io/file.js';
 import { parseHeader, partMagic, type PartHeader } from './header.js';
 import { headerSize } from './shape.js';
@@ -59,7 +59,7 @@ export async function readExactly(
       done += bytesRead;
     }
   } catch (error) {
-    if (systemCode(error) === 'EIO') return undefined;
+    if (isPlugferryError(error) && error.details.found === 'EIO') return undefined;
     throw error;
   }
   return bytes;

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { pipeline, Transform, type Duplex, type Readable, type TransformCallback } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { isPlugferryError, PlugferryError } from '../errors.js';
 import { ioError } from '../io/failure.js';
+import { openRegular } from '../io/file.js';
 import { fileWriter } from '../io/file-writer.js';
 import type { PrivateDirectory } from '../io/private-directory.js';
 import { extract, type Extract } from '../io/tar-parser.js';
@@ -85,11 +85,12 @@ export async function readTarLayer(path: string, read: LayerRead): Promise<Layer
   } catch (error) {
     source.destroy();
     read.signal?.throwIfAborted();
-    const cause = (await ended) ?? error;
+    const cause = ioError((await ended) ?? error, path);
     throw [cause, error].find(isPlugferryError) ?? damaged(read.label, cause);
   }
   const error = await ended;
-  if (error !== undefined) throw isPlugferryError(error) ? error : damaged(read.label, error);
+  const failure = ioError(error, path);
+  if (failure !== undefined) throw isPlugferryError(failure) ? failure : damaged(read.label, failure);
   return files;
 }
 
@@ -143,7 +144,7 @@ function safeName(name: string, label: string): string {
 
 /** Whether a file begins as gzip does. */
 export async function isGzip(path: string): Promise<boolean> {
-  const handle = await open(path, 'r');
+  const handle = await openRegular(path, 'layer');
   try {
     const head = Buffer.alloc(2);
     await handle.read(head, 0, 2, 0);

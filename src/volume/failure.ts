@@ -26,11 +26,15 @@ export function volumeFailure(error: unknown, root: string): unknown {
       cause: error,
     });
   }
-  return new PlugferryError('E_IO', `${root}: ${error.message}`, {
-    hint: hints[code] ?? 'See the message of the system above, then run again.',
-    details,
-    cause: error,
-  });
+  return new PlugferryError(
+    'E_IO',
+    `${root}: ${error.message}${error.message.includes(path) ? '' : ` (${path})`}`,
+    {
+      hint: hints[code] ?? 'See the message of the system above, then run again.',
+      details,
+      cause: error,
+    },
+  );
 }
 
 /** What opening a link without following it fails with, as an error of the system. */
