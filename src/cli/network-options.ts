@@ -172,14 +172,32 @@ export function proxiesOf(option: string | undefined): (url: URL) => string {
     const url = isProxy(option) ? new URL(option) : undefined;
     if (url === undefined) throw noProxy('--proxy');
     if (url.password !== '') throw withPassword();
-    // Which hosts need none, only the library knows, and it reads nothing but the environment.
-    for (const name of ['http_proxy', 'https_proxy']) process.env[name] = option;
   }
   return ({ href }) => {
-    const proxy = getProxyForUrl(href);
+    const proxy = option === undefined ? getProxyForUrl(href) : chosenProxy(href, option);
     if (proxy === '' || isProxy(proxy)) return proxy;
     throw noProxy('the proxy in the environment');
   };
+}
+
+/**
+ * Which hosts need none, only the library knows, and it reads nothing but the environment. So that holds the option while the library
+ * looks, and not any longer: nothing else runs in between, and no program that is started inherits it.
+ */
+function chosenProxy(href: string, option: string): string {
+  const names = ['http_proxy', 'https_proxy'];
+  const before = names.map((name) => process.env[name]);
+  try {
+    for (const name of names) process.env[name] = option;
+    return getProxyForUrl(href);
+  } finally {
+    for (const [at, name] of names.entries()) {
+      const value = before[at];
+      // An assignment would make the text "undefined" of it.
+      if (value === undefined) Reflect.deleteProperty(process.env, name);
+      else process.env[name] = value;
+    }
+  }
 }
 
 const isProxy = (text: string): boolean => /^https?:\/\//i.test(text) && URL.canParse(text);

@@ -5,11 +5,11 @@ import {
   isSame,
   publish,
   refuseExisting,
-  syncDirectory,
   type CommitOptions,
   type Publication,
 } from './commit.js';
 import { ioError } from './failure.js';
+import { syncDirectory } from './sync-directory.js';
 
 /** Opens one more file of a set, for writing and reading. It gets its name together with all the others. */
 export type AddFile = (path: string) => Promise<FileHandle>;

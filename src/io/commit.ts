@@ -3,6 +3,7 @@ import { link, open, lstat, rm, unlink, type FileHandle } from 'node:fs/promises
 import { dirname } from 'node:path';
 import { PlugferryError, systemCode } from '../errors.js';
 import { ioError } from './failure.js';
+import { syncDirectory } from './sync-directory.js';
 
 export interface CommitOptions {
   /** Replace a file that is already there. */
@@ -148,19 +149,3 @@ const takenOver = (path: string): PlugferryError =>
     hint: 'Let one of them finish, or give each its own output name.',
     details: { file: path },
   });
-
-/**
- * Makes the names in a directory durable. File systems that cannot fsync a directory (FAT, some network mounts) say
- * EINVAL or similar; there is nothing more to be done on those.
- */
-export async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } catch (error) {
-    const code = systemCode(error);
-    if (code !== 'EINVAL' && code !== 'ENOTSUP' && code !== 'EPERM' && code !== 'EISDIR') throw error;
-  } finally {
-    await handle.close();
-  }
-}

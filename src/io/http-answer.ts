@@ -53,12 +53,19 @@ const finalStatus = [501, 505, 511];
 /** Whether a server says of itself that it may be better a moment later; the gateway tries these again, too. */
 export const mayPass = (status: number): boolean => status >= 500 && !finalStatus.includes(status);
 
+/**
+ * Whether a request that got this status is worth another try, be it for reading or for writing: as {@link mayPass}, but for a full
+ * disk (507, RFC 4918), which stays full for longer than anybody waits, and with what a server says to a caller that is too fast.
+ */
+export const isWorthATry = (status: number): boolean =>
+  status === 408 || status === 429 || (status !== 507 && mayPass(status));
+
 /** @throws PlugferryError `E_NETWORK` for an answer without a body that could be used. */
 export function checkStatus({ status, headers }: Answer, url: URL, transfer: Transfer): void {
   const asked = isContinuation(transfer);
   if (status === 200 || (status === 206 && asked)) return;
   if (status === 416) startAnew(transfer);
-  const overloaded = status === 408 || status === 429 || mayPass(status);
+  const overloaded = isWorthATry(status);
   if (overloaded) transfer.waitMs = waitAsked(headers);
   throw unexpectedStatus({ status, headers }, url, overloaded || (status === 416 && asked));
 }

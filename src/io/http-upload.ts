@@ -1,12 +1,13 @@
 import type { Readable } from 'node:stream';
-import { PlugferryError } from '../errors.js';
+import { isPlugferryError, PlugferryError } from '../errors.js';
 import type { Answer } from './http-answer.js';
-import { waitAsked } from './http-answer.js';
+import { isWorthATry, waitAsked } from './http-answer.js';
 import { displayUrl, type HttpAddress } from './http-address.js';
-import { isTransient, networkError } from './http-failure.js';
+import { networkError } from './http-failure.js';
 import { HttpPeer } from './http-peer.js';
+import { retrying } from './http-retry.js';
 import type { HttpOptions } from './http.js';
-import { pause, usualPatience, Watch, type Patience } from './http-watch.js';
+import { usualPatience, Watch, type Patience } from './http-watch.js';
 
 /** A body that is to stand under an address. */
 export interface Upload {
@@ -55,7 +56,7 @@ export class HttpUploads {
       const { status } = answer;
       if (status === 404 || status === 410) return 'nothing';
       if (status === 200) return standingOf(answer);
-      if (isBusy(status)) throw refusal(url, answer);
+      if (isWorthATry(status)) throw refusal(url, answer);
       return 'unknown';
     });
   }
@@ -99,16 +100,11 @@ export class HttpUploads {
   }
 
   async #trying<T>(signal: AbortSignal | undefined, attempt: (watch: Watch) => Promise<T>): Promise<T> {
-    for (const waitMs of this.#patience.retryMs) {
-      try {
-        return await this.#once(signal, attempt);
-      } catch (error) {
-        if (!isTransient(error)) throw error;
-        const asked = error.details['waitMs'];
-        await pause(Math.max(waitMs, typeof asked === 'number' ? asked : 0), signal);
-      }
-    }
-    return this.#once(signal, attempt);
+    return retrying(() => this.#once(signal, attempt), {
+      retryMs: this.#patience.retryMs,
+      askedMs: waitOf,
+      signal,
+    });
   }
 
   async #once<T>(signal: AbortSignal | undefined, attempt: (watch: Watch) => Promise<T>): Promise<T> {
@@ -121,6 +117,11 @@ export class HttpUploads {
   }
 }
 
+function waitOf(error: unknown): number {
+  const asked = isPlugferryError(error) ? error.details['waitMs'] : undefined;
+  return typeof asked === 'number' ? asked : 0;
+}
+
 function standingOf({ headers }: Answer): Standing {
   const size = headers.get('content-length') ?? '';
   const digest = /(?:^|[\s,])sha-256=:([A-Za-z0-9+/]{43}=):/.exec(headers.get('repr-digest') ?? '')?.[1];
@@ -129,9 +130,6 @@ function standingOf({ headers }: Answer): Standing {
     sha256: digest === undefined ? undefined : Buffer.from(digest, 'base64').toString('hex'),
   };
 }
-
-const isBusy = (status: number): boolean =>
-  status === 408 || status === 429 || (status >= 500 && ![501, 505, 507, 511].includes(status));
 
 /** What a status says that is not 2xx, about a file that was to be put there (RFC 9110 section 15, RFC 4918 section 11). */
 function refusal(url: URL, { status, headers }: Answer): PlugferryError {
@@ -180,8 +178,8 @@ function refusal(url: URL, { status, headers }: Answer): PlugferryError {
         url,
         expected: 'the file to be taken',
         found: status >= 300 && status < 400 ? `a redirect (status ${status})` : `status ${status}`,
-        transient: isBusy(status),
-        waitMs: isBusy(status) ? waitAsked(headers) : 0,
+        transient: isWorthATry(status),
+        waitMs: isWorthATry(status) ? waitAsked(headers) : 0,
         ...hintFor(status),
       });
   }

@@ -5,11 +5,11 @@ import { ioError } from './failure.js';
 import type { HttpAddress } from './http-address.js';
 import { checkStatus, isContinuation, newTransfer, type Resumption, type Transfer } from './http-answer.js';
 import { receiveBody, type HttpReply, type Receiver } from './http-body.js';
-import { isTransient } from './http-failure.js';
 import { HttpPeer, type PeerOptions } from './http-peer.js';
+import { retrying } from './http-retry.js';
 import type { Progress } from './progress.js';
 import { BodyStream } from './http-stream.js';
-import { pause, usualPatience, Watch, type Patience } from './http-watch.js';
+import { usualPatience, Watch, type Patience } from './http-watch.js';
 
 export { anonymousAccess, type HttpAccess } from './http-agent.js';
 export type { HttpReply } from './http-body.js';
@@ -150,19 +150,16 @@ export class HttpClient {
   ): Promise<HttpReply | undefined> {
     const { retryMs, paceBytes } = this.#patience;
     let furthest = transfer.received;
-    for (let tries = 0; ; tries += 1) {
-      try {
-        return await this.#attempt(request, receiver, transfer);
-      } catch (error) {
-        if (transfer.received >= furthest + paceBytes) {
-          furthest = transfer.received;
-          tries = 0;
-        }
-        const waitMs = retryMs[tries];
-        if (waitMs === undefined || !isTransient(error)) throw error;
-        await pause(Math.max(waitMs, transfer.waitMs), request.signal);
-      }
-    }
+    return retrying(() => this.#attempt(request, receiver, transfer), {
+      retryMs,
+      askedMs: () => transfer.waitMs,
+      isProgress: () => {
+        if (transfer.received < furthest + paceBytes) return false;
+        furthest = transfer.received;
+        return true;
+      },
+      signal: request.signal,
+    });
   }
 
   async #attempt(

@@ -21,13 +21,12 @@ import { dirname } from 'node:path';
 import { systemCode } from '../errors.js';
 import { isSystemError } from './failure.js';
 import { maxSmallFile, type FileStatus, type FileSystem, type ReadingOptions } from './file-system.js';
+import { syncDirectory } from './sync-directory.js';
 
 /** New files only, and never through a link that somebody put in the way. */
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 /** Non-blocking, so that a named pipe in the place of a file fails instead of hanging. */
 const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-/** Some network file systems cannot fsync a directory and say so in these ways. */
-const cannotSync = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS', 'EBADF']);
 
 /** The file system of this machine. */
 export const localFileSystem: FileSystem = {
@@ -230,17 +229,4 @@ async function endsOpen(handle: FileHandle, size: number): Promise<boolean> {
   if (size === 0) return false;
   const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
   return buffer.toString() !== '\n';
-}
-
-async function syncDirectory(path: string): Promise<boolean> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-    return true;
-  } catch (error) {
-    if (cannotSync.has(systemCode(error) ?? '')) return false;
-    throw error;
-  } finally {
-    await handle.close();
-  }
 }

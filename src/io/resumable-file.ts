@@ -2,11 +2,12 @@ import { constants } from 'node:fs';
 import { open, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Writable, type Readable } from 'node:stream';
-import { createPartial, publish, refuseExisting, syncDirectory } from './commit.js';
+import { createPartial, publish, refuseExisting } from './commit.js';
 import { ioError } from './failure.js';
 import { flow } from './flow.js';
 import { isRegularFile, readSmallFile } from './file.js';
 import { TrailingHash } from './trailing-hash.js';
+import { syncDirectory } from './sync-directory.js';
 
 /** What a file is the beginning of: the same in all that counts means the same bytes. */
 export interface Origin {

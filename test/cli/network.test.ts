@@ -248,6 +248,23 @@ test('--proxy, and proxy in a --config file, come before the environment, but no
   }
 });
 
+test('a program that is started for a signature does not inherit --proxy', async () => {
+  const { directory, run } = await scene();
+  await writeFile(join(directory, 'env.sh'), 'env > seen; exit 1\n');
+  const command = ['--sign-command', 'sh env.sh', '--signed-by', 'dev.pub', '-o', 'signed.tar.gz'];
+  const place = 'sign edge.tar.gz --proxy http://127.0.0.1:1';
+  const signed = await cli([...place.split(' '), ...command], {
+    cwd: directory,
+    env: { http_proxy: 'http://127.0.0.1:2' },
+  });
+  expect(signed.code).not.toBe(0);
+  const seen = await readFile(join(directory, 'seen'), 'utf8');
+  expect(seen).toContain('http_proxy=http://127.0.0.1:2');
+  expect(seen).not.toContain('127.0.0.1:1');
+  expect(seen).not.toMatch(/https_proxy/i);
+  expect((await run(`list http://127.0.0.1:3/plugins/ --proxy http://127.0.0.1:1`)).code).toBe(8);
+});
+
 describe.runIf(hasTinyproxy)('a proxy', () => {
   test('that wants a login is gone through, and its password shown to nobody', async () => {
     const { bytes, run } = await scene();
