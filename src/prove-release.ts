@@ -4,14 +4,12 @@ import { readBlob, type ReadPiece } from './configmap/contents.js';
 import type { IndexedRelease, ProvingBundle } from './configmap/index-document.js';
 import { PlugferryError } from './errors.js';
 import { pluginFileNames, pluginPath } from './plugin/layout.js';
+import { maxManifestBytes } from './plugin/limits.js';
 import { formatPluginId } from './plugin/plugin.js';
 import type { Manifest } from './schema/manifest.js';
 import type { Release, ReleasePlugin } from './schema/release.js';
 import type { ShardIndex } from './schema/shardIndex.js';
 import { verifiedManifest } from './verified-bundle.js';
-
-/** Bytes of a manifest.json (`schemas/README.md`, section 1). */
-const maxManifestBytes = 4 * 1024 * 1024;
 
 export interface Claim {
   readonly release: Release;

@@ -5,12 +5,8 @@ import type { Manifest, ManifestFile } from '../schema/manifest.js';
 /** The names and limits of a bundle, the same in every container. `schemas/README.md` gives the reasons. */
 export const manifestName = 'manifest.json';
 export const checksumNames = ['checksums.md5', 'checksums.sha256'] as const;
-/** Most bytes of manifest.json. */
-export const maxManifestBytes = 4 * 1024 * 1024;
 /** Most signature files. */
 export const maxSignatures = 16;
-/** Most bytes of one signature file. */
-export const maxSignatureBytes = 128;
 
 /** Longest path that another may be {@link ManifestFile.sameAs}: the link field of ustar has this many bytes. */
 export const maxSharedPath = 100;

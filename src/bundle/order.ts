@@ -1,14 +1,8 @@
 import { Mailbox } from '../io/mailbox.js';
 import type { ManifestFile } from '../schema/manifest.js';
-import {
-  checksumNames,
-  claimedKeyId,
-  manifestName,
-  maxManifestBytes,
-  maxSignatureBytes,
-  maxSignatures,
-} from './bundle.js';
+import { checksumNames, claimedKeyId, manifestName, maxSignatures } from './bundle.js';
 import { beyondLimit, endsEarly, unexpectedEntry } from './refusal.js';
+import { maxManifestBytes, maxSignatureBytes } from '../plugin/limits.js';
 
 /** What the rules of order look at, in whatever container it stands. */
 export interface BundleEntry {

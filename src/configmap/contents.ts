@@ -1,3 +1,4 @@
+import { maxReleaseBytes } from '../plugin/limits.js';
 import { parseRelease } from '../release/parse.js';
 import { filesOf } from '../release/release.js';
 import type { Release } from '../schema/release.js';
@@ -8,9 +9,6 @@ import { pieceKey } from './shards.js';
 
 /** Reads one piece of a blob, from a ConfigMap or from the mount of one; undefined where there is none. */
 export type ReadPiece = (shard: string, key: string) => Promise<Buffer | undefined>;
-
-/** A release.json has at most this many bytes: those of a volume are bounded alike. */
-const maxRecordBytes = 16 * 1024 * 1024;
 
 /**
  * The bytes of a blob of the index.
@@ -47,7 +45,7 @@ export async function readRelease(
 ): Promise<Release> {
   const file = `release.json of release ${id}`;
   const blob = index.blobs.find(({ sha256 }) => sha256 === record);
-  if (blob === undefined || blob.size > maxRecordBytes) throw damaged(file, 'not in the index');
+  if (blob === undefined || blob.size > maxReleaseBytes) throw damaged(file, 'not in the index');
   const bytes = await readBlob(index, record, read);
   return parseRelease(bytes, id, { file, hint: 'Somebody changed it. Import the bundle again.' });
 }

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { PlugferryError } from '../errors.js';
 import { escapeText } from '../io/text.js';
 import { pluginPath } from '../plugin/layout.js';
+import { maxReleasePlugins } from '../plugin/limits.js';
 import {
   comparePluginIds,
   compareText,
@@ -78,11 +80,16 @@ export function faultOf(release: Release, id: string): string | undefined {
   return releaseId(release.plugins) === id ? undefined : 'its list of files was altered';
 }
 
-/** The release that {@link NextRelease} describes. */
+/**
+ * The release that {@link NextRelease} describes.
+ *
+ * @throws PlugferryError `E_LIMIT` for more plugins than a release may hold.
+ */
 export function describeRelease(
   { plugins, origin }: NextRelease,
   { at, tool }: { readonly at: Date; readonly tool: string },
 ): Release {
+  if (plugins.length > maxReleasePlugins) throw tooMany(plugins.length);
   const sorted = sortedPlugins(plugins);
   return {
     type: 'plugferry.release/v1',
@@ -93,6 +100,16 @@ export function describeRelease(
     plugins: sorted,
   };
 }
+
+const tooMany = (found: number): PlugferryError =>
+  new PlugferryError(
+    'E_LIMIT',
+    `the next release would hold ${found} plugins, at most ${maxReleasePlugins} fit`,
+    {
+      hint: 'Import with --mode replace, or take fewer plugins of the bundle with --plugin.',
+      details: { expected: maxReleasePlugins, found },
+    },
+  );
 
 /** Warnings may quote names from outside: they must neither break release.json nor fill it. */
 function legible(origin: Origin): Origin {

@@ -7,16 +7,10 @@ import { escapeText } from '../io/text.js';
 import { parsePluginPath, pluginPath } from '../plugin/layout.js';
 import { maxMetadataBytes, parseMetadata } from '../plugin/metadata.js';
 import { formatPluginId, maxModuleBytes, type PluginId } from '../plugin/plugin.js';
-import {
-  inventoryName,
-  maxInventoryBytes,
-  notAsListed,
-  parseInventory,
-  promised,
-  type Inventory,
-} from './inventory.js';
+import { inventoryName, notAsListed, parseInventory, promised, type Inventory } from './inventory.js';
 import { LayeredTree } from './layered-tree.js';
 import type { Offer, Provenance } from './source.js';
+import { maxInventoryBytes } from '../plugin/limits.js';
 
 /** Where the official image of plugin-server has its plugins (its `Dockerfile`). */
 const served = 'usr/share/nginx/html/';

@@ -1,5 +1,6 @@
 import { PlugferryError } from '../errors.js';
 import { readSmallFile } from '../io/file.js';
+import { maxInventoryBytes } from '../plugin/limits.js';
 import { formatPluginId, isPluginName, isPluginVersion, type PluginId } from '../plugin/plugin.js';
 import type { Tree } from './tree.js';
 
@@ -14,9 +15,6 @@ export interface InventoryEntry extends PluginId {
 export type Inventory = ReadonlyMap<string, InventoryEntry>;
 
 export const inventoryName = 'snapshot-inventory.json';
-
-/** Most bytes of one; the official one has 35 entries in 8 KiB. */
-export const maxInventoryBytes = 4 * 1024 * 1024;
 
 /**
  * Reads `snapshot-inventory.json` beside the plugins, by `name@version`; empty where there is none.

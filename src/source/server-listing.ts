@@ -5,6 +5,7 @@ import { inventoryName, parseInventory, type Inventory } from './inventory.js';
 import { note } from './listing.js';
 import { isPluginIndex, parsePluginIndex, type IndexedPlugin } from './server-index.js';
 import type { ServerTree } from './server-tree.js';
+import { maxIndexBytes, maxInventoryBytes, maxReleasePlugins } from '../plugin/limits.js';
 
 /** What a server says it has. */
 export interface ServerListing {
@@ -13,13 +14,9 @@ export interface ServerListing {
   readonly notes: readonly string[];
 }
 
-/** 10,000 plugins, as many as one server of ours lists, have 8 MB. */
-const maxIndexBytes = 16 * 1024 * 1024;
-const maxInventoryBytes = 4 * 1024 * 1024;
 const maxPageBytes = 4 * 1024 * 1024;
 /** Each takes a request of its own where there is no index; the official server has 43. */
 const maxNames = 2000;
-const maxPlugins = 10_000;
 
 const indexName = 'index.json';
 /** nginx says 403 for a directory that it does not list. */
@@ -79,7 +76,7 @@ async function walk(
     const versions = await level(server, { path: `${name}/`, isAllowed: isPluginVersion, left, signal });
     if (versions === undefined || versions.length === 0) left.barren.push(`${name}/`);
     ids.push(...(versions ?? []).map((version) => ({ name, version })));
-    if (ids.length > maxPlugins) throw tooMany(server, maxPlugins, 'plugins');
+    if (ids.length > maxReleasePlugins) throw tooMany(server, maxReleasePlugins, 'plugins');
   }
   return { plugins: ids.map((id) => ({ id, stated: undefined })), notes: notesOn(left) };
 }

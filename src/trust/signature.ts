@@ -1,11 +1,9 @@
 import { sign as signWith, verify, type KeyObject } from 'node:crypto';
 import { PlugferryError } from '../errors.js';
+import { maxSignatureBytes } from '../plugin/limits.js';
 import { signP256 } from './curve.js';
 import type { TrustedKey } from './key.js';
 import { scalarOf, type SigningKey } from './private-key.js';
-
-/** Longest signature file in bytes: an ECDSA P-256 signature in DER has at most 72, Ed25519 exactly 64. */
-export const maxSignatureBytes = 128;
 
 /**
  * Signs exact bytes: ECDSA-Sig-Value in DER as `openssl dgst -sha256 -sign` writes it, or 64 raw bytes of Ed25519.

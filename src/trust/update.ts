@@ -3,7 +3,7 @@ import { PlugferryError } from '../errors.js';
 import { readSmallFile } from '../io/file.js';
 import { checkSignatures, describeKey, type KnownKey } from './check.js';
 import { signatureFile } from './save.js';
-import { maxSignatureBytes } from './signature.js';
+import { maxSignatureBytes } from '../plugin/limits.js';
 import { knownKeys, readTrustDirectory, readTrustFile, trustFile, type TrustStore } from './store.js';
 
 /** Most signature files beside a trust.json. */
