@@ -5,8 +5,10 @@ import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { containerFor, type Container } from './bundle/container.js';
 import { PlugferryError } from './errors.js';
-import { committedFile } from './io/commit.js';
+import { companionsOf, type FileSigner } from './file-signature.js';
+import { committedWithCompanions } from './io/companions.js';
 import type { Digest } from './io/digest.js';
+import { digestFileNames } from './io/digest-file.js';
 import { ioError } from './io/failure.js';
 import { fileWriter } from './io/file-writer.js';
 import { withoutCredentials } from './io/http-address.js';
@@ -27,6 +29,8 @@ export interface OutputOptions {
   readonly force?: boolean | undefined;
   /** Permission bits of a file of this machine. @default 0o644 */
   readonly mode?: number | undefined;
+  /** Write the digest of the file beside it, signed by this one; goes with a path of this machine. @default no digest file */
+  readonly fileSigner?: FileSigner | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly notify?: ((message: string) => void) | undefined;
   /** Told of bytes that go to another machine. */
@@ -39,6 +43,8 @@ export interface Delivered {
   readonly file: string;
   /** What was compared with what another machine holds now. */
   readonly proof?: Sent['proof'];
+  /** The digest of the file and the signature of that, where they were written beside it. */
+  readonly digestFiles?: readonly string[];
 }
 
 type Content = Pick<Digest, 'size' | 'sha256'>;
@@ -71,13 +77,32 @@ export const outputName = (output: string): string =>
  *
  * @throws PlugferryError `E_USAGE`.
  */
-export function checkOutput({ output, access }: Pick<OutputOptions, 'output' | 'access'>): void {
+export function checkOutput({
+  output,
+  access,
+  fileSigner,
+}: Pick<OutputOptions, 'output' | 'access' | 'fileSigner'>): void {
+  if (fileSigner !== undefined) refuseElsewhere(output, 'the signed digest of the file');
   if (isRemote(output)) transportFor(output, access);
 }
 
 /**
+ * Several files go into a directory of this machine only.
+ *
+ * @throws PlugferryError `E_USAGE`.
+ */
+export function refuseElsewhere(output: string, what: string): void {
+  if (!goesElsewhere(output)) return;
+  throw new PlugferryError('E_USAGE', `${what} cannot be written to ${outputName(output)}`, {
+    hint: 'Give a path with -o, and send each of the files with "plugferry push".',
+    details: { file: outputName(output), expected: 'a path' },
+  });
+}
+
+/**
  * Writes a file wherever it is to be, so that its name only ever stands for the complete file. What goes to another machine or into a
- * pipe is complete in a private file before the first byte leaves: it could not be taken back.
+ * pipe is complete in a private file before the first byte leaves: it could not be taken back. A file of this machine never stands
+ * beside the digest file of another: that of an earlier one is refused as that file itself is, or goes with it.
  *
  * @param fill writes into the stream; says what it wrote.
  * @throws PlugferryError `E_USAGE`, `E_EXISTS`, `E_CONFLICT`, `E_NO_SPACE`, `E_DIGEST`, `E_NETWORK`, `E_IO`, or what `fill` throws.
@@ -86,17 +111,26 @@ export async function writeOutput<T extends Content>(
   options: OutputOptions,
   fill: (out: Writable) => Promise<T>,
 ): Promise<T & Delivered> {
-  const { output, signal, mode, force = false } = options;
+  const { output, signal, mode, force = false, fileSigner } = options;
   if (output === '-') return toStream(options, fill);
   if (isRemote(output)) return toRemote(options, fill);
+  const path = resolve(output);
   const commit = {
     force,
+    companions: companionsOf(path, fileSigner),
     ...(signal === undefined ? {} : { signal }),
     ...(mode === undefined ? {} : { mode }),
   };
-  const written = await committedFile(resolve(output), commit, (file) => fill(fileWriter(file)));
-  return { ...written, file: output };
+  const written = await committedWithCompanions(path, commit, (file) => fill(fileWriter(file)));
+  return { ...written, file: output, ...digestFilesOf(output, fileSigner) };
 }
+
+/** What a result says of the digest file. */
+export const digestFilesOf = (
+  file: string,
+  signer: FileSigner | undefined,
+): Pick<Delivered, 'digestFiles'> =>
+  signer === undefined ? {} : { digestFiles: digestFileNames(file).slice(0, signer === 'nobody' ? 1 : 2) };
 
 async function toStream<T extends Content>(
   { output, stdout, signal }: OutputOptions,

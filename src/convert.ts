@@ -1,6 +1,14 @@
 import type { Writable } from 'node:stream';
-import { containerAt, outputName, scratchFor, writeOutput, type Delivered } from './bundle-output.js';
+import {
+  checkOutput,
+  containerAt,
+  outputName,
+  scratchFor,
+  writeOutput,
+  type Delivered,
+} from './bundle-output.js';
 import { reachOf, type ReachOptions } from './bundle-bytes.js';
+import type { FileSigner } from './file-signature.js';
 import { openBundle } from './open-bundle.js';
 import { repack } from './bundle/repack.js';
 import { sha256Of } from './io/digest.js';
@@ -16,6 +24,11 @@ export interface ConvertOptions extends ReachOptions {
   readonly output: string;
   /** What `-` stands for as output. */
   readonly stdout?: Writable | undefined;
+  /**
+   * Writes the digest of the new file beside it, signed. The signatures in the bundle stay those of others: this one says who
+   * made the file. @default no digest file
+   */
+  readonly fileSigner?: Exclude<FileSigner, 'nobody'> | undefined;
   /** Replace an existing output. @default false */
   readonly force?: boolean;
   readonly signal?: AbortSignal;
@@ -47,6 +60,7 @@ export interface ConvertResult extends Delivered {
 export async function convertBundle(options: ConvertOptions): Promise<ConvertResult> {
   const { output, signal, notify, onProgress } = options;
   const container = containerAt(output);
+  checkOutput(options);
   const scratch = scratchFor(output);
   return writeOutput(options, async (out) => {
     const sealed = await openBundle(options.bundle, { ...reachOf(options), signal, scratch });

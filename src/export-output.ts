@@ -1,7 +1,8 @@
 import type { Writable } from 'node:stream';
-import { goesElsewhere, outputName, writeOutput } from './bundle-output.js';
+import { digestFilesOf, refuseElsewhere, writeOutput, type Delivered } from './bundle-output.js';
 import type { BundleContent, Pack } from './bundle/pack.js';
 import { isPlugferryError, PlugferryError } from './errors.js';
+import { companionsOf, type FileSigner } from './file-signature.js';
 import type { ExportOptions, ExportResult } from './export.js';
 import type { Digest } from './io/digest.js';
 import { writeParts } from './split.js';
@@ -12,29 +13,42 @@ import { writeParts } from './split.js';
  * @throws PlugferryError `E_USAGE`.
  */
 export function refuseCompanions({ output, split, withTool }: ExportOptions): void {
-  if (!goesElsewhere(output) || (split === undefined && withTool !== true)) return;
-  const what = split === undefined ? 'the program beside it' : 'a bundle in parts';
-  throw new PlugferryError('E_USAGE', `${what} cannot be written to ${outputName(output)}`, {
-    hint: 'Give a path with -o, and send each of the files with "plugferry push".',
-    details: { file: outputName(output), expected: 'a path' },
-  });
+  if (split !== undefined) refuseElsewhere(output, 'a bundle in parts');
+  if (withTool === true) refuseElsewhere(output, 'the program beside it');
 }
+
+/**
+ * Who signs the digest of the file. The program travels for receivers without Node.js, who need that digest.
+ *
+ * @throws PlugferryError `E_USAGE` when it was asked for and there is nobody to sign.
+ */
+export function fileSignerOf({ signFile, withTool, signer }: ExportOptions): FileSigner | undefined {
+  if (signFile === true && signer === undefined) throw nobodySigns();
+  return signFile === true || withTool === true ? (signer ?? 'nobody') : undefined;
+}
+
+const nobodySigns = (): PlugferryError =>
+  new PlugferryError('E_USAGE', 'there is nobody to sign the digest of the file', {
+    hint: 'Give --signing-key FILE, or --sign-command COMMAND with --signed-by FILE.',
+  });
 
 /** Writes the bundle, whole or in parts, where it is to be. */
 export async function writeBundle(
   content: BundleContent,
   pack: Pack,
   options: ExportOptions,
-): Promise<Pick<ExportResult, 'file' | 'proof' | 'size' | 'sha256' | 'parts'>> {
+): Promise<Delivered & Pick<ExportResult, 'size' | 'sha256' | 'parts'>> {
   const { output, signal, split, notify, onProgress } = options;
+  const fileSigner = fileSignerOf(options);
   const fill = (into: Writable): Promise<Digest> => unchanged(pack(content, into, signal));
   if (split !== undefined) {
     const commit = { force: options.force ?? false, ...(signal === undefined ? {} : { signal }) };
-    const request = { prefix: output, ...split, signal, notify, onProgress };
+    const companions = companionsOf(output, fileSigner);
+    const request = { prefix: output, ...split, companions, signal, notify, onProgress };
     const { size, sha256, parts } = await writeParts(request, commit, fill);
-    return { file: output, size, sha256, parts };
+    return { file: output, size, sha256, parts, ...digestFilesOf(output, fileSigner) };
   }
-  return writeOutput(options, async (out) => {
+  return writeOutput({ ...options, fileSigner }, async (out) => {
     const { size, sha256 } = await fill(out);
     return { size, sha256 };
   });

@@ -22,7 +22,7 @@ import { select } from './plugin/selection.js';
 import type { GatewayProfile } from './schema/gatewayProfile.js';
 import type { ManifestFile } from './schema/manifest.js';
 import { documentBytes } from './schema/parse.js';
-import { refuseCompanions, writeBundle } from './export-output.js';
+import { fileSignerOf, refuseCompanions, writeBundle } from './export-output.js';
 import { resourceLuggage, type ExportedResource, type ResourceLuggage } from './export-resources.js';
 import { gather, type ExportFailure, type Gathered } from './gather.js';
 import type { Naming } from './plugin/naming.js';
@@ -59,6 +59,11 @@ export interface ExportOptions extends Omit<ReachOptions, 'sha256'> {
   readonly stdout?: Writable | undefined;
   /** Write the bundle in parts, named `<output>.part001` and so on, and not whole. @default whole */
   readonly split?: SplitShape;
+  /**
+   * Write the digest of the bundle file beside it, and the signature of that: who has stock tools only checks these before
+   * anything in the file is looked at. With {@link withTool} always. @default false
+   */
+  readonly signFile?: boolean;
   /** Put this program beside the bundle, as one file, with what a receiver needs who has nothing else. @default false */
   readonly withTool?: boolean;
   /** Replace existing outputs. @default false */
@@ -146,7 +151,7 @@ export interface ExportResult extends Delivered {
  */
 export async function exportBundle(options: ExportOptions): Promise<ExportResult> {
   const { pack } = containerAt(options.output);
-  checkOutput(options);
+  checkOutput({ ...options, fileSigner: options.signFile === true ? fileSignerOf(options) : undefined });
   refuseCompanions(options);
   const luggage = resourceLuggage(options);
   const { source, namings = [], trust = { publicKeys: [] }, signal, onProgress } = options;

@@ -1,8 +1,12 @@
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { committedFile, refuseExisting } from './io/commit.js';
+import { refuseExisting } from './io/commit.js';
+import { committedWithCompanions, type Companions } from './io/companions.js';
+import { notAsDigest } from './io/digest-file.js';
+import { isDirectory } from './io/file.js';
 import { fileWriter } from './io/file-writer.js';
 import { counted, progressOf, Tally, type ProgressObserver } from './io/progress.js';
+import { copiesBeside, digestFileOf } from './file-signature.js';
 import { openParts } from './open-parts.js';
 import type { PartDamage } from './parts/damage.js';
 
@@ -36,7 +40,8 @@ export interface JoinResult {
  * for the complete bundle. Nothing is authenticated here; that is what the signature in the bundle is for.
  *
  * @throws PlugferryError `E_PARTS`, naming every part that is missing, foreign or damaged beyond repair, with ranges of bytes;
- *   `E_NOT_FOUND`, `E_EXISTS`, `E_NO_SPACE`, `E_IO`.
+ *   `E_DIGEST` when a digest file that lies where the bundle goes, or beside the parts, is of another file; `E_NOT_FOUND`, `E_EXISTS`,
+ *   `E_NO_SPACE`, `E_IO`.
  */
 export async function joinParts(options: JoinOptions): Promise<JoinResult> {
   const { signal, notify, onProgress, force = false } = options;
@@ -54,8 +59,10 @@ export async function joinParts(options: JoinOptions): Promise<JoinResult> {
   try {
     notify?.('checking every part');
     await parts.prove();
+    const companions = await carriedAlong(options.parts, output, parts.shape.bundleSha256);
     notify?.(`writing ${options.output}`);
-    await committedFile(output, { force, ...(signal === undefined ? {} : { signal }) }, async (file) => {
+    const commit = { force, companions, ...(signal === undefined ? {} : { signal }) };
+    await committedWithCompanions(output, commit, async (file) => {
       const { add } = new Tally(progressOf(onProgress, 'join'), parts.shape.bundleSize);
       await pipeline(await parts.stream(), counted(add), fileWriter(file));
     });
@@ -64,4 +71,25 @@ export async function joinParts(options: JoinOptions): Promise<JoinResult> {
   } finally {
     await parts.close();
   }
+}
+
+/**
+ * The digest file of the bundle, which lies where that goes (it stays, and has to fit), or came beside the parts under the bundle's
+ * name (it is copied, with its signature).
+ */
+async function carriedAlong(
+  [first = '']: readonly string[],
+  output: string,
+  sha256: string,
+): Promise<Companions<void>> {
+  const nothing: Companions<void> = { names: [], make: async () => [] };
+  const source = join((await isDirectory(first)) ? first : dirname(first), basename(output));
+  const inPlace = await digestFileOf(output);
+  const there = inPlace ?? (await digestFileOf(source));
+  if (there?.sha256 === undefined) return nothing;
+  if (there.sha256 !== sha256)
+    throw notAsDigest({ file: output, digestFile: there.path, found: sha256, expected: there.sha256 });
+  if (inPlace !== undefined) return nothing;
+  const copies = copiesBeside(output, there);
+  return { names: copies.map(({ path }) => path), make: async () => copies };
 }

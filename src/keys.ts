@@ -49,6 +49,8 @@ export async function generateKeys(options: KeygenOptions): Promise<KeygenResult
 /** Signs exact bytes. Obtained from {@link readSigner}, {@link signerWithFile} or {@link signerWithCommand}. */
 export interface Signer {
   readonly keyId: string;
+  /** Has one signature, made elsewhere, and can make no other. @default false */
+  readonly madeElsewhere?: boolean;
   /** A raw signature: ECDSA in DER, or 64 bytes of Ed25519. May take its time, where a device or a person signs. */
   sign(bytes: Uint8Array): Buffer | Promise<Buffer>;
 }

@@ -12,6 +12,7 @@ import { Discard } from './io/discard.js';
 import { openRegular, readSmallFile } from './io/file.js';
 import { withoutCredentials } from './io/http-address.js';
 import { progressOf, type ProgressObserver } from './io/progress.js';
+import { noBundleWritten, signsFileOf } from './sign-file.js';
 import type { Signer } from './keys.js';
 import {
   isElsewhere,
@@ -52,6 +53,11 @@ export interface SignOptions extends ReachOptions {
   readonly output?: string;
   /** What `-` stands for as output. */
   readonly stdout?: Writable | undefined;
+  /**
+   * Write also the digest of the bundle file beside it, and the signature of that. Where a digest file lies beside a bundle that is
+   * signed in place, always. @default false
+   */
+  readonly signFile?: boolean;
   /** Write the signature also as a Sigstore bundle v0.3, to this file. */
   readonly sigstoreFile?: string;
   /** Replace existing output files. @default false */
@@ -103,10 +109,13 @@ export async function signFile({ file, ...rest }: SignOptions): Promise<SignResu
   const elsewhere = isElsewhere(file);
   const isFile = !elsewhere && !(await isInParts(file));
   if (!isFile && rest.output === undefined) throw withoutOutput(shownName(file));
-  const options: Signable = { ...rest, place: file, file: shownName(file), isFile };
-  if (rest.output !== undefined) checkOutput({ ...rest, output: rest.output });
+  const signsFile = await signsFileOf({ file, isFile }, rest);
+  const options: Signable = { ...rest, place: file, file: shownName(file), isFile, signsFile };
+  const fileSigner = signsFile ? rest.signer : undefined;
+  if (rest.output !== undefined) checkOutput({ ...rest, output: rest.output, fileSigner });
   if (sigstoreFile !== undefined) await refuseExisting(sigstoreFile, force);
   const isDocument = isFile && (await beginsWithBrace(options.file));
+  if (isDocument && rest.signFile === true) throw noBundleWritten();
   const { signing, signature, written } = await (isDocument ? signDocument(options) : signBundle(options));
   if (sigstoreFile !== undefined) {
     const { keyId } = options.signer;
@@ -128,6 +137,8 @@ interface Signable extends Omit<SignOptions, 'file'> {
   readonly file: string;
   /** Whether it is one file of this machine. */
   readonly isFile: boolean;
+  /** Whether the digest of the bundle file is signed, too. */
+  readonly signsFile: boolean;
 }
 
 /** The exact bytes to sign, and what they mean. */
@@ -214,9 +225,10 @@ async function writeSignature(signature: Buffer, { subject }: Signing, options: 
   return { ...placeOf(delivered), signatures: [keyId] };
 }
 
-const placeOf = ({ file, proof }: Delivered): Delivered => ({
+const placeOf = ({ file, proof, digestFiles }: Delivered): Delivered => ({
   file,
   ...(proof === undefined ? {} : { proof }),
+  ...(digestFiles === undefined ? {} : { digestFiles }),
 });
 
 /** Rewrites the bundle. It is read a second time, and must still say what was proved and signed. */
@@ -237,7 +249,9 @@ async function addToBundle(
     const progress = progressOf(options.onProgress, 'sign');
     const merged = withSignature(sealed.signatures, signer.keyId, signature);
     notify?.(`writing ${output === undefined ? file : outputName(output)}`);
-    const request = { ...options, output: target, force: output === undefined || force === true, mode };
+    const fileSigner = options.signsFile ? signer : undefined;
+    const replaces = output === undefined || force === true;
+    const request = { ...options, output: target, force: replaces, mode, fileSigner };
     const delivered = await writeOutput(request, (out) =>
       repack({ sealed, opened, signatures: merged, progress }, container, {
         out,
@@ -245,7 +259,7 @@ async function addToBundle(
         signal,
       }),
     );
-    const place = output === undefined ? { file } : placeOf(delivered);
+    const place = output === undefined ? { ...placeOf(delivered), file } : placeOf(delivered);
     return { ...place, signatures: [...merged.keys()] };
   } finally {
     await sealed.close();

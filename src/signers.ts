@@ -14,6 +14,7 @@ export async function signerWithFile(signatureFile: string, publicKeyFile: strin
   const content = await readSmallFile(signatureFile, 'signature', maxDetachedBytes);
   return {
     keyId: key.keyId,
+    madeElsewhere: true,
     sign: (bytes) => provenSignature({ content, origin: signatureFile, bytes, key }),
   };
 }

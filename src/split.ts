@@ -1,10 +1,13 @@
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { bundleBytes, isInParts, pathsOf, type BundlePlace, type ReachOptions } from './bundle-bytes.js';
 import { PlugferryError } from './errors.js';
-import type { CommitOptions } from './io/commit.js';
+import { refuseExisting, type CommitOptions } from './io/commit.js';
+import { retire, type Companions } from './io/companions.js';
 import { committedSet } from './io/commit-set.js';
+import { companionsOf, copiesBeside, digestFileOf } from './file-signature.js';
+import { notAsDigest } from './io/digest-file.js';
 import { isDirectory } from './io/file.js';
 import { isRemote } from './io/location.js';
 import { counted, progressOf, Tally, type ProgressObserver } from './io/progress.js';
@@ -56,17 +59,49 @@ export interface SplitResult {
  */
 export async function splitBundle(options: SplitOptions): Promise<SplitResult> {
   const { bundle, signal, force = false } = options;
-  const prefix = await prefixFor(await ownName(bundle, options.output), options.output);
+  const own = await ownName(bundle, options.output);
+  const prefix = await prefixFor(own, options.output);
+  const companions = await carriedAlong(own, prefix, options.notify);
   const source = await bundleBytes(bundle, { ...options, scratch: dirname(prefix) });
   try {
     const { add } = new Tally(progressOf(options.onProgress, 'split'), source.size);
     const commit = { force, ...(signal === undefined ? {} : { signal }) };
-    return await writeParts({ ...options, prefix }, commit, (into) =>
+    return await writeParts({ ...options, prefix, companions }, commit, (into) =>
       pipeline(source.bytes, counted(add), into),
     );
   } finally {
     await source.close();
   }
+}
+
+/**
+ * The digest file of a bundle goes with it: what is joined again under the same name is the same file. Beside the bundle itself it
+ * stays where it is.
+ */
+async function carriedAlong(
+  own: string | undefined,
+  prefix: string,
+  notify: SplitOptions['notify'],
+): Promise<PartsRequest['companions']> {
+  const there = own === undefined || isRemote(own) ? undefined : await digestFileOf(own);
+  const fresh = companionsOf(prefix, undefined);
+  if (own === undefined || there === undefined) return fresh;
+  const { sha256: expected } = there;
+  const refuseOther = (found: string): void => {
+    if (expected !== undefined && found !== expected)
+      throw notAsDigest({ file: own, digestFile: there.path, found, expected });
+  };
+  const inPlace = resolve(own) === resolve(prefix);
+  const goesAlong = !inPlace && expected !== undefined && basename(own) === basename(prefix);
+  if (!inPlace && !goesAlong)
+    notify?.(`${there.path} stays where it is: it is not of a file named ${basename(prefix)}`);
+  return {
+    names: inPlace ? [] : fresh.names,
+    make: async ({ sha256 }) => {
+      refuseOther(sha256);
+      return goesAlong ? copiesBeside(prefix, there) : [];
+    },
+  };
 }
 
 /** What a bundle is called where nobody says it; undefined when it has no name of its own. */
@@ -90,6 +125,8 @@ async function prefixFor(name: string | undefined, output = name): Promise<strin
 export interface PartsRequest extends SplitShape {
   /** Part files are named `<prefix>.part001` and so on. */
   readonly prefix: string;
+  /** What lies beside the bundle, and so beside its parts. */
+  readonly companions: Companions<Pick<SplitResult, 'sha256'>>;
   readonly signal?: AbortSignal | undefined;
   readonly notify?: ((message: string) => void) | undefined;
   readonly onProgress?: ProgressObserver | undefined;
@@ -101,11 +138,15 @@ export interface PartsRequest extends SplitShape {
  * @throws PlugferryError `E_USAGE`, `E_LIMIT`, `E_EXISTS`, `E_NO_SPACE`, `E_IO`, and what `fill` throws.
  */
 export async function writeParts(
-  { prefix, partFile, parity = 0, signal, notify, onProgress }: PartsRequest,
+  { prefix, partFile, parity = 0, companions, signal, notify, onProgress }: PartsRequest,
   commit: CommitOptions,
   fill: (into: Writable) => Promise<unknown>,
 ): Promise<SplitResult> {
-  return committedSet(commit, async (add) => {
+  for (const name of companions.names) await refuseExisting(name, commit.force);
+  const retireOld = async (): Promise<void> => {
+    if (commit.force) await retire(companions.names);
+  };
+  return committedSet({ ...commit, beforePublishing: retireOld }, async (add) => {
     const progress = progressOf(onProgress, 'parity');
     const splitter = new Splitter({ prefix, partFile, parity, signal, notify, progress }, add);
     await fill(
@@ -119,6 +160,8 @@ export async function writeParts(
       }),
     );
     const { set, shape, parts } = await splitter.finish();
-    return { set, size: shape.bundleSize, sha256: shape.bundleSha256, parts };
+    const sha256 = shape.bundleSha256;
+    for (const { path, bytes } of await companions.make({ sha256 })) await (await add(path)).writeFile(bytes);
+    return { set, size: shape.bundleSize, sha256, parts };
   });
 }

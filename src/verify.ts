@@ -3,7 +3,15 @@ import { withChecks, type Authentication, type Trust } from './authenticate.js';
 import { isPlugferryError } from './errors.js';
 import { refuseUnfit } from './gateway/compatibility.js';
 import { Discard } from './io/discard.js';
-import { reachOf, type BundlePlace, type ReachOptions } from './bundle-bytes.js';
+import {
+  isElsewhere,
+  isInParts,
+  nameOf,
+  reachOf,
+  type BundlePlace,
+  type ReachOptions,
+} from './bundle-bytes.js';
+import { checkDigestFile } from './file-signature.js';
 import { progressOf, type Progress, type ProgressObserver } from './io/progress.js';
 import type { PartDamage } from './parts/damage.js';
 import type { GatewayProfile } from './schema/gatewayProfile.js';
@@ -48,7 +56,8 @@ export async function verifyBundle(options: VerifyOptions): Promise<Verification
     const { manifest, manifestSha256, authentication, checks: rules } = bundle;
     const checks = options.gateway === undefined ? rules : checkGateway(manifest, options.gateway, rules);
     const payload = await checkPayload(bundle, checks, progressOf(options.onProgress, 'verify'));
-    return { manifestSha256, authentication, manifest, checks: [...checks, payload] };
+    const file = await checkFile(options, [...checks, payload]);
+    return { manifestSha256, authentication, manifest, checks: [...checks, payload, ...file] };
   } finally {
     await bundle.close();
   }
@@ -84,4 +93,19 @@ async function checkPayload(
   }
   const detail = `${files.length} files of ${plugins.length} plugins: size, sha256, md5`;
   return { check: 'payload', result: 'passed', detail };
+}
+
+/** What the digest file says that lies beside a bundle in one file of this machine. */
+async function checkFile(
+  { bundle, trust, signal, clock = () => new Date() }: VerifyOptions,
+  before: readonly Check[],
+): Promise<readonly Check[]> {
+  if (isElsewhere(bundle) || (await isInParts(bundle))) return [];
+  try {
+    const found = await checkDigestFile(nameOf(bundle), { trust, now: clock(), signal });
+    return found === undefined ? [] : [found];
+  } catch (error) {
+    if (!isPlugferryError(error)) throw error;
+    throw withChecks(error, [...before, { check: 'digest file', result: 'failed', detail: error.message }]);
+  }
 }

@@ -85,6 +85,15 @@ export const signingOptions = {
   },
 } as const satisfies OptionTable;
 
+/** The option of every command that writes a bundle and can sign. */
+export const signFileOption = {
+  type: 'boolean',
+  default: false,
+  describe:
+    'Write also OUTPUT.sha256 and its signature OUTPUT.sha256.sig, with which stock tools and install.sh check the file before ' +
+    'they look into it',
+} as const satisfies OptionTable[string];
+
 interface SigningFlags {
   readonly 'signing-key': string | undefined;
   readonly 'sign-command': string | undefined;
@@ -114,6 +123,18 @@ export async function signerFrom(flags: SigningFlags, signal: AbortSignal): Prom
   if (command === undefined) return undefined;
   const environment = withoutSecrets(process.env);
   return signerWithCommand({ command, environment, signal }, publicKeyOf('sign-command', flags));
+}
+
+/**
+ * The signer of a command that cannot do without.
+ *
+ * @throws PlugferryError `E_USAGE`.
+ */
+export function requiredSigner(signer: Signer | undefined): Signer {
+  if (signer !== undefined) return signer;
+  throw new PlugferryError('E_USAGE', 'nothing to sign with', {
+    hint: 'Give --signing-key FILE; or --signature FILE or --sign-command COMMAND, each with --signed-by FILE.',
+  });
 }
 
 function publicKeyOf(way: string, flags: SigningFlags): string {

@@ -23,6 +23,10 @@ const proofs = {
   none: 'the server said that it took the file, and tells no more',
 } as const;
 
+/** The digest file that was written beside a bundle, and its signature. */
+export const digestRows = (files: readonly string[] = []): (readonly [string, string])[] =>
+  files.map((file) => ['beside it', file]);
+
 /** What was compared with what another machine holds, where a file went there. */
 export const proofRows = (proof: PushResult['proof'] | undefined): (readonly [string, string])[] =>
   proof === undefined ? [] : [['compared', proofs[proof]]];

@@ -21,7 +21,10 @@ export type AddFile = (path: string) => Promise<FileHandle>;
  * @throws PlugferryError `E_EXISTS`, `E_CONFLICT`, `E_NO_SPACE`, `E_IO`, or what `fill` throws.
  */
 export async function committedSet<T>(
-  options: CommitOptions,
+  options: CommitOptions & {
+    /** Runs when all files are complete and none has its name yet. */
+    readonly beforePublishing?: () => Promise<void>;
+  },
   fill: (add: AddFile) => Promise<T>,
 ): Promise<T> {
   const files: Publication[] = [];
@@ -38,6 +41,7 @@ export async function committedSet<T>(
     const result = await fill(add);
     for (const { handle } of files) await handle.sync();
     options.signal?.throwIfAborted();
+    await options.beforePublishing?.();
     for (const file of files) {
       await publish(file);
       published.add(file);

@@ -3,7 +3,21 @@ import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Everything that install.sh runs; it says the same itself. */
-const programs = ['tar', 'gzip', 'openssl', 'sha256sum', 'date', 'mkdir', 'mv', 'rm'] as const;
+export const programs = [
+  'awk',
+  'cat',
+  'date',
+  'dd',
+  'fold',
+  'gzip',
+  'mkdir',
+  'mv',
+  'openssl',
+  'rm',
+  'sha256sum',
+  'tr',
+  'wc',
+] as const;
 
 const find = (name: string): string | undefined => {
   try {
@@ -48,10 +62,9 @@ export const wantedBoxes: readonly (readonly [name: string, box: Toolbox | undef
   ['dash', toolbox('dash', 'dash', {})],
   ['bash', toolbox('bash', 'bash', {})],
   ['bash --posix', toolbox('bash --posix', 'bash --posix', {})],
-  [
-    'dash, with the tar of libarchive',
-    toolbox('dash, with the tar of libarchive', 'dash', { tar: 'bsdtar' }),
-  ],
+  ['dash, with gawk', toolbox('dash, with gawk', 'dash', { awk: 'gawk' })],
+  ['dash, with mawk', toolbox('dash, with mawk', 'dash', { awk: 'mawk' })],
+  ['dash, with the one true awk', toolbox('dash, with the one true awk', 'dash', { awk: 'original-awk' })],
   ['busybox alone', toolbox('busybox alone', 'busybox sh', busybox)],
 ];
 
@@ -83,6 +96,7 @@ export function runScript(
     env: { PATH: path },
     encoding: 'utf8',
     timeout: 60_000,
+    killSignal: 'SIGKILL',
   });
   return { code: status, stdout, stderr };
 }

@@ -2,7 +2,8 @@ import { convertBundle } from '../../convert.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
 import { reachFrom, reachOptions } from '../network-options.js';
-import { outputOption, proofRows, stdoutFor } from '../output-options.js';
+import { requiredSigner, signerFrom, signFileOption, signingOptions } from '../options.js';
+import { digestRows, outputOption, proofRows, stdoutFor } from '../output-options.js';
 import { facts } from '../table.js';
 
 export default command({
@@ -18,22 +19,32 @@ export default command({
   },
   options: {
     output: { ...outputOption, demandOption: true },
+    'sign-file': signFileOption,
+    ...signingOptions,
     ...reachOptions,
     force: { type: 'boolean', default: false, describe: 'Replace an existing output' },
   },
-  examples: [['edge.tar.gz -o edge.zip', 'For a site where only zip files may pass']],
+  examples: [
+    ['edge.tar.gz -o edge.zip', 'For a site where only zip files may pass'],
+    [
+      'edge.zip -o edge.tar.gz --sign-file --signing-key hop.key',
+      'For a receiver with stock tools: the hop says which file it made',
+    ],
+  ],
   async run({ bundle, output, force, ...flags }, { terminal, signal }) {
+    const fileSigner = flags['sign-file'] ? requiredSigner(await signerFrom(flags, signal)) : undefined;
     const result = await convertBundle({
       bundle,
       ...(await reachFrom(flags, [bundle])),
       output,
       ...stdoutFor(output, terminal),
       force,
+      ...(fileSigner === undefined ? {} : { fileSigner }),
       signal,
       notify: terminal.say,
       onProgress: terminal.onProgress,
     });
-    const { file, size, sha256, manifestSha256, claimedSigners, proof } = result;
+    const { file, size, sha256, manifestSha256, claimedSigners, proof, digestFiles } = result;
     const signers = claimedSigners.length === 0 ? ['nobody'] : claimedSigners;
     return {
       json: result,
@@ -44,6 +55,7 @@ export default command({
         facts([
           ['bundle', `${file} (${formatBytes(size)})`],
           ...proofRows(proof),
+          ...digestRows(digestFiles),
           ...signers.map((keyId) => ['claims to be signed by', keyId] as const),
           ['manifest', `sha256:${manifestSha256}`],
           ['file', `sha256:${sha256} (for transfer errors only)`],

@@ -6,8 +6,8 @@ import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
 import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
 import { networkOptions, reachFrom } from '../network-options.js';
-import { readTrust, signerFrom, signingOptions } from '../options.js';
-import { outputOption, proofRows, stdoutFor } from '../output-options.js';
+import { readTrust, signerFrom, signFileOption, signingOptions } from '../options.js';
+import { digestRows, outputOption, proofRows, stdoutFor } from '../output-options.js';
 import {
   catalogueFrom,
   catalogueOptions,
@@ -105,10 +105,12 @@ export default command({
     'with-tool': {
       type: 'boolean',
       default: false,
-      describe: 'Put this program beside the bundle as one file, and a script for where there is no Node.js',
+      describe:
+        'Put this program beside the bundle as one file, and a script for where there is no Node.js; includes --sign-file',
     },
     ...gatewayOptions,
     ...signingOptions,
+    'sign-file': signFileOption,
     ...sourceTrustOptions,
     ...networkOptions,
     force: { type: 'boolean', default: false, describe: 'Replace existing outputs' },
@@ -151,6 +153,7 @@ export default command({
       output: flags.output,
       ...stdoutFor(flags.output, terminal),
       force: flags.force,
+      signFile: flags['sign-file'],
       withTool: flags['with-tool'],
       ...(split === undefined ? {} : { split }),
       include: await readPatterns(flags.plugin ?? []),
@@ -228,6 +231,7 @@ function describe(result: ExportResult): string {
       ...partRows(result.parts ?? []),
       ['bundle', `${result.file} (${formatBytes(result.size)}, ${result.plugins.length} plugins)`],
       ...proofRows(result.proof),
+      ...digestRows(result.digestFiles),
       ...(result.failures.length === 0 ? [] : [['LEFT OUT', `${result.failures.length} plugins`] as const]),
       ...(result.tool ?? []).map(({ file, sha256 }) => ['beside it', `${file} sha256:${sha256}`] as const),
       ['set', `${result.set}, sequence ${result.sequence}`],

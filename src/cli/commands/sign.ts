@@ -1,11 +1,17 @@
-import type { Signer, SignResult } from '../../index.js';
+import type { SignResult } from '../../index.js';
 import { signFile } from '../../sign.js';
-import { PlugferryError } from '../../errors.js';
 import { command } from '../command.js';
 import { manifestFacts, pluginTable } from '../manifest-text.js';
 import { reachFrom, reachOptions } from '../network-options.js';
-import { readSigners, signerFrom, signerOptions, signingOptions } from '../options.js';
-import { proofRows, stdoutFor } from '../output-options.js';
+import {
+  readSigners,
+  requiredSigner,
+  signerFrom,
+  signerOptions,
+  signFileOption,
+  signingOptions,
+} from '../options.js';
+import { digestRows, proofRows, stdoutFor } from '../output-options.js';
 import { bundlePlace, sayRepairs } from '../split-options.js';
 import { facts } from '../table.js';
 import type { Summary } from '../talk.js';
@@ -34,6 +40,7 @@ export default command({
       default: false,
       describe: 'Write the raw signature of the manifest to a file and leave the bundle alone',
     },
+    'sign-file': signFileOption,
     sigstore: { type: 'string', describe: 'Write the signature also as a Sigstore bundle, for cosign' },
     ...signerOptions,
     trust: {
@@ -68,8 +75,9 @@ export default command({
       ...(await reachFrom(flags, places)),
       ...stdoutFor(output, terminal),
       onRepair: sayRepairs(terminal),
-      signer: needed(await signerFrom(flags, signal)),
+      signer: requiredSigner(await signerFrom(flags, signal)),
       detached,
+      signFile: flags['sign-file'],
       force,
       ...(output === undefined ? {} : { output }),
       ...(sigstore === undefined ? {} : { sigstoreFile: sigstore }),
@@ -88,19 +96,13 @@ const summaryOf = ({ file, subject, signedSha256 }: SignResult): Summary => ({
   digest: `${subject.kind === 'bundle' ? 'manifest' : 'trust.json'} sha256:${signedSha256}`,
 });
 
-function needed(signer: Signer | undefined): Signer {
-  if (signer !== undefined) return signer;
-  throw new PlugferryError('E_USAGE', 'nothing to sign with', {
-    hint: 'Give --signing-key FILE; or --signature FILE or --sign-command COMMAND, each with --signed-by FILE.',
-  });
-}
-
 function describe(result: SignResult): string {
-  const { subject, file, sigstoreFile, keyId, signedSha256, proof } = result;
+  const { subject, file, sigstoreFile, keyId, signedSha256, proof, digestFiles } = result;
   const written: (readonly [string, string])[] = [
     ['signed by', keyId],
     ['written', [file, ...(sigstoreFile === undefined ? [] : [sigstoreFile])].join(', ')],
     ...proofRows(proof),
+    ...digestRows(digestFiles),
   ];
   if (subject.kind === 'trust store') {
     const { document } = subject;
