@@ -253,6 +253,8 @@ export const installScript = [
   '# 3. The manifest: JSON in one fixed spelling, with the keys and the rules of the format (schemas/README.md, 1.3).',
   '[ "$(tr -cd \'\\n -~\' <"$work/manifest" | sha256sum)" = "$(sha256sum <"$work/manifest")" ] ||',
   "  fail 3 'the manifest is not plain text in ASCII'",
+  'size=$(size_of "$work/manifest")',
+  '[ -z "$(dd bs=1 skip=$((size - 1)) count=1 if="$work/manifest" 2>/dev/null)" ] || fail 3 \'the manifest does not end with a line feed\'',
   'now=$(date -u +%s)',
   'mkdir "$work/facts"',
   'PLUGFERRY_WORK=$work',
