@@ -176,7 +176,7 @@ async function gatewayFindings(
     const found = await item.facts(signal);
     const reasons =
       found.problem === undefined
-        ? incompatibilities(found.module, gateway).map(({ reason }) => reason)
+        ? incompatibilities({ facts: found.module }, gateway).map(({ reason }) => reason)
         : [found.problem];
     if (reasons.length === 0) continue;
     const id = { name: item.name, version: item.version };

@@ -12,7 +12,7 @@ import type { CatalogueKind } from './catalogue/read.js';
 import { PlugferryError } from './errors.js';
 import { sha256Of } from './io/digest.js';
 import { progressOf, type ProgressObserver } from './io/progress.js';
-import { refuseUnfit } from './gateway/compatibility.js';
+import { refuseUnfitFiles } from './gateway-check.js';
 import type { Signer } from './keys.js';
 import { parsePluginPath, pluginPath } from './plugin/layout.js';
 import { firstEpoch } from './plugin/numbering.js';
@@ -192,12 +192,7 @@ async function exportFrom(
 ): Promise<ExportResult> {
   const listing = await sources.list();
   const { plugins, failures } = await gatherChosen(listing, options);
-  if (options.gateway !== undefined) {
-    refuseUnfit(
-      plugins.map(({ facts, ...plugin }) => ({ ...plugin, wasm: facts })),
-      options.gateway,
-    );
-  }
+  if (options.gateway !== undefined) await refuseUnfitFiles(plugins, options.gateway);
   const contents = layOut(plugins, labelOf(options), luggage.packed);
   const manifestBytes = documentBytes(contents.manifest);
   // What the reader would refuse must not leave the house.

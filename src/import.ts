@@ -1,7 +1,8 @@
 import { pipeline } from 'node:stream/promises';
 import { thisActor } from './actor.js';
 import type { Authentication, Judgement, Trust } from './authenticate.js';
-import { refuseUnfit } from './gateway/compatibility.js';
+import { claimed, refuseUnfit } from './gateway/compatibility.js';
+import { GatewayCheck } from './gateway-check.js';
 import { changeTarget, type ConfigMapTarget } from './configmaps.js';
 import { Discard } from './io/discard.js';
 import { isRemote } from './io/location.js';
@@ -42,7 +43,7 @@ export interface ImportOptions extends ReachOptions {
    * set permits it. Logged, and marks the release. @default false
    */
   readonly allowDowngrade?: boolean;
-  /** The gateway that is to run the plugins; those that it cannot run are refused before the volume is touched. */
+  /** The gateway that is to run the plugins; those that it cannot run are refused before any of it is published. */
   readonly gateway?: GatewayProfile;
   /** Directories on the way to the volume, or itself, that others may write and the operator vouches for; logged. */
   readonly safeDirectories?: readonly string[];
@@ -96,7 +97,7 @@ export async function importBundle(options: ImportOptions): Promise<ImportResult
   try {
     if (options.gateway !== undefined) {
       const wanted = select(bundle.manifest.plugins, { include: options.include ?? [], exclude: [] });
-      refuseUnfit(wanted, options.gateway);
+      refuseUnfit(claimed(wanted), options.gateway);
     }
     const incoming = { bundle, options };
     if (typeof to !== 'string') {
@@ -207,6 +208,8 @@ async function receive(
   taken: readonly ReleasePlugin[],
   { bundle, options }: Incoming,
 ): Promise<void> {
+  const { gateway } = options;
+  const fit = gateway === undefined ? undefined : new GatewayCheck(gateway, taken);
   const needed = new Set(await change.prepare(taken.flatMap(({ files }) => files)));
   await bundle.payload(
     async (file, body) => {
@@ -218,8 +221,16 @@ async function receive(
       if (parsed.file === 'plugin.wasm') options.notify?.(`unpacking ${formatPluginId(parsed.id)}`);
       await change.receive(file, body);
     },
-    progressOf(options.onProgress, 'unpack'),
+    {
+      progress: progressOf(options.onProgress, 'unpack'),
+      onModule:
+        fit &&
+        ((plugins, module) => {
+          fit.take(plugins, module);
+        }),
+    },
   );
+  fit?.end();
 }
 
 const bundleFacts = (manifest: Manifest, manifestSha256: string): OriginBundle => ({

@@ -125,7 +125,7 @@ async function readBundle(options: RenderOptions): Promise<ReadBundle> {
         if (name === undefined) await pipeline(body, new Discard());
         else texts.set(name, utf8(Buffer.concat(await body.toArray()), path));
       },
-      progressOf(options.onProgress, 'verify'),
+      { progress: progressOf(options.onProgress, 'verify') },
     );
     return { manifest, manifestSha256, authentication, texts };
   } finally {

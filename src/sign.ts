@@ -203,7 +203,7 @@ async function proveBundle(origin: Origin, options: Signable): Promise<Signing> 
   try {
     options.notify?.(`checking every byte of ${options.file}`);
     const progress = progressOf(options.onProgress, 'verify');
-    await bundle.payload((_file, body) => pipeline(body, new Discard()), progress);
+    await bundle.payload((_file, body) => pipeline(body, new Discard()), { progress });
     const { manifest, manifestBytes: bytes, checks } = bundle;
     const authentication = trust === undefined ? undefined : bundle.authentication;
     return { bytes, subject: { kind: 'bundle', manifest, authentication, checks } };

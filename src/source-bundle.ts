@@ -98,11 +98,14 @@ class BundleSource implements Source {
   }
 
   async #read(): Promise<void> {
-    await this.#bundle.payload(async (file, body) => {
-      if (!this.#wanted.has(file.path)) await pipeline(body, new Discard());
-      else if (file.path.endsWith('.wasm')) await this.#keep(file, body);
-      else this.#texts.set(file.path, Buffer.concat(await body.toArray()));
-    }, this.#progress);
+    await this.#bundle.payload(
+      async (file, body) => {
+        if (!this.#wanted.has(file.path)) await pipeline(body, new Discard());
+        else if (file.path.endsWith('.wasm')) await this.#keep(file, body);
+        else this.#texts.set(file.path, Buffer.concat(await body.toArray()));
+      },
+      { progress: this.#progress },
+    );
   }
 
   async #keep({ path }: ManifestFile, body: NodeJS.ReadableStream): Promise<void> {

@@ -1,7 +1,8 @@
 import { pipeline } from 'node:stream/promises';
 import { withChecks, type Authentication, type Trust } from './authenticate.js';
 import { isPlugferryError } from './errors.js';
-import { refuseUnfit } from './gateway/compatibility.js';
+import { calledGateway, claimed, refuseUnfit } from './gateway/compatibility.js';
+import { GatewayCheck } from './gateway-check.js';
 import { Discard } from './io/discard.js';
 import {
   isElsewhere,
@@ -12,7 +13,7 @@ import {
   type ReachOptions,
 } from './bundle-bytes.js';
 import { checkDigestFile } from './file-signature.js';
-import { progressOf, type Progress, type ProgressObserver } from './io/progress.js';
+import { progressOf, type ProgressObserver } from './io/progress.js';
 import type { PartDamage } from './parts/damage.js';
 import type { GatewayProfile } from './schema/gatewayProfile.js';
 import type { Manifest } from './schema/manifest.js';
@@ -55,7 +56,7 @@ export async function verifyBundle(options: VerifyOptions): Promise<Verification
   try {
     const { manifest, manifestSha256, authentication, checks: rules } = bundle;
     const checks = options.gateway === undefined ? rules : checkGateway(manifest, options.gateway, rules);
-    const payload = await checkPayload(bundle, checks, progressOf(options.onProgress, 'verify'));
+    const payload = await checkPayload(bundle, checks, options);
     const file = await checkFile(options, [...checks, payload]);
     return { manifestSha256, authentication, manifest, checks: [...checks, payload, ...file] };
   } finally {
@@ -63,35 +64,47 @@ export async function verifyBundle(options: VerifyOptions): Promise<Verification
   }
 }
 
-/** The rules so far, and whether the gateway can run everything. */
+/** The rules so far, and whether the gateway can run everything by what the manifest claims: that is known before the modules are there. */
 function checkGateway(
   { plugins }: Manifest,
   gateway: GatewayProfile,
   before: readonly Check[],
 ): readonly Check[] {
   try {
-    refuseUnfit(plugins, gateway);
+    refuseUnfit(claimed(plugins), gateway);
   } catch (error) {
     if (!isPlugferryError(error)) throw error;
     throw withChecks(error, [...before, { check: 'gateway', result: 'failed', detail: error.message }]);
   }
-  const detail = `${gateway.name} can run all ${plugins.length} plugins`;
+  const detail = `${calledGateway(gateway)} can run all ${plugins.length} plugins`;
   return [...before, { check: 'gateway', result: 'passed', detail }];
 }
 
 async function checkPayload(
   bundle: VerifiedBundle,
   before: readonly Check[],
-  progress: Progress | undefined,
+  { gateway, onProgress }: VerifyOptions,
 ): Promise<Check> {
   const { files, plugins } = bundle.manifest;
+  const fit = gateway === undefined ? undefined : new GatewayCheck(gateway, plugins);
   try {
-    await bundle.payload((_file, body) => pipeline(body, new Discard()), progress);
+    await bundle.payload((_file, body) => pipeline(body, new Discard()), {
+      progress: progressOf(onProgress, 'verify'),
+      onModule:
+        fit &&
+        ((ids, module) => {
+          fit.take(ids, module);
+        }),
+    });
+    fit?.end();
   } catch (error) {
     if (!isPlugferryError(error)) throw error;
-    throw withChecks(error, [...before, { check: 'payload', result: 'failed', detail: error.message }]);
+    const failed = (check: string): Check => ({ check, result: 'failed', detail: error.message });
+    throw error.code === 'E_GATEWAY'
+      ? withChecks(error, [...before.filter(({ check }) => check !== 'gateway'), failed('gateway')])
+      : withChecks(error, [...before, failed('payload')]);
   }
-  const detail = `${files.length} files of ${plugins.length} plugins: size, sha256, md5`;
+  const detail = `${files.length} files of ${plugins.length} plugins: size, sha256, md5, module facts`;
   return { check: 'payload', result: 'passed', detail };
 }
 

@@ -14,7 +14,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   plugin: [],
   schema: [],
   wasm: ['io', 'plugin', 'schema'],
-  gateway: ['io', 'plugin', 'schema'],
+  gateway: ['io', 'plugin', 'schema', 'wasm'],
   resource: ['io', 'plugin', 'schema'],
   diagnosis: ['io', 'plugin'],
   trust: ['io', 'plugin', 'schema'],

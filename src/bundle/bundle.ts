@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Progress } from '../io/progress.js';
-import type { Manifest, ManifestFile } from '../schema/manifest.js';
+import type { Manifest, ManifestFile, ManifestPlugin } from '../schema/manifest.js';
+import type { ModuleReading } from '../wasm/interface.js';
 
 /** The names and limits of a bundle, the same in every container. `schemas/README.md` gives the reasons. */
 export const manifestName = 'manifest.json';
@@ -37,6 +38,17 @@ export interface SealedBundle {
 /** Takes one proven file; must read `body` to its end. A body that is not what the manifest says ends in an error. */
 export type PayloadReceiver = (file: ManifestFile, body: Readable) => Promise<void>;
 
+/** Who looks on while the payload passes. */
+export interface PayloadWatch {
+  /** Told how many bytes of the files have passed. */
+  readonly progress?: Progress | undefined;
+  /**
+   * Told of each module what it asks of a gateway, with the plugins whose module it is; throws to refuse it. For this all of a module is
+   * read, function bodies too.
+   */
+  readonly onModule?: ((plugins: readonly ManifestPlugin[], reading: ModuleReading) => void) | undefined;
+}
+
 /** Bytes of the files that are stored in their own right. */
 export const payloadSize = (files: readonly ManifestFile[]): number =>
   files.reduce((sum, { size, sameAs }) => sum + (sameAs === undefined ? size : 0), 0);
@@ -47,10 +59,9 @@ export interface OpenBundle<Signer> {
   readonly manifest: Manifest;
   /**
    * Streams every file of the manifest that is stored in its own right (not those with `sameAs`) to `receive`, in
-   * manifest order, each checked for size, SHA-256 and MD5 before its end is reported. Resolves only when the container
+   * manifest order, each checked for size, SHA-256 and MD5 before its end is reported, and each module against what the manifest claims
+   * of it. Resolves only when the container
    * held exactly these entries and ended properly.
-   *
-   * @param progress told how many bytes of these files have passed.
    */
-  payload(receive: PayloadReceiver, progress?: Progress): Promise<void>;
+  payload(receive: PayloadReceiver, watch?: PayloadWatch): Promise<void>;
 }

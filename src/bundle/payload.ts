@@ -1,27 +1,45 @@
 import type { Readable } from 'node:stream';
 import { Transform, pipeline, type TransformCallback } from 'node:stream';
 import { PlugferryError } from '../errors.js';
-import { parsePluginPath } from '../plugin/layout.js';
+import { parsePluginPath, pluginPath } from '../plugin/layout.js';
 import { checkMetadata, maxMetadataBytes, parseMetadata } from '../plugin/metadata.js';
-import type { ManifestFile } from '../schema/manifest.js';
-import { isModuleHeader } from '../wasm/module.js';
-import type { PayloadReceiver } from './bundle.js';
+import type { Manifest, ManifestFile, ManifestPlugin } from '../schema/manifest.js';
+import type { PayloadWatch, PayloadReceiver } from './bundle.js';
+import { checkClaim } from './claim.js';
+import { ModuleTap } from './module-tap.js';
 
-/** Looks into payload files on their way: a module must begin like one, and metadata.txt must describe its module. */
+/**
+ * Looks into payload files on their way: a module must be one, and be what the manifest claims of it; metadata.txt must describe its
+ * module.
+ */
 export class PayloadCheck {
   readonly #receive: PayloadReceiver;
+  readonly #watch: PayloadWatch;
   readonly #modules: ReadonlyMap<string, ManifestFile>;
+  /** The plugins whose module stands under a path, in its own right or as `sameAs`. */
+  readonly #plugins: ReadonlyMap<string, readonly ManifestPlugin[]>;
 
-  constructor(files: readonly ManifestFile[], receive: PayloadReceiver) {
+  constructor({ files, plugins }: Manifest, receive: PayloadReceiver, watch: PayloadWatch = {}) {
     this.#receive = receive;
+    this.#watch = watch;
     this.#modules = new Map(files.map((file) => [file.path, file]));
+    this.#plugins = byModule(plugins, this.#modules);
   }
 
   /** Hands one proven file to the receiver. */
   async file(file: ManifestFile, body: Readable): Promise<void> {
     const parsed = parsePluginPath(file.path);
     if (parsed?.file === 'plugin.wasm') {
-      await this.#receive(file, through(body, new ModuleHead(file.path)));
+      const { onModule } = this.#watch;
+      const plugins = this.#plugins.get(file.path) ?? [];
+      const tap = new ModuleTap(file, {
+        forGateway: onModule !== undefined,
+        found: (reading) => {
+          for (const plugin of plugins) checkClaim(plugin, reading.facts);
+          onModule?.(plugins, reading);
+        },
+      });
+      await this.#receive(file, through(body, tap));
       return;
     }
     if (parsed?.file === 'metadata.txt') {
@@ -44,33 +62,17 @@ function through(body: Readable, stream: Transform): Readable {
   return stream;
 }
 
-/** Fails on anything that does not begin with the eight bytes of a core WebAssembly module. */
-class ModuleHead extends Transform {
-  readonly #path: string;
-  #head: Buffer | undefined = Buffer.alloc(0);
-
-  constructor(path: string) {
-    super({ highWaterMark: 256 * 1024 });
-    this.#path = path;
+function byModule(
+  plugins: readonly ManifestPlugin[],
+  modules: ReadonlyMap<string, ManifestFile>,
+): Map<string, ManifestPlugin[]> {
+  const found = new Map<string, ManifestPlugin[]>();
+  for (const plugin of plugins) {
+    const path = pluginPath(plugin, 'plugin.wasm');
+    const first = modules.get(path)?.sameAs ?? path;
+    found.set(first, [...(found.get(first) ?? []), plugin]);
   }
-
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    if (this.#head !== undefined) {
-      this.#head = Buffer.concat([this.#head, chunk.subarray(0, 8)]);
-      if (this.#head.length >= 8) {
-        if (!isModuleHeader(this.#head.subarray(0, 8))) {
-          done(notModule(this.#path));
-          return;
-        }
-        this.#head = undefined;
-      }
-    }
-    done(null, chunk);
-  }
-
-  override _flush(done: TransformCallback): void {
-    done(this.#head === undefined ? null : notModule(this.#path));
-  }
+  return found;
 }
 
 /** Passes a small text through and shows it, whole, to `look`, which throws to refuse it. */
@@ -97,12 +99,6 @@ class Collector extends Transform {
     }
   }
 }
-
-const notModule = (path: string): PlugferryError =>
-  new PlugferryError('E_WASM', `${path} is not a WebAssembly module`, {
-    hint: 'Ask the sender for a bundle whose plugin.wasm is the module itself, not an archive or a page.',
-    details: { file: path, expected: '00 61 73 6d 01 00 00 00' },
-  });
 
 const tooLarge = ({ path, size }: ManifestFile): PlugferryError =>
   new PlugferryError('E_LIMIT', `${path} has ${size} bytes, expected at most ${maxMetadataBytes}`, {

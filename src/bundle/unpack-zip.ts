@@ -3,9 +3,9 @@ import { pipeline as flow } from 'node:stream/promises';
 import { Verifying } from '../io/digest.js';
 import { Discard } from '../io/discard.js';
 import { Tally } from '../io/progress.js';
-import type { ManifestFile } from '../schema/manifest.js';
+import type { Manifest, ManifestFile } from '../schema/manifest.js';
 import { claimedKeyId, payloadSize } from './bundle.js';
-import type { ManifestCheck, OpenBundle, PayloadReceiver, SealedBundle } from './bundle.js';
+import type { ManifestCheck, OpenBundle, PayloadReceiver, PayloadWatch, SealedBundle } from './bundle.js';
 import { parseManifest } from './manifest.js';
 import { admitFile, admitManifest, SignatureOrder } from './order.js';
 import { PayloadCheck } from './payload.js';
@@ -41,10 +41,7 @@ export async function unpackZip(file: Scratch): Promise<SealedBundle> {
         return {
           signer,
           manifest,
-          payload: (receive, progress) => {
-            const tally = new Tally(progress, payloadSize(manifest.files));
-            return reader.payload(manifest.files, { first, receive, tally });
-          },
+          payload: (receive, watch) => reader.payload(manifest, { first, receive, watch }),
         };
       },
       close: () => reader.close(),
@@ -89,7 +86,7 @@ interface Reception {
   /** Index of the first payload entry. */
   readonly first: number;
   readonly receive: PayloadReceiver;
-  readonly tally: Tally;
+  readonly watch: PayloadWatch | undefined;
 }
 
 /** Reads one body at a time. */
@@ -109,8 +106,10 @@ class ZipReader {
     return Buffer.concat(chunks);
   }
 
-  async payload(files: readonly ManifestFile[], { first, receive, tally }: Reception): Promise<void> {
-    const check = new PayloadCheck(files, receive);
+  async payload(manifest: Manifest, { first, receive, watch }: Reception): Promise<void> {
+    const { files } = manifest;
+    const tally = new Tally(watch?.progress, payloadSize(files));
+    const check = new PayloadCheck(manifest, receive, watch);
     try {
       for (const [index, file] of files.entries()) {
         const body = new Verifying(file, file.sameAs === undefined ? tally.add : undefined);

@@ -1,13 +1,14 @@
 import { pipeline, type Readable, type Writable } from 'node:stream';
 import { extract, type Extract } from '../io/tar-parser.js';
 import { Verifying } from '../io/digest.js';
-import { Tally, type Progress } from '../io/progress.js';
-import type { ManifestFile } from '../schema/manifest.js';
+import { Tally } from '../io/progress.js';
+import type { Manifest, ManifestFile } from '../schema/manifest.js';
 import {
   payloadSize,
   type ManifestCheck,
   type OpenBundle,
   type PayloadReceiver,
+  type PayloadWatch,
   type SealedBundle,
 } from './bundle.js';
 import { gunzip } from './gzip.js';
@@ -42,7 +43,7 @@ export async function unpackTarGz(source: Readable): Promise<SealedBundle> {
         return {
           signer,
           manifest,
-          payload: (receive, progress) => reader.payload(manifest.files, receive, progress),
+          payload: (receive, watch) => reader.payload(manifest, receive, watch),
         };
       },
       close: () => reader.close(),
@@ -80,13 +81,10 @@ class TarReader {
     return Buffer.concat(chunks);
   }
 
-  async payload(
-    files: readonly ManifestFile[],
-    receive: PayloadReceiver,
-    progress?: Progress,
-  ): Promise<void> {
-    const tally = new Tally(progress, payloadSize(files));
-    const check = new PayloadCheck(files, receive);
+  async payload(manifest: Manifest, receive: PayloadReceiver, watch?: PayloadWatch): Promise<void> {
+    const { files } = manifest;
+    const tally = new Tally(watch?.progress, payloadSize(files));
+    const check = new PayloadCheck(manifest, receive, watch);
     this.order.allowPayload(files);
     try {
       for (const file of files) await this.#receive(file, check, tally);

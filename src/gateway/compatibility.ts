@@ -2,15 +2,13 @@ import { PlugferryError } from '../errors.js';
 import { formatPluginId, type PluginId } from '../plugin/plugin.js';
 import type { GatewayProfile } from '../schema/gatewayProfile.js';
 import type { ModuleFacts } from '../schema/manifest.js';
+import { beyondBoundary } from './boundary.js';
+import { abiOf, notCallable, wrongAbi } from './called.js';
+import { notTaken } from './engine.js';
+import type { ComparedModule, Incompatibility } from './incompatibility.js';
+import { notOffered } from './offered.js';
 
-/** One reason why a gateway cannot run a module. */
-export interface Incompatibility {
-  readonly kind: 'abi' | 'start' | 'allocate' | 'wasi' | 'import';
-  /** In words, without the plugin's name. */
-  readonly reason: string;
-  /** The names that are missing, on whichever side. */
-  readonly missing: readonly string[];
-}
+export type { ComparedModule, Incompatibility } from './incompatibility.js';
 
 /** A plugin that a gateway cannot run. */
 export interface UnfitPlugin extends PluginId {
@@ -19,92 +17,33 @@ export interface UnfitPlugin extends PluginId {
 
 /**
  * Why a gateway of this profile cannot load a module; empty when it can. The rules are those of proxy-wasm-cpp-host
- * (`WasmBase::load`, `registerCallbacks` and `getFunctions`): a known ABI version, every import offered for it, a way to take
- * memory; and a start function, without which the runtime of the module's language is never set up.
+ * (`WasmBase::load`, `registerCallbacks` and `getFunctions`): a known ABI version, every import offered for it with its type, a way to
+ * take memory, and each function that the gateway calls of the type by which it calls it; and those of the engine. What would take the
+ * gateway down comes first.
  */
-export function incompatibilities(facts: ModuleFacts, profile: GatewayProfile): Incompatibility[] {
-  return [...wrongAbi(facts, profile), ...missingExports(facts, profile), ...missingImports(facts, profile)];
-}
-
-function wrongAbi({ abi }: ModuleFacts, profile: GatewayProfile): Incompatibility[] {
-  if (abi.some((version) => profile.abi.includes(version))) return [];
-  const reason =
-    abi.length === 0
-      ? 'exports no proxy_abi_version_*: it is not a proxy-wasm plugin'
-      : `is of ABI ${abi.join(', ')}, and the gateway knows ${profile.abi.join(', ')}`;
-  return [{ kind: 'abi', reason, missing: profile.abi }];
-}
-
-function missingExports({ exports }: ModuleFacts, profile: GatewayProfile): Incompatibility[] {
-  const lacks = (names: readonly string[]): boolean => !names.some((name) => exports.includes(name));
+export function incompatibilities(module: ComparedModule, profile: GatewayProfile): Incompatibility[] {
+  const { asks } = module;
+  const abi = abiOf(module, profile);
   return [
-    ...(lacks(profile.start)
-      ? [
-          {
-            kind: 'start' as const,
-            reason: `exports no start function (${profile.start.join(' or ')})`,
-            missing: profile.start,
-          },
-        ]
-      : []),
-    ...(lacks(profile.allocate)
-      ? [
-          {
-            kind: 'allocate' as const,
-            reason: `exports no function to take memory with (${profile.allocate.join(' or ')})`,
-            missing: profile.allocate,
-          },
-        ]
-      : []),
+    ...(asks === undefined ? [] : beyondBoundary(asks, profile)),
+    ...(asks === undefined ? [] : notTaken(asks, profile)),
+    ...(abi.length === 0 ? [wrongAbi(module, profile)] : []),
+    ...notCallable(module, profile, abi),
+    ...notOffered(module, profile, abi),
   ];
 }
 
-function missingImports({ abi, imports }: ModuleFacts, profile: GatewayProfile): Incompatibility[] {
-  return imports.flatMap(({ module, names }): Incompatibility[] => {
-    const groups = profile.imports.filter((group) => group.module === module);
-    if (groups.length === 0) return [strangeModule(module, names, profile)];
-    const offered = new Set(
-      groups
-        .filter((group) => group.abi === undefined || group.abi.some((version) => abi.includes(version)))
-        .flatMap((group) => group.names),
-    );
-    const missing = names.filter((name) => !offered.has(name)).map((name) => `${module}.${name}`);
-    return missing.length === 0
-      ? []
-      : [
-          {
-            kind: 'import',
-            reason: `imports ${missing.join(', ')}, which the gateway does not offer`,
-            missing,
-          },
-        ];
-  });
-}
+/** A plugin to be compared. */
+export type ComparedPlugin = PluginId & ComparedModule;
 
-/** A module of imports that the gateway has nothing of: for WASI that is another variant of it. */
-function strangeModule(module: string, names: readonly string[], profile: GatewayProfile): Incompatibility {
-  const missing = names.map((name) => `${module}.${name}`);
-  if (!/^wasi/.test(module)) {
-    return {
-      kind: 'import',
-      reason: `imports ${missing.join(', ')}, and the gateway offers nothing of "${module}"`,
-      missing,
-    };
-  }
-  const variants = [...new Set(profile.imports.map((group) => group.module))].filter((name) =>
-    name.startsWith('wasi'),
-  );
-  const known = variants.length === 0 ? 'no WASI at all' : variants.join(', ');
-  return { kind: 'wasi', reason: `is built for ${module}, and the gateway offers ${known}`, missing };
-}
+/** Plugins as a manifest tells of them. What it claims is compared with the modules where those are read. */
+export const claimed = (plugins: readonly (PluginId & { readonly wasm: ModuleFacts })[]): ComparedPlugin[] =>
+  plugins.map(({ name, version, wasm }) => ({ name, version, facts: wasm }));
 
 /** Those of the plugins that a gateway cannot run. */
-export const unfitPlugins = (
-  plugins: readonly (PluginId & { readonly wasm: ModuleFacts })[],
-  profile: GatewayProfile,
-): UnfitPlugin[] =>
-  plugins.flatMap(({ name, version, wasm }) => {
-    const reasons = incompatibilities(wasm, profile);
+export const unfitPlugins = (plugins: readonly ComparedPlugin[], profile: GatewayProfile): UnfitPlugin[] =>
+  plugins.flatMap(({ name, version, ...module }) => {
+    const reasons = incompatibilities(module, profile);
     return reasons.length === 0 ? [] : [{ name, version, reasons }];
   });
 
@@ -116,11 +55,16 @@ const namedAtMost = 8;
  *
  * @throws PlugferryError `E_GATEWAY` with `details.plugins`.
  */
-export function refuseUnfit(
-  plugins: readonly (PluginId & { readonly wasm: ModuleFacts })[],
-  profile: GatewayProfile,
-): void {
-  const unfit = unfitPlugins(plugins, profile);
+export function refuseUnfit(plugins: readonly ComparedPlugin[], profile: GatewayProfile): void {
+  refuse(unfitPlugins(plugins, profile), plugins.length, profile);
+}
+
+/**
+ * Refuses those of `count` plugins that were found unfit.
+ *
+ * @throws PlugferryError `E_GATEWAY` with `details.plugins`.
+ */
+export function refuse(unfit: readonly UnfitPlugin[], count: number, profile: GatewayProfile): void {
   if (unfit.length === 0) return;
   const named = unfit
     .slice(0, namedAtMost)
@@ -130,12 +74,26 @@ export function refuseUnfit(
   const more = unfit.length > namedAtMost ? [`and ${unfit.length - namedAtMost} more`] : [];
   throw new PlugferryError(
     'E_GATEWAY',
-    `gateway "${profile.name}" cannot run ${unfit.length} of ${plugins.length} plugins: ${[...named, ...more].join('; ')}`,
+    `${calledGateway(profile)} cannot run ${unfit.length} of ${count} plugins: ${[...named, ...more].join('; ')}`,
     {
       hint:
         'Build them for this gateway, choose versions that fit it, or exclude them; ' +
         'if the gateway is newer than its profile, give the profile that describes it.',
-      details: { expected: profile.name, found: named[0] ?? '', plugins: unfit },
+      details: {
+        expected: profile.name,
+        confidence: confidenceOf(profile),
+        found: named[0] ?? '',
+        plugins: unfit,
+      },
     },
   );
 }
+
+/** How sure a profile is: whether a gateway was asked, or its source code read. */
+export const confidenceOf = ({ confidence = 'read' }: GatewayProfile): 'measured' | 'read' => confidence;
+
+const confidenceWords = { measured: 'measured', read: 'read from its sources, not tried' } as const;
+
+/** For sentences: which gateway, and how sure its profile is. */
+export const calledGateway = (profile: GatewayProfile): string =>
+  `gateway "${profile.name}" (${confidenceWords[confidenceOf(profile)]})`;

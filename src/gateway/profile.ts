@@ -4,11 +4,13 @@ import { gatewayProfiles } from '../schema/gateway-profiles.js';
 import type { GatewayProfile } from '../schema/gatewayProfile.js';
 import { parseLooseDocument } from '../schema/parse.js';
 
-/** The largest one that comes with the program has 6 KiB. */
+/** The largest one that comes with the program has some 20 KiB. */
 const maxProfileBytes = 1024 * 1024;
 
-/** Names of the profiles that come with the program. */
-export const profileNames: readonly string[] = gatewayProfiles.map(({ name }) => name);
+/** Names of the profiles that come with the program, and the other names that some have. */
+export const profileNames: readonly string[] = gatewayProfiles
+  .flatMap(({ name, aliases = [] }) => [name, ...aliases])
+  .sort();
 
 /**
  * The profile of a gateway: one that comes with the program, by its name, or a file of the user's own (anything with a `/` or
@@ -18,7 +20,9 @@ export const profileNames: readonly string[] = gatewayProfiles.map(({ name }) =>
  */
 export async function readGatewayProfile(nameOrFile: string): Promise<GatewayProfile> {
   if (/[/\\]|\.json$/.test(nameOrFile)) return profileFile(nameOrFile);
-  const found = gatewayProfiles.find(({ name }) => name === nameOrFile);
+  const found = gatewayProfiles.find(
+    ({ name, aliases = [] }) => name === nameOrFile || aliases.includes(nameOrFile),
+  );
   if (found !== undefined) return found;
   throw new PlugferryError('E_USAGE', `there is no gateway profile "${nameOrFile}"`, {
     hint: `Give one of ${profileNames.join(', ')}, or the path of a profile file of your own (./my-gateway.json).`,

@@ -4,20 +4,19 @@ import type { GatewayProfile } from './gatewayProfile.js';
 export const gatewayProfiles: readonly GatewayProfile[] = [
   {
     "type": "plugferry.gateway-profile/v1",
-    "name": "envoy",
-    "description": "Envoy and Istio gateways with the Wasm host of proxy-wasm, without the functions of Higress",
+    "name": "envoy-1.40",
+    "description": "Envoy 1.40.0 with V8, as it is: without the functions of Higress",
     "sources": [
-      "https://github.com/proxy-wasm/proxy-wasm-cpp-host/blob/018cb3acccd379d942804ccb73b2bba2e33cb889/src/wasm.cc",
-      "https://github.com/proxy-wasm/proxy-wasm-cpp-host/blob/018cb3acccd379d942804ccb73b2bba2e33cb889/include/proxy-wasm/exports.h"
+      "measured: Envoy 1.40.0 (9e5580933739775e8bce696a57a2e1bc99368f23 RELEASE), --mode validate, by npm run gateway-profile"
+    ],
+    "confidence": "measured",
+    "aliases": [
+      "envoy"
     ],
     "abi": [
       "proxy_abi_version_0_1_0",
       "proxy_abi_version_0_2_0",
       "proxy_abi_version_0_2_1"
-    ],
-    "start": [
-      "_initialize",
-      "_start"
     ],
     "allocate": [
       "malloc",
@@ -65,7 +64,47 @@ export const gatewayProfiles: readonly GatewayProfile[] = [
           "proxy_set_shared_data",
           "proxy_set_tick_period_milliseconds",
           "pthread_equal"
-        ]
+        ],
+        "types": {
+          "emscripten_notify_memory_growth": "i32 -> void",
+          "proxy_add_header_map_value": "i32 i32 i32 i32 i32 -> i32",
+          "proxy_call_foreign_function": "i32 i32 i32 i32 i32 i32 -> i32",
+          "proxy_define_metric": "i32 i32 i32 i32 -> i32",
+          "proxy_dequeue_shared_queue": "i32 i32 i32 -> i32",
+          "proxy_done": "void -> i32",
+          "proxy_enqueue_shared_queue": "i32 i32 i32 -> i32",
+          "proxy_get_buffer_bytes": "i32 i32 i32 i32 i32 -> i32",
+          "proxy_get_buffer_status": "i32 i32 i32 -> i32",
+          "proxy_get_current_time_nanoseconds": "i32 -> i32",
+          "proxy_get_header_map_pairs": "i32 i32 i32 -> i32",
+          "proxy_get_header_map_size": "i32 i32 -> i32",
+          "proxy_get_header_map_value": "i32 i32 i32 i32 i32 -> i32",
+          "proxy_get_metric": "i32 i32 -> i32",
+          "proxy_get_property": "i32 i32 i32 i32 -> i32",
+          "proxy_get_shared_data": "i32 i32 i32 i32 i32 -> i32",
+          "proxy_get_status": "i32 i32 i32 -> i32",
+          "proxy_grpc_call": "i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 -> i32",
+          "proxy_grpc_cancel": "i32 -> i32",
+          "proxy_grpc_close": "i32 -> i32",
+          "proxy_grpc_send": "i32 i32 i32 i32 -> i32",
+          "proxy_grpc_stream": "i32 i32 i32 i32 i32 i32 i32 i32 i32 -> i32",
+          "proxy_http_call": "i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 -> i32",
+          "proxy_increment_metric": "i32 i64 -> i32",
+          "proxy_log": "i32 i32 i32 -> i32",
+          "proxy_record_metric": "i32 i64 -> i32",
+          "proxy_register_shared_queue": "i32 i32 i32 -> i32",
+          "proxy_remove_header_map_value": "i32 i32 i32 -> i32",
+          "proxy_replace_header_map_value": "i32 i32 i32 i32 i32 -> i32",
+          "proxy_resolve_shared_queue": "i32 i32 i32 i32 i32 -> i32",
+          "proxy_send_local_response": "i32 i32 i32 i32 i32 i32 i32 i32 -> i32",
+          "proxy_set_buffer_bytes": "i32 i32 i32 i32 i32 -> i32",
+          "proxy_set_effective_context": "i32 -> i32",
+          "proxy_set_header_map_pairs": "i32 i32 i32 -> i32",
+          "proxy_set_property": "i32 i32 i32 i32 -> i32",
+          "proxy_set_shared_data": "i32 i32 i32 i32 i32 -> i32",
+          "proxy_set_tick_period_milliseconds": "i32 -> i32",
+          "pthread_equal": "i32 i32 -> i32"
+        }
       },
       {
         "module": "env",
@@ -77,17 +116,28 @@ export const gatewayProfiles: readonly GatewayProfile[] = [
           "proxy_continue_request",
           "proxy_continue_response",
           "proxy_get_configuration"
-        ]
+        ],
+        "types": {
+          "proxy_clear_route_cache": "void -> i32",
+          "proxy_continue_request": "void -> i32",
+          "proxy_continue_response": "void -> i32",
+          "proxy_get_configuration": "i32 i32 -> i32"
+        }
       },
       {
         "module": "env",
         "abi": [
-          "proxy_abi_version_0_2_0"
+          "proxy_abi_version_0_2_0",
+          "proxy_abi_version_0_2_1"
         ],
         "names": [
           "proxy_close_stream",
           "proxy_continue_stream"
-        ]
+        ],
+        "types": {
+          "proxy_close_stream": "i32 -> i32",
+          "proxy_continue_stream": "i32 -> i32"
+        }
       },
       {
         "module": "env",
@@ -95,52 +145,323 @@ export const gatewayProfiles: readonly GatewayProfile[] = [
           "proxy_abi_version_0_2_1"
         ],
         "names": [
-          "proxy_close_stream",
-          "proxy_continue_stream",
           "proxy_get_log_level"
-        ]
+        ],
+        "types": {
+          "proxy_get_log_level": "i32 -> i32"
+        }
       },
       {
         "module": "wasi_snapshot_preview1",
         "names": [
           "args_get",
           "args_sizes_get",
+          "clock_res_get",
           "clock_time_get",
           "environ_get",
           "environ_sizes_get",
+          "fd_advise",
+          "fd_allocate",
           "fd_close",
+          "fd_datasync",
           "fd_fdstat_get",
+          "fd_fdstat_set_flags",
+          "fd_fdstat_set_rights",
+          "fd_filestat_get",
+          "fd_filestat_set_size",
+          "fd_filestat_set_times",
+          "fd_pread",
           "fd_prestat_dir_name",
           "fd_prestat_get",
+          "fd_pwrite",
           "fd_read",
+          "fd_readdir",
+          "fd_renumber",
           "fd_seek",
+          "fd_sync",
+          "fd_tell",
           "fd_write",
+          "path_create_directory",
+          "path_filestat_get",
+          "path_filestat_set_times",
+          "path_link",
           "path_open",
+          "path_readlink",
+          "path_remove_directory",
+          "path_rename",
+          "path_symlink",
+          "path_unlink_file",
+          "poll_oneoff",
           "proc_exit",
-          "random_get"
-        ]
+          "random_get",
+          "sched_yield",
+          "sock_accept",
+          "sock_recv",
+          "sock_send",
+          "sock_shutdown"
+        ],
+        "types": {
+          "args_get": "i32 i32 -> i32",
+          "args_sizes_get": "i32 i32 -> i32",
+          "clock_res_get": "i32 i32 -> i32",
+          "clock_time_get": "i32 i64 i32 -> i32",
+          "environ_get": "i32 i32 -> i32",
+          "environ_sizes_get": "i32 i32 -> i32",
+          "fd_advise": "i32 i64 i64 i32 -> i32",
+          "fd_allocate": "i32 i64 i64 -> i32",
+          "fd_close": "i32 -> i32",
+          "fd_datasync": "i32 -> i32",
+          "fd_fdstat_get": "i32 i32 -> i32",
+          "fd_fdstat_set_flags": "i32 i32 -> i32",
+          "fd_fdstat_set_rights": "i32 i64 i64 -> i32",
+          "fd_filestat_get": "i32 i32 -> i32",
+          "fd_filestat_set_size": "i32 i64 -> i32",
+          "fd_filestat_set_times": "i32 i64 i64 i32 -> i32",
+          "fd_pread": "i32 i32 i32 i64 i32 -> i32",
+          "fd_prestat_dir_name": "i32 i32 i32 -> i32",
+          "fd_prestat_get": "i32 i32 -> i32",
+          "fd_pwrite": "i32 i32 i32 i64 i32 -> i32",
+          "fd_read": "i32 i32 i32 i32 -> i32",
+          "fd_readdir": "i32 i32 i32 i64 i32 -> i32",
+          "fd_renumber": "i32 i32 -> i32",
+          "fd_seek": "i32 i64 i32 i32 -> i32",
+          "fd_sync": "i32 -> i32",
+          "fd_tell": "i32 i32 -> i32",
+          "fd_write": "i32 i32 i32 i32 -> i32",
+          "path_create_directory": "i32 i32 i32 -> i32",
+          "path_filestat_get": "i32 i32 i32 i32 i32 -> i32",
+          "path_filestat_set_times": "i32 i32 i32 i32 i64 i64 i32 -> i32",
+          "path_link": "i32 i32 i32 i32 i32 i32 -> i32",
+          "path_open": "i32 i32 i32 i32 i32 i64 i64 i32 i32 -> i32",
+          "path_readlink": "i32 i32 i32 i32 i32 i32 -> i32",
+          "path_remove_directory": "i32 i32 i32 -> i32",
+          "path_rename": "i32 i32 i32 i32 i32 i32 -> i32",
+          "path_symlink": "i32 i32 i32 i32 -> i32",
+          "path_unlink_file": "i32 i32 i32 -> i32",
+          "poll_oneoff": "i32 i32 i32 i32 -> i32",
+          "proc_exit": "i32 -> void",
+          "random_get": "i32 i32 -> i32",
+          "sched_yield": "void -> i32",
+          "sock_accept": "i32 i32 i32 -> i32",
+          "sock_recv": "i32 i32 i32 i32 i32 i32 -> i32",
+          "sock_send": "i32 i32 i32 i32 i32 -> i32",
+          "sock_shutdown": "i32 i32 -> i32"
+        }
       },
       {
         "module": "wasi_unstable",
         "names": [
           "args_get",
           "args_sizes_get",
+          "clock_res_get",
           "clock_time_get",
           "environ_get",
           "environ_sizes_get",
+          "fd_advise",
+          "fd_allocate",
           "fd_close",
+          "fd_datasync",
           "fd_fdstat_get",
+          "fd_fdstat_set_flags",
+          "fd_fdstat_set_rights",
+          "fd_filestat_get",
+          "fd_filestat_set_size",
+          "fd_filestat_set_times",
+          "fd_pread",
           "fd_prestat_dir_name",
           "fd_prestat_get",
+          "fd_pwrite",
           "fd_read",
+          "fd_readdir",
+          "fd_renumber",
           "fd_seek",
+          "fd_sync",
+          "fd_tell",
           "fd_write",
+          "path_create_directory",
+          "path_filestat_get",
+          "path_filestat_set_times",
+          "path_link",
           "path_open",
+          "path_readlink",
+          "path_remove_directory",
+          "path_rename",
+          "path_symlink",
+          "path_unlink_file",
+          "poll_oneoff",
           "proc_exit",
-          "random_get"
-        ]
+          "random_get",
+          "sched_yield",
+          "sock_accept",
+          "sock_recv",
+          "sock_send",
+          "sock_shutdown"
+        ],
+        "types": {
+          "args_get": "i32 i32 -> i32",
+          "args_sizes_get": "i32 i32 -> i32",
+          "clock_res_get": "i32 i32 -> i32",
+          "clock_time_get": "i32 i64 i32 -> i32",
+          "environ_get": "i32 i32 -> i32",
+          "environ_sizes_get": "i32 i32 -> i32",
+          "fd_advise": "i32 i64 i64 i32 -> i32",
+          "fd_allocate": "i32 i64 i64 -> i32",
+          "fd_close": "i32 -> i32",
+          "fd_datasync": "i32 -> i32",
+          "fd_fdstat_get": "i32 i32 -> i32",
+          "fd_fdstat_set_flags": "i32 i32 -> i32",
+          "fd_fdstat_set_rights": "i32 i64 i64 -> i32",
+          "fd_filestat_get": "i32 i32 -> i32",
+          "fd_filestat_set_size": "i32 i64 -> i32",
+          "fd_filestat_set_times": "i32 i64 i64 i32 -> i32",
+          "fd_pread": "i32 i32 i32 i64 i32 -> i32",
+          "fd_prestat_dir_name": "i32 i32 i32 -> i32",
+          "fd_prestat_get": "i32 i32 -> i32",
+          "fd_pwrite": "i32 i32 i32 i64 i32 -> i32",
+          "fd_read": "i32 i32 i32 i32 -> i32",
+          "fd_readdir": "i32 i32 i32 i64 i32 -> i32",
+          "fd_renumber": "i32 i32 -> i32",
+          "fd_seek": "i32 i64 i32 i32 -> i32",
+          "fd_sync": "i32 -> i32",
+          "fd_tell": "i32 i32 -> i32",
+          "fd_write": "i32 i32 i32 i32 -> i32",
+          "path_create_directory": "i32 i32 i32 -> i32",
+          "path_filestat_get": "i32 i32 i32 i32 i32 -> i32",
+          "path_filestat_set_times": "i32 i32 i32 i32 i64 i64 i32 -> i32",
+          "path_link": "i32 i32 i32 i32 i32 i32 -> i32",
+          "path_open": "i32 i32 i32 i32 i32 i64 i64 i32 i32 -> i32",
+          "path_readlink": "i32 i32 i32 i32 i32 i32 -> i32",
+          "path_remove_directory": "i32 i32 i32 -> i32",
+          "path_rename": "i32 i32 i32 i32 i32 i32 -> i32",
+          "path_symlink": "i32 i32 i32 i32 -> i32",
+          "path_unlink_file": "i32 i32 i32 -> i32",
+          "poll_oneoff": "i32 i32 i32 i32 -> i32",
+          "proc_exit": "i32 -> void",
+          "random_get": "i32 i32 -> i32",
+          "sched_yield": "void -> i32",
+          "sock_accept": "i32 i32 i32 -> i32",
+          "sock_recv": "i32 i32 i32 i32 i32 i32 -> i32",
+          "sock_send": "i32 i32 i32 i32 i32 -> i32",
+          "sock_shutdown": "i32 i32 -> i32"
+        }
       }
-    ]
+    ],
+    "exports": [
+      {
+        "types": {
+          "_initialize": "void -> void",
+          "malloc": "i32 -> i32",
+          "proxy_on_configure": "i32 i32 -> i32",
+          "proxy_on_context_create": "i32 i32 -> void",
+          "proxy_on_delete": "i32 -> void",
+          "proxy_on_done": "i32 -> i32",
+          "proxy_on_downstream_connection_close": "i32 i32 -> void",
+          "proxy_on_downstream_data": "i32 i32 i32 -> i32",
+          "proxy_on_grpc_close": "i32 i32 i32 -> void",
+          "proxy_on_grpc_receive": "i32 i32 i32 -> void",
+          "proxy_on_grpc_receive_initial_metadata": "i32 i32 i32 -> void",
+          "proxy_on_grpc_receive_trailing_metadata": "i32 i32 i32 -> void",
+          "proxy_on_http_call_response": "i32 i32 i32 i32 i32 -> void",
+          "proxy_on_log": "i32 -> void",
+          "proxy_on_memory_allocate": "i32 -> i32",
+          "proxy_on_new_connection": "i32 -> i32",
+          "proxy_on_queue_ready": "i32 i32 -> void",
+          "proxy_on_request_body": "i32 i32 i32 -> i32",
+          "proxy_on_request_metadata": "i32 i32 -> i32",
+          "proxy_on_request_trailers": "i32 i32 -> i32",
+          "proxy_on_response_body": "i32 i32 i32 -> i32",
+          "proxy_on_response_metadata": "i32 i32 -> i32",
+          "proxy_on_response_trailers": "i32 i32 -> i32",
+          "proxy_on_tick": "i32 -> void",
+          "proxy_on_upstream_connection_close": "i32 i32 -> void",
+          "proxy_on_upstream_data": "i32 i32 i32 -> i32",
+          "proxy_on_vm_start": "i32 i32 -> i32",
+          "proxy_validate_configuration": "i32 i32 -> i32"
+        }
+      },
+      {
+        "unless": "_initialize",
+        "types": {
+          "_start": "void -> void"
+        }
+      },
+      {
+        "beside": "_initialize",
+        "types": {
+          "main": "i32 i32 -> i32"
+        }
+      },
+      {
+        "abi": [
+          "proxy_abi_version_0_1_0"
+        ],
+        "types": {
+          "proxy_on_request_headers": "i32 i32 -> i32",
+          "proxy_on_response_headers": "i32 i32 -> i32"
+        }
+      },
+      {
+        "abi": [
+          "proxy_abi_version_0_2_0"
+        ],
+        "types": {
+          "proxy_on_foreign_function": "i32 i32 i32 -> void",
+          "proxy_on_request_headers": "i32 i32 i32 -> i32",
+          "proxy_on_response_headers": "i32 i32 i32 -> i32"
+        }
+      },
+      {
+        "abi": [
+          "proxy_abi_version_0_2_1"
+        ],
+        "types": {
+          "proxy_on_foreign_function": "i32 i32 i32 -> void",
+          "proxy_on_request_headers": "i32 i32 i32 -> i32",
+          "proxy_on_response_headers": "i32 i32 i32 -> i32"
+        }
+      }
+    ],
+    "importable": [
+      "memory",
+      "table"
+    ],
+    "boundary": {
+      "types": [
+        "i32",
+        "i64",
+        "f32",
+        "f64",
+        "funcref",
+        "externref"
+      ],
+      "kinds": [
+        "function",
+        "table",
+        "memory",
+        "global"
+      ],
+      "beyond": "kills"
+    },
+    "features": [
+      "bulk-memory",
+      "exceptions",
+      "extended-const",
+      "function-references",
+      "gc",
+      "legacy-exceptions",
+      "memory64",
+      "multi-memory",
+      "multi-value",
+      "mutable-globals",
+      "reference-types",
+      "relaxed-simd",
+      "saturating-float-to-int",
+      "sign-extension",
+      "simd",
+      "tail-call",
+      "threads"
+    ],
+    "memoryPages": 16384
   },
   {
     "type": "plugferry.gateway-profile/v1",
@@ -151,6 +472,7 @@ export const gatewayProfiles: readonly GatewayProfile[] = [
       "https://github.com/higress-group/proxy-wasm-cpp-host/blob/71f6a9e19e99e0121d6bd62f2e0e6c8b158f69d7/include/proxy-wasm/exports.h",
       "https://github.com/higress-group/proxy-wasm-cpp-host/blob/3feeb260ace2b0d80f1ccea1e735cacd25ea3fe7/include/proxy-wasm/exports.h"
     ],
+    "confidence": "read",
     "abi": [
       "proxy_abi_version_0_1_0",
       "proxy_abi_version_0_2_0",
@@ -357,6 +679,7 @@ export const gatewayProfiles: readonly GatewayProfile[] = [
     "sources": [
       "https://github.com/higress-group/proxy-wasm-cpp-host/blob/1d590ef96951264037a40f576bdafdaf22bf1475/include/proxy-wasm/exports.h"
     ],
+    "confidence": "read",
     "abi": [
       "proxy_abi_version_0_1_0",
       "proxy_abi_version_0_2_0",
@@ -498,6 +821,7 @@ export const gatewayProfiles: readonly GatewayProfile[] = [
     "sources": [
       "https://github.com/higress-group/proxy-wasm-cpp-host/blob/3feeb260ace2b0d80f1ccea1e735cacd25ea3fe7/include/proxy-wasm/exports.h"
     ],
+    "confidence": "read",
     "abi": [
       "proxy_abi_version_0_1_0",
       "proxy_abi_version_0_2_0",

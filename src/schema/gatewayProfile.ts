@@ -6,11 +6,11 @@ export type Text = string;
  */
 export type Names = Text[];
 /**
- * Start functions that the gateway calls; a module must export one of them.
+ * Start functions that the gateway calls; a module must export one of them. Absent: the gateway takes a module without.
  */
 export type Names1 = Text[];
 /**
- * Functions by which the gateway takes memory of the module; it must export one of them.
+ * Functions by which the gateway takes memory of the module, in the order in which it looks for them; it must export one of them.
  */
 export type Names2 = Text[];
 /**
@@ -18,20 +18,36 @@ export type Names2 = Text[];
  */
 export type Names3 = Text[];
 export type Names4 = Text[];
+/**
+ * Only of modules of these ABI versions; absent: of all.
+ */
+export type Names5 = Text[];
+/**
+ * Value types that may stand in the type of what is imported or exported.
+ */
+export type Names6 = Text[];
 
 /**
- * What a kind of gateway offers to a Wasm module, and what it asks of one. Written by people; examples/gateway-profiles holds some.
+ * What a kind of gateway offers to a Wasm module, and what it asks of one. Written by people, or measured by `npm run gateway-profile`; examples/gateway-profiles holds some. What a profile does not say is not compared.
  */
 export interface GatewayProfile {
   type: 'plugferry.gateway-profile/v1';
   name: string;
   description: Text;
   /**
-   * Where the lists were read.
+   * Where the lists were read, or what was measured.
    */
   sources: Text[];
+  /**
+   * How sure this is. measured: a gateway was asked, module by module; read: taken from source code, and no gateway was asked. Absent: read.
+   */
+  confidence?: 'measured' | 'read';
+  /**
+   * Other names of a profile that comes with the program.
+   */
+  aliases?: string[];
   abi: Names;
-  start: Names1;
+  start?: Names1;
   allocate: Names2;
   /**
    * Functions that a module may import.
@@ -40,5 +56,59 @@ export interface GatewayProfile {
     module: Text;
     abi?: Names3;
     names: Names4;
+    types?: Types;
   }[];
+  /**
+   * Functions that the gateway looks up in a module: one that is there must be of this type.
+   */
+  exports?: {
+    abi?: Names5;
+    /**
+     * Only of modules that export this function, too.
+     */
+    beside?: string;
+    /**
+     * Only of modules that do not export this function.
+     */
+    unless?: string;
+    types: Types1;
+  }[];
+  /**
+   * What a module may import besides functions, under any name: one memory, one table, neither shared nor of 64 bits. Absent: nothing.
+   */
+  importable?: ('memory' | 'table')[];
+  /**
+   * What may pass between a module and the gateway.
+   */
+  boundary?: {
+    types: Names6;
+    /**
+     * What may be imported or exported.
+     */
+    kinds: ('function' | 'table' | 'memory' | 'global' | 'tag')[];
+    /**
+     * What happens to anything else. kills: the process of the gateway ends, and with it all that it serves.
+     */
+    beyond: 'kills' | 'refuses';
+  };
+  /**
+   * Features that the engine has beyond the first version of WebAssembly, by the names of src/wasm/features.ts. Absent: not known, and not compared.
+   */
+  features?: Text[];
+  /**
+   * Most pages of 64 KiB that a memory may have when the module starts.
+   */
+  memoryPages?: number;
+}
+/**
+ * The types of some of these functions, or of all.
+ */
+export interface Types {
+  [k: string]: string;
+}
+/**
+ * Function types by name: parameters, then results, as in `i32 i32 -> i32`; `void` for none.
+ */
+export interface Types1 {
+  [k: string]: string;
 }

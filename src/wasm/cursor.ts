@@ -30,6 +30,12 @@ export class Cursor {
     return this.#at;
   }
 
+  /** Cursors of their own on the same bytes, each from an offset into them. */
+  again(): (at: number) => Cursor {
+    const { module, part, offset } = this.#place;
+    return (at) => new Cursor(this.#bytes.subarray(at), { module, part, offset: offset + at });
+  }
+
   byte(): number {
     const byte = this.#bytes[this.#at];
     if (byte === undefined) throw this.failure('is cut short');
@@ -51,6 +57,22 @@ export class Cursor {
       throw this.failure(`promises ${count} entries, more than fit in it`);
     }
     return count;
+  }
+
+  /** The next byte, which stays; undefined behind the last. */
+  peek(): number | undefined {
+    return this.#bytes[this.#at];
+  }
+
+  /** The bytes that were not read. */
+  rest(): Uint8Array {
+    return this.#bytes.subarray(this.#at);
+  }
+
+  /** Passes over bytes, all of which must be there. */
+  skip(length: number): void {
+    if (length > this.#bytes.length - this.#at) throw this.failure('is cut short');
+    this.#at += length;
   }
 
   name(): string {

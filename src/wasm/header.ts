@@ -1,10 +1,10 @@
-import type { ModuleFile } from './module-file.js';
+import type { ByteFeed, Reading } from './byte-feed.js';
 import { unloadable } from './unloadable.js';
 
 const magic = [0x00, 0x61, 0x73, 0x6d];
 const header = Buffer.from([...magic, 0x01, 0x00, 0x00, 0x00]);
 /** Length of magic and version in bytes. */
-export const headerLength = header.length;
+const headerLength = header.length;
 
 /** Whether these are the first eight bytes of a core module, binary format version 1. */
 export const isModuleHeader = (first8: Uint8Array): boolean =>
@@ -14,15 +14,18 @@ export const isModuleHeader = (first8: Uint8Array): boolean =>
 const glimpseLength = 512;
 
 /**
- * Checks magic and version.
+ * Checks magic and version, and leaves the feed behind them.
  *
+ * @param name how errors call the file.
  * @throws PlugferryError `E_WASM` that says what the file looks like instead.
  */
-export async function checkHeader(file: ModuleFile): Promise<void> {
-  const glimpse = await file.bytes({ start: 0, end: Math.min(file.size, glimpseLength) });
-  if (isModuleHeader(glimpse)) return;
-  const { what, hint } = appearance(glimpse);
-  throw unloadable(file.name, `not a WebAssembly core module: ${what}`, hint);
+export function* readHeader(feed: ByteFeed, name: string): Reading<void> {
+  const glimpse = yield* feed.peek(glimpseLength);
+  if (!isModuleHeader(glimpse)) {
+    const { what, hint } = appearance(glimpse);
+    throw unloadable(name, `not a WebAssembly core module: ${what}`, hint);
+  }
+  feed.skip(headerLength);
 }
 
 interface Appearance {

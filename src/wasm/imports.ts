@@ -3,80 +3,85 @@ import { compareText } from '../plugin/plugin.js';
 import type { ModuleFacts } from '../schema/manifest.js';
 import type { Cursor } from './cursor.js';
 import { maxNames, maxTextLength } from './facts.js';
-import { skipField, skipValueType } from './types.js';
+import type { FeatureSet } from './features.js';
+import type { ExternType, TypedImport } from './interface.js';
+import { readLimits } from './limits.js';
+import { readField, type TypeTable } from './types.js';
+import { readValueType } from './value-type.js';
 
 const maxModules = 256;
+/** Most imports of all modules together, repeated ones counted: real ones ask for some hundred things. */
+const maxImports = 65_536;
 
-/**
- * Reads an import section: what the module asks of the gateway, grouped by module, each name once, all ascending.
- *
- * A name too long for the manifest is refused, not cut: no gateway offers a function of such a name.
- *
- * @param types how many types the module defines.
- */
-export function readImports(cursor: Cursor, types: number): ModuleFacts['imports'] {
+/** Reads an import section: what the module asks of the gateway, in its order. */
+export function readImports(cursor: Cursor, types: TypeTable, features: FeatureSet): TypedImport[] {
+  const count = cursor.count();
+  if (count > maxImports) throw cursor.failure(`asks for more than ${maxImports} things`);
+  const imports: TypedImport[] = [];
   const groups = new Map<string, Set<string>>();
-  for (let entries = cursor.count(); entries > 0; entries -= 1) {
-    const names = groupOf(cursor, groups);
-    names.add(hostName(cursor));
+  for (let left = count; left > 0; left -= 1) {
+    const module = hostName(cursor);
+    const names = groupOf(cursor, groups, module);
+    const name = hostName(cursor);
+    names.add(name);
     if (names.size > maxNames) throw cursor.failure(`asks for more than ${maxNames} names of one module`);
-    skipDescription(cursor, types);
+    imports.push({ module, name, type: importedType(cursor, types, features) });
   }
+  return imports;
+}
+
+/** Imports as the manifest lists them: grouped by module, each name once, all ascending. */
+export function importFacts(imports: readonly TypedImport[]): ModuleFacts['imports'] {
+  const groups = new Map<string, Set<string>>();
+  for (const { module, name } of imports) groups.set(module, (groups.get(module) ?? new Set()).add(name));
   return [...groups]
     .map(([module, names]) => ({ module, names: [...names].sort(compareText) }))
     .sort((a, b) => compareText(a.module, b.module));
 }
 
-function groupOf(cursor: Cursor, groups: Map<string, Set<string>>): Set<string> {
-  const module = hostName(cursor);
+function groupOf(cursor: Cursor, groups: Map<string, Set<string>>, module: string): Set<string> {
   const group = groups.get(module) ?? new Set();
   groups.set(module, group);
   if (groups.size > maxModules) throw cursor.failure(`asks for more than ${maxModules} modules`);
   return group;
 }
 
+/** A name too long for the manifest is refused, not cut: no gateway offers a function of such a name. */
 function hostName(cursor: Cursor): string {
   const name = escapeText(cursor.name());
   if (name.length > maxTextLength) throw cursor.failure(`holds a name of ${name.length} characters`);
   return name;
 }
 
-function skipDescription(cursor: Cursor, types: number): void {
+function importedType(cursor: Cursor, types: TypeTable, features: FeatureSet): ExternType {
   const kind = cursor.byte();
   switch (kind) {
     case 0:
-      skipTypeIndex(cursor, types);
-      return;
+      return functionOf('function', cursor, types);
     case 1:
-      skipValueType(cursor);
-      skipLimits(cursor);
-      return;
+      return {
+        kind: 'table',
+        element: readValueType(cursor, features),
+        limits: readLimits(cursor, features),
+      };
     case 2:
-      skipLimits(cursor);
-      return;
-    case 3:
-      skipField(cursor);
-      return;
+      return { kind: 'memory', limits: readLimits(cursor, features) };
+    case 3: {
+      const field = readField(cursor, features);
+      if (field.mutable) features.add('mutable-globals');
+      return { kind: 'global', ...field };
+    }
     case 4:
       if (cursor.byte() !== 0) throw cursor.failure('imports a tag that is not an exception');
-      skipTypeIndex(cursor, types);
-      return;
+      return functionOf('tag', cursor, types);
     default:
       throw cursor.failure(`imports an unknown kind of thing (${kind})`);
   }
 }
 
-function skipTypeIndex(cursor: Cursor, types: number): void {
+function functionOf(kind: 'function' | 'tag', cursor: Cursor, types: TypeTable): ExternType {
   const index = cursor.unsigned();
-  if (index >= types) throw cursor.failure(`refers to type ${index} of ${types}`);
-}
-
-/** Bits of the flags: a maximum is given, shared between threads, 64-bit addresses, a page size is given. */
-function skipLimits(cursor: Cursor): void {
-  const flags = cursor.byte();
-  if (flags > 0x0f) throw cursor.failure(`holds unknown limits (0x${flags.toString(16)})`);
-  const bits = (flags & 0x04) === 0 ? 32 : 64;
-  cursor.unsigned(bits);
-  if ((flags & 0x01) !== 0) cursor.unsigned(bits);
-  if ((flags & 0x08) !== 0) cursor.unsigned();
+  if (index >= types.count) throw cursor.failure(`refers to type ${index} of ${types.count}`);
+  // A struct stands for a type that no host has; the engine refuses it.
+  return { kind, ...(types.function(index) ?? { parameters: [`(type ${index})`], results: [] }) };
 }

@@ -1,24 +1,48 @@
 import type { Cursor } from './cursor.js';
+import type { FeatureSet } from './features.js';
+import type { FunctionType } from './interface.js';
+import { readValueType } from './value-type.js';
+
+/** The types that a module defines, by index. */
+export interface TypeTable {
+  readonly count: number;
+  /** Undefined for a struct or an array, and for an index of nothing. */
+  function(index: number): FunctionType | undefined;
+}
+
+export const noTypes: TypeTable = { count: 0, function: () => undefined };
 
 /**
- * Reads a type section (WebAssembly core specification 3.0, "Types", with structs, arrays and recursive groups).
- *
- * @returns how many types it defines.
+ * Reads a type section (WebAssembly core specification 3.0, "Types", with structs, arrays and recursive groups). Of each type only its
+ * place is kept; there may be a million.
  */
-export function readTypes(cursor: Cursor): number {
-  let types = 0;
+export function readTypes(cursor: Cursor, features: FeatureSet): TypeTable {
+  const places: number[] = [];
+  const reader = cursor.again();
   for (let groups = cursor.count(); groups > 0; groups -= 1) {
+    const start = cursor.consumed;
     const code = cursor.byte();
     if (code !== codes.recursive) {
-      subtype(cursor, code);
-      types += 1;
+      places.push(start);
+      subtype(cursor, code, features);
       continue;
     }
-    const members = cursor.count();
-    for (let index = 0; index < members; index += 1) subtype(cursor, cursor.byte());
-    types += members;
+    features.add('gc');
+    for (let members = cursor.count(); members > 0; members -= 1) {
+      places.push(cursor.consumed);
+      subtype(cursor, cursor.byte(), features);
+    }
   }
-  return types;
+  const known = new Map<number, FunctionType | undefined>();
+  return {
+    count: places.length,
+    function: (index) => {
+      const place = places[index];
+      if (place === undefined) return undefined;
+      if (!known.has(index)) known.set(index, functionAt(reader(place), features));
+      return known.get(index);
+    },
+  };
 }
 
 const codes = {
@@ -28,67 +52,74 @@ const codes = {
   array: 0x5e,
   struct: 0x5f,
   function: 0x60,
-  nullableReference: 0x63,
-  reference: 0x64,
 } as const;
 
-function subtype(cursor: Cursor, code: number): void {
-  if (code !== codes.subtype && code !== codes.finalSubtype) {
-    composite(cursor, code);
-    return;
+function functionAt(cursor: Cursor, features: FeatureSet): FunctionType | undefined {
+  let code = cursor.byte();
+  if (code === codes.subtype || code === codes.finalSubtype) {
+    repeat(cursor, () => cursor.unsigned());
+    code = cursor.byte();
   }
-  repeat(cursor, () => cursor.unsigned());
-  composite(cursor, cursor.byte());
+  return code === codes.function ? functionType(cursor, features) : undefined;
 }
 
-function composite(cursor: Cursor, code: number): void {
+function subtype(cursor: Cursor, code: number, features: FeatureSet): void {
+  if (code !== codes.subtype && code !== codes.finalSubtype) {
+    composite(cursor, code, features);
+    return;
+  }
+  features.add('gc');
+  repeat(cursor, () => cursor.unsigned());
+  composite(cursor, cursor.byte(), features);
+}
+
+function composite(cursor: Cursor, code: number, features: FeatureSet): void {
   switch (code) {
     case codes.function:
-      repeat(cursor, () => {
-        skipValueType(cursor);
-      });
-      repeat(cursor, () => {
-        skipValueType(cursor);
-      });
+      skipValueTypes(cursor, features);
+      if (skipValueTypes(cursor, features) > 1) features.add('multi-value');
       return;
     case codes.struct:
-      repeat(cursor, () => {
-        skipField(cursor);
-      });
+      features.add('gc');
+      repeat(cursor, () => readField(cursor, features));
       return;
     case codes.array:
-      skipField(cursor);
+      features.add('gc');
+      readField(cursor, features);
       return;
     default:
       throw cursor.failure(`holds an unknown kind of type (0x${code.toString(16)})`);
   }
 }
 
-function repeat(cursor: Cursor, item: () => void): void {
+function skipValueTypes(cursor: Cursor, features: FeatureSet): number {
+  const count = cursor.count();
+  for (let left = count; left > 0; left -= 1) readValueType(cursor, features);
+  return count;
+}
+
+const functionType = (cursor: Cursor, features: FeatureSet): FunctionType => ({
+  parameters: valueTypes(cursor, features),
+  results: valueTypes(cursor, features),
+});
+
+function valueTypes(cursor: Cursor, features: FeatureSet): string[] {
+  const types: string[] = [];
+  repeat(cursor, () => types.push(readValueType(cursor, features)));
+  return types;
+}
+
+function repeat(cursor: Cursor, item: () => unknown): void {
   for (let count = cursor.count(); count > 0; count -= 1) item();
 }
 
 /** A value type and whether it can be changed: the type of a global and of a field. */
-export function skipField(cursor: Cursor): void {
-  skipValueType(cursor);
-  if (cursor.byte() > 1)
-    throw cursor.failure('holds neither 0 nor 1 where it says whether a value can change');
-}
-
-/** Numbers, vectors, packed integers and the short forms of references are one byte from 0x68 to 0x7f. */
-export function skipValueType(cursor: Cursor): void {
-  const code = cursor.byte();
-  if (code === codes.reference || code === codes.nullableReference) {
-    skipHeapType(cursor);
-    return;
-  }
-  if (code < 0x68 || code > 0x7f)
-    throw cursor.failure(`holds an unknown value type (0x${code.toString(16)})`);
-}
-
-/** A signed LEB128 of 33 bits: a type index, or a negative number of one byte for an abstract type. */
-function skipHeapType(cursor: Cursor): void {
-  for (let length = 1; cursor.byte() >= 0x80; length += 1) {
-    if (length === 5) throw cursor.failure('holds a type index of more than 33 bits');
-  }
+export function readField(
+  cursor: Cursor,
+  features: FeatureSet,
+): { readonly value: string; readonly mutable: boolean } {
+  const value = readValueType(cursor, features);
+  const change = cursor.byte();
+  if (change > 1) throw cursor.failure('holds neither 0 nor 1 where it says whether a value can change');
+  return { value, mutable: change === 1 };
 }

@@ -13,6 +13,7 @@ import type { Manifest } from '../../src/schema/manifest.js';
 import { documentBytes } from '../../src/schema/parse.js';
 import type { TestKey } from './keys.js';
 import { rawTar, type RawEntry } from './tar.js';
+import { ModuleStream } from '../../src/wasm/module-stream.js';
 import { tinyModule } from './wasm.js';
 
 export interface BundlePlugin {
@@ -110,13 +111,24 @@ function packedPlugin({
     bytes,
     wasm: digest,
     metadata: metadata ?? Buffer.from(formatMetadata({ name, size: digest.size, md5: digest.md5 })),
-    facts: { abi: ['proxy_abi_version_0_2_1'], start: [], imports: [], exports: [] },
+    facts: factsOf(bytes),
     provenance: {
       kind: 'directory',
       reference: `plugins/${name}/${version}`,
       digest: `sha256:${digest.sha256}`,
     },
   };
+}
+
+/** What the module asks of a gateway; for bytes that are none, what a liar would say. */
+function factsOf(bytes: Buffer): PackedPlugin['facts'] {
+  const stream = new ModuleStream('plugin.wasm', bytes.length, { forGateway: false });
+  try {
+    stream.push(bytes);
+    return stream.end().facts;
+  } catch {
+    return { abi: ['proxy_abi_version_0_2_1'], start: [], imports: [], exports: [] };
+  }
 }
 
 export const tarGz = (entries: readonly RawEntry[], end?: Buffer): Buffer => gzipSync(rawTar(entries, end));
