@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'E_NOT_FOUND'
   | 'E_SELECTION'
   | 'E_KEY'
+  | 'E_EXPOSED'
   | 'E_PASSPHRASE'
   | 'E_SIGN_COMMAND'
   | 'E_LOGIN'

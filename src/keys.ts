@@ -1,5 +1,5 @@
 import { committedFile, refuseExisting } from './io/commit.js';
-import { readSmallFile } from './io/file.js';
+import { readSecretFile, readTrustedFile } from './io/key-file.js';
 import { maxKeyFileBytes, parsePublicKey, type KeyAlgorithm, type TrustedKey } from './trust/key.js';
 import { makeKeyPair } from './trust/keypair.js';
 import { parsePrivateKey, type SigningKey } from './trust/private-key.js';
@@ -70,10 +70,10 @@ export interface ReadSignerOptions {
 /**
  * Reads a private key file.
  *
- * @throws PlugferryError `E_KEY`, `E_PASSPHRASE`, `E_NOT_FOUND`.
+ * @throws PlugferryError `E_KEY`, `E_EXPOSED` when others could read or change it, `E_PASSPHRASE`, `E_NOT_FOUND`.
  */
 export async function readSigner(file: string, options: ReadSignerOptions): Promise<KeySigner> {
-  const pem = await readSmallFile(file, 'signing key', maxKeyFileBytes);
+  const pem = await readSecretFile(file, 'signing key', maxKeyFileBytes);
   const key: SigningKey = await parsePrivateKey(pem, {
     file,
     passphrase: options.passphrase,
@@ -85,21 +85,25 @@ export async function readSigner(file: string, options: ReadSignerOptions): Prom
 /**
  * Reads a public key file.
  *
- * @throws PlugferryError `E_KEY`, `E_NOT_FOUND`.
+ * @param users whose files count besides those of root and of this process.
+ * @throws PlugferryError `E_KEY`, `E_EXPOSED` when others could change it, `E_NOT_FOUND`.
  */
-export async function readPublicKey(file: string): Promise<TrustedKey> {
-  return parsePublicKey(await readSmallFile(file, 'public key', maxKeyFileBytes), file);
+export async function readPublicKey(file: string, users: readonly number[] = []): Promise<TrustedKey> {
+  return parsePublicKey(await readTrustedFile(file, 'public key', { limit: maxKeyFileBytes, users }), file);
 }
 
 /**
  * Reads public key files; the same key twice counts once.
  *
- * @throws PlugferryError `E_KEY`, `E_NOT_FOUND`.
+ * @throws PlugferryError as {@link readPublicKey}.
  */
-export async function readPublicKeys(files: readonly string[]): Promise<readonly TrustedKey[]> {
+export async function readPublicKeys(
+  files: readonly string[],
+  users: readonly number[] = [],
+): Promise<readonly TrustedKey[]> {
   const keys = new Map<string, TrustedKey>();
   for (const file of files) {
-    const key = await readPublicKey(file);
+    const key = await readPublicKey(file, users);
     if (!keys.has(key.keyId)) keys.set(key.keyId, key);
   }
   return [...keys.values()];

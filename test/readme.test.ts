@@ -78,8 +78,8 @@ describe('README', () => {
       `#!/bin/sh\nexec '${process.execPath}' '${binary}' "$@"\n`,
     );
     await chmod(join(directory, 'bin/plugferry'), 0o755);
-    await writeFile(join(directory, 'dev.pass'), `${secret('four words of yours')}\n`);
-    await writeFile(join(directory, 'qa.pass'), `${secret('four other words of yours')}\n`);
+    await writeFile(join(directory, 'dev.pass'), `${secret('four words of yours')}\n`, { mode: 0o600 });
+    await writeFile(join(directory, 'qa.pass'), `${secret('four other words of yours')}\n`, { mode: 0o600 });
     await run('openssl', [
       'ecparam',
       '-name',

@@ -13,6 +13,7 @@ export const exitCodes = {
   E_NOT_FOUND: 2,
   E_SELECTION: 2,
   E_KEY: 2,
+  E_EXPOSED: 2,
   E_PASSPHRASE: 2,
   E_SIGN_COMMAND: 2,
   E_LOGIN: 2,

@@ -3,6 +3,7 @@ import { getProxyForUrl } from 'proxy-from-env';
 import type { ReachOptions, RemoteAccess } from '../index.js';
 import { PlugferryError, systemCode } from '../errors.js';
 import { readSmallFile } from '../io/file.js';
+import { readSecretFile, readTrustedFile } from '../io/key-file.js';
 import { sshOptions, sshSettings, type SshFlags } from './ssh-options.js';
 import type { OptionTable } from './command.js';
 
@@ -85,7 +86,14 @@ async function httpAccess(flags: NetworkFlags): Promise<HttpAccess> {
   const clientCertificate = await clientCertificateOf(flags);
   const token = await tokenOf(flags['http-token-file']);
   return {
-    ...(caFile === undefined ? {} : { authorities: await certificates(caFile) }),
+    ...(caFile === undefined
+      ? {}
+      : {
+          authorities: certificatesIn(
+            await readTrustedFile(caFile, 'certificate', { limit: maxPem }),
+            caFile,
+          ),
+        }),
     ...(clientCertificate === undefined ? {} : { clientCertificate }),
     ...(token === undefined ? {} : { token }),
     proxyFor: proxiesOf(flags.proxy),
@@ -97,8 +105,8 @@ const maxPem = 4 * 1024 * 1024;
 const pemCertificate = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 
 /** Node would pass over what it cannot read, and trust nobody then. */
-async function certificates(file: string): Promise<string> {
-  const text = (await readSmallFile(file, 'certificate', maxPem)).toString('latin1');
+function certificatesIn(bytes: Buffer, file: string): string {
+  const text = bytes.toString('latin1');
   const found = text.match(pemCertificate) ?? [];
   try {
     for (const each of found) new X509Certificate(each);
@@ -117,8 +125,8 @@ async function clientCertificateOf(flags: NetworkFlags): Promise<HttpAccess['cli
       hint: 'Give both: the certificate that the server is to see, and its private key.',
     });
   }
-  const certificate = await certificates(certFile);
-  const pem = await readSmallFile(keyFile, 'private key', maxPem);
+  const certificate = certificatesIn(await readSmallFile(certFile, 'certificate', maxPem), certFile);
+  const pem = await readSecretFile(keyFile, 'private key', maxPem);
   const passphrase = process.env[keyPassphraseVariable];
   try {
     const key = createPrivateKey({ key: pem, ...(passphrase === undefined ? {} : { passphrase }) });
@@ -151,7 +159,7 @@ async function tokenOf(file: string | undefined): Promise<string | undefined> {
   const text =
     file === undefined
       ? process.env[tokenVariable]
-      : (await readSmallFile(file, 'token', maxToken)).toString();
+      : (await readSecretFile(file, 'token', maxToken)).toString();
   if (text === undefined) return undefined;
   const token = text.trim();
   // RFC 6750 section 2.1; anything else could end the header.

@@ -56,8 +56,16 @@ export async function readSigners(flags: SignerFlags): Promise<Trust | undefined
   const { trust, 'public-key': publicKeys } = flags;
   if (trust !== undefined && publicKeys !== undefined) throw contradiction('public-key', 'trust');
   if (trust !== undefined) return { store: await openTrustStore(trust) };
-  return publicKeys === undefined ? undefined : { publicKeys: await readPublicKeys(publicKeys.map(String)) };
+  return publicKeys === undefined
+    ? undefined
+    : { publicKeys: await readPublicKeys(publicKeys.map(String), sudoUsers()) };
 }
+
+/** Whoever called sudo named the key file, and may have it at home. */
+const sudoUsers = (): number[] => {
+  const uid = process.geteuid?.() === 0 ? process.env['SUDO_UID'] : undefined;
+  return uid !== undefined && /^\d{1,10}$/.test(uid) ? [Number(uid)] : [];
+};
 
 const contradiction = (one: string, other: string): PlugferryError =>
   new PlugferryError('E_USAGE', `--${one} and --${other} contradict each other`, {

@@ -1,15 +1,15 @@
 import { openSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
 import { PlugferryError } from '../errors.js';
-import { readSmallFile } from '../io/file.js';
+import { readSecretFile } from '../io/key-file.js';
 import { escapeLine } from '../io/text.js';
 
 /** Most bytes of a passphrase or password. */
 export const maxSecret = 4096;
 
-/** The one line of a file that holds a secret. */
+/** The one line of a file that holds a secret; `E_EXPOSED` where others could read or change it. */
 export const secretInFile = async (file: string, what: string): Promise<Buffer> =>
-  secretLine(await readSmallFile(file, what, maxSecret), file, what);
+  secretLine(await readSecretFile(file, what, maxSecret), file, what);
 
 /** The value of an environment variable that holds a secret; undefined when it is not set. */
 export function secretInVariable(name: string, what: string): Buffer | undefined {

@@ -62,16 +62,17 @@ export async function exposuresOf(path: string, reliance: Reliance): Promise<Exp
  * The first of {@link exposuresOf} that must not be, on this machine.
  *
  * @param uid undefined where the system has no user ids.
+ * @param users who counts besides `uid`.
  * @throws the system's error when there is nothing at `path`.
  */
 export async function exposureOf(
   path: string,
   uid: number | undefined,
-  safe: readonly string[] = [],
+  { users = [] }: { readonly users?: readonly number[] } = {},
 ): Promise<Exposure | undefined> {
   if (uid === undefined) return undefined;
   await localFileSystem.lstat(path);
-  return (await exposuresOf(path, { users: [uid], safe })).refused[0];
+  return (await exposuresOf(path, { users: [uid, ...users] })).refused[0];
 }
 
 /** The first directory on the way to a path, or at it, that a user who is neither its owner nor in its group cannot enter. */

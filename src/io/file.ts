@@ -75,15 +75,23 @@ function unreadable(path: string, role: FileRole, error: unknown): PlugferryErro
 export async function readSmallFile(path: string, role: FileRole, limit: number): Promise<Buffer> {
   const handle = await openRegular(path, role);
   try {
-    const buffer = Buffer.alloc(limit + 1);
-    let length = 0;
-    while (length <= limit) {
-      const { bytesRead } = await handle.read(buffer, length, limit + 1 - length, null);
-      if (bytesRead === 0) return buffer.subarray(0, length);
-      length += bytesRead;
-    }
+    return await readBounded(handle, { path, role, limit });
   } finally {
     await handle.close();
+  }
+}
+
+/** All of an open file, which is not closed. As {@link readSmallFile}. */
+export async function readBounded(
+  handle: FileHandle,
+  { path, role, limit }: { readonly path: string; readonly role: FileRole; readonly limit: number },
+): Promise<Buffer> {
+  const buffer = Buffer.alloc(limit + 1);
+  let length = 0;
+  while (length <= limit) {
+    const { bytesRead } = await handle.read(buffer, length, limit + 1 - length, null);
+    if (bytesRead === 0) return buffer.subarray(0, length);
+    length += bytesRead;
   }
   throw new PlugferryError('E_LIMIT', `${role} ${path} is larger than ${limit} bytes`, {
     hint: `Is this really a ${role}?`,

@@ -1,6 +1,7 @@
 import { dirname, join, resolve } from 'node:path';
 import { PlugferryError } from '../errors.js';
 import { readSmallFile } from '../io/file.js';
+import { readSecretFile } from '../io/key-file.js';
 import { bearer, runPlugin, type Login } from './exec-plugin.js';
 import { isFields, kubeconfigError, textAt } from './fields.js';
 import { pemAt, readContext, type Context, type Entry } from './kubeconfig.js';
@@ -115,7 +116,9 @@ const maxTokenBytes = 64 * 1024;
 /** As client-go has it, a token file goes before a token: it is the one that is kept fresh. */
 async function tokenOf({ fields, file }: Entry): Promise<string | undefined> {
   const path = textAt(fields, 'tokenFile');
-  return path === undefined ? textAt(fields, 'token') : readToken(resolve(dirname(file), path));
+  return path === undefined
+    ? textAt(fields, 'token')
+    : (await readSecretFile(resolve(dirname(file), path), 'token', maxTokenBytes)).toString('utf8').trim();
 }
 
 const readToken = async (path: string): Promise<string> =>

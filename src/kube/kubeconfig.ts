@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { isPlugferryError, type PlugferryError } from '../errors.js';
 import { readSmallFile } from '../io/file.js';
+import { readSecretFile, readUnwritableFile } from '../io/key-file.js';
 import { isMapping, parseYaml } from '../schema/yaml.js';
 import { fieldsAt, isFields, kubeconfigError, listAt, textAt, type Fields } from './fields.js';
 
@@ -80,7 +81,7 @@ async function readAll(paths: readonly string[]): Promise<Entry[]> {
 }
 
 async function readOne(file: string): Promise<Entry> {
-  const bytes = await readSmallFile(file, 'kubeconfig', maxKubeconfigBytes);
+  const bytes = await readUnwritableFile(file, 'kubeconfig', maxKubeconfigBytes);
   const hint = 'Check that this is a kubeconfig file; "kubectl config view" shows what kubectl makes of it.';
   const [part, other] = parseYaml(bytes.toString('utf8'), { file, code: 'E_USAGE', hint });
   if (part === undefined) return { fields: {}, file };
@@ -118,7 +119,11 @@ export async function pemAt({ fields, file }: Entry, name: string): Promise<stri
   const pem =
     data === undefined
       ? (
-          await readSmallFile(resolve(dirname(file), path ?? ''), name.replaceAll('-', ' '), maxPemBytes)
+          await (name === 'client-key' ? readSecretFile : readSmallFile)(
+            resolve(dirname(file), path ?? ''),
+            name.replaceAll('-', ' '),
+            maxPemBytes,
+          )
         ).toString('utf8')
       : Buffer.from(data, 'base64').toString('utf8');
   if (pem.includes('-----BEGIN ')) return pem;

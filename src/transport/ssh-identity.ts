@@ -1,6 +1,7 @@
 import type { ParsedKey } from 'ssh2';
 import { isPlugferryError, PlugferryError } from '../errors.js';
-import { isRegularFile, readSmallFile } from '../io/file.js';
+import { isRegularFile } from '../io/file.js';
+import { readSecretFile } from '../io/key-file.js';
 import { escapeText } from '../io/text.js';
 import type { SshSettings, SshTarget } from './ssh-settings.js';
 
@@ -67,7 +68,7 @@ const answering =
 
 async function readKey(file: string, { passphrase }: SshSettings): Promise<ParsedKey> {
   const { default: ssh2 } = await import('ssh2');
-  const bytes = await readSmallFile(file, 'SSH key', maxKey);
+  const bytes = await readSecretFile(file, 'SSH key', maxKey);
   const parsed = ssh2.utils.parseKey(bytes);
   if (!(parsed instanceof Error)) return privateIn(parsed, file);
   if (!/passphrase/i.test(parsed.message)) throw unusable(file, parsed);
@@ -79,7 +80,7 @@ async function readKey(file: string, { passphrase }: SshSettings): Promise<Parse
 }
 
 /** Not `E_INTERRUPTED`, and not `E_NOT_FOUND`: that is about a file with a passphrase. */
-const unusableCodes: readonly string[] = ['E_KEY', 'E_PASSPHRASE', 'E_IO', 'E_LIMIT'];
+const unusableCodes: readonly string[] = ['E_KEY', 'E_EXPOSED', 'E_PASSPHRASE', 'E_IO', 'E_LIMIT'];
 
 /** A key that was only found: one that nobody can open is passed over, as when it were not there. */
 async function usualKey(file: string, settings: SshSettings): Promise<ParsedKey | undefined> {

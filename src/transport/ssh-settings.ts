@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { PlugferryError } from '../errors.js';
-import { isRegularFile, readSmallFile } from '../io/file.js';
+import { isRegularFile } from '../io/file.js';
+import { readUnwritableFile } from '../io/key-file.js';
 import { hostConfig, type HostConfig } from './ssh-config.js';
 import type { HostTrust } from './ssh-host-key.js';
 import { knownKeys, knownName } from './ssh-known-hosts.js';
@@ -85,7 +86,7 @@ async function configOf(alias: string, { config, home }: SshSettings): Promise<H
   const usual = home === undefined ? undefined : join(home, '.ssh', 'config');
   const file = config ?? (usual !== undefined && (await isRegularFile(usual)) ? usual : undefined);
   if (file === undefined) return { identityFiles: [] };
-  return hostConfig((await readSmallFile(file, 'SSH config', maxConfig)).toString('utf8'), alias, file);
+  return hostConfig((await readUnwritableFile(file, 'SSH config', maxConfig)).toString('utf8'), alias, file);
 }
 
 async function trustIn({ hostKeys, knownHosts, home }: SshSettings, name: string): Promise<HostTrust> {
@@ -99,7 +100,11 @@ async function trustIn({ hostKeys, knownHosts, home }: SshSettings, name: string
     if (knownHosts !== undefined || (await isRegularFile(file))) files.push(file);
   const known = await Promise.all(
     files.map(async (file) =>
-      knownKeys((await readSmallFile(file, 'known_hosts', maxKnownHosts)).toString('latin1'), name, file),
+      knownKeys(
+        (await readUnwritableFile(file, 'known_hosts', maxKnownHosts)).toString('latin1'),
+        name,
+        file,
+      ),
     ),
   );
   return { known: known.flat(), files };

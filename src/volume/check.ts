@@ -114,12 +114,12 @@ class Check {
 
   async run(): Promise<VolumeCheck> {
     const { tree, releases } = this.#volume;
-    await this.#checkExposed();
     for (const release of releases.complete.values()) await this.#checkRelease(release);
     for (const [id, { message }] of releases.damaged) {
       this.#note({ kind: 'unreadable', path: releaseFile(this.#layout, id), release: id, found: message });
     }
     await this.#checkBlobs();
+    await this.#checkExposed();
     const current = tree.kind === 'release' ? tree.id : undefined;
     if (current !== undefined && !releases.complete.has(current) && !releases.damaged.has(current)) {
       this.#note({
@@ -141,9 +141,12 @@ class Check {
   }
 
   #note(finding: Finding): void {
-    const path = relative(this.#layout.root, finding.path);
-    const isBelow = path !== '' && path !== '..' && !path.startsWith('../');
-    this.#findings.push({ ...finding, path: isBelow ? path : finding.path });
+    this.#findings.push({ ...finding, path: this.#named(finding.path) });
+  }
+
+  #named(path: string): string {
+    const below = relative(this.#layout.root, path);
+    return below === '' || below === '..' || below.startsWith('../') ? path : below;
   }
 
   async #checkExposed(): Promise<void> {
@@ -151,7 +154,9 @@ class Check {
     const listed = new Set<string>();
     for await (const { path, found } of exposedIn(this.#layout, this.#safe)) {
       listed.add(path);
-      this.#note({ kind: 'exposed', path, found });
+      // What is missing because a link stands there, or was not listed, is known already.
+      const known = this.#findings.some((finding) => finding.path === this.#named(path));
+      if (!known) this.#note({ kind: 'exposed', path, found });
     }
     // These have no other mode than we gave them, whoever is in the group.
     for (const path of [this.#layout.control, state, releases, blobs]) {

@@ -1,6 +1,14 @@
 import { PlugferryError } from '../errors.js';
 import { closedDirectory, exposuresOf, type Exposure, type Reliance } from '../io/exposure.js';
 import type { FileSystem } from '../io/file-system.js';
+import type { VolumeOptions } from './volume.js';
+
+/** On whom a volume relies: root, and `user`, who is undefined while a server has not said who we are there. */
+export const relianceOn = (user: number | undefined, options: VolumeOptions): Reliance => ({
+  users: user === undefined ? 'untold' : [user],
+  files: options.files,
+  safe: options.safeDirectories,
+});
 
 /**
  * Refuses a place for a volume where others could exchange what was verified, or the memory that keeps older bundles out: its

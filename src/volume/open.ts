@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { PlugferryError } from '../errors.js';
-import type { Exposure, Reliance } from '../io/exposure.js';
+import type { Exposure } from '../io/exposure.js';
 import type { FileSystem } from '../io/file-system.js';
 import { localFileSystem } from '../io/local-file-system.js';
 import { emptyState, withReleases } from '../release/state.js';
@@ -11,7 +11,7 @@ import { appendAudit, lastAuditedSerial, releaseFields, type AuditEntry } from '
 import { demandControl } from './control.js';
 import { ensureDirectory, exists, lstatIfThere, orIfMissing } from './disk.js';
 import { noVolume, volumeFailure } from './failure.js';
-import { closedWarning, refuseExposedPlace, vouchedWarning } from './guard.js';
+import { closedWarning, refuseExposedPlace, relianceOn, vouchedWarning } from './guard.js';
 import { layoutOf, type VolumeLayout } from './layout.js';
 import { acquireLock, type Lock } from './lock.js';
 import { probeFileSystem, type Features } from './probe.js';
@@ -102,12 +102,6 @@ async function placeOf(
   const warnings = [...vouched.map(vouchedWarning), ...(closed === undefined ? [] : [closed])];
   return { layout, vouched, warnings };
 }
-
-const relianceOn = (user: number | undefined, { files, safeDirectories }: OpenOptions): Reliance => ({
-  users: user === undefined ? 'untold' : [user],
-  files,
-  safe: safeDirectories,
-});
 
 export const nowOf = (options: VolumeOptions): Date => options.clock?.() ?? new Date();
 

@@ -236,7 +236,7 @@ test.each(shapes)(
       join(import.meta.dirname, '../../examples/plugferry.yaml'),
       join(prepared, 'plugferry.yaml'),
     );
-    await writeFile(join(prepared, 'qa.pass'), `${secret('four other words of yours')}\n`);
+    await writeFile(join(prepared, 'qa.pass'), `${secret('four other words of yours')}\n`, { mode: 0o600 });
     await writeFile(join(prepared, 'wasmplugins.yaml'), wasmPlugin('waf', '1.0.0'));
     await writeFile(join(prepared, 'prod.yaml'), '"*": {spec: {priority: 7}}\n');
     const root = { key: await testKey('root'), role: 'root' };

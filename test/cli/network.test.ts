@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { exportBundle } from '../../src/index.js';
@@ -136,7 +136,7 @@ describe('a token', () => {
   test('is taken from a file or the environment, and shown to nobody', async () => {
     const { directory, bytes, run } = await scene();
     const web = await startWeb(wanting(bytes));
-    await writeFile(join(directory, 'token'), `${token}\n`);
+    await writeFile(join(directory, 'token'), `${token}\n`, { mode: 0o600 });
     const line = `verify ${web.url}/edge.tar.gz --public-key dev.pub`;
     expect(await run(`${line} --http-token-file token`)).toMatchObject(verified);
     expect(await run(line, { env: { PLUGFERRY_HTTP_TOKEN: token } })).toMatchObject(verified);
@@ -163,7 +163,7 @@ describe('a token', () => {
 
   test.each(['', 'two words', 'Bearer x\nInjected: 1'])('%j is none', async (text) => {
     const { directory, run } = await scene();
-    await writeFile(join(directory, 'token'), text);
+    await writeFile(join(directory, 'token'), text, { mode: 0o600 });
     expect(errorCode(await run('inspect edge.tar.gz --http-token-file token --json'))).toBe('E_LOGIN');
   });
 });
@@ -218,6 +218,8 @@ describe.runIf(hasNginx && hasOpenssl)('https', () => {
     const env = { PLUGFERRY_CLIENT_KEY_PASSPHRASE: clientPassphrase };
     expect(await run(`${line} ${cert} --client-key ${files.lockedKey}`, { env })).toMatchObject(verified);
     expect((await run(line)).code).toBe(8);
+    // A certificate is no secret; given as a key it is asked for as one.
+    await chmod(files.client, 0o600);
     for (const [rest, code] of [
       [cert, 'E_USAGE'],
       [`${cert} --client-key ${files.serverKey}`, 'E_KEY'],

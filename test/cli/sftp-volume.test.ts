@@ -111,7 +111,7 @@ describe.skipIf(!hasSshd)('a volume behind sftp://', () => {
     });
     const env = { PLUGFERRY_SSH_PASSPHRASE: 'four quiet words here' };
     expect(await run(words, env)).toMatchObject({ code: 0 });
-    await writeFile(join(home, 'pass'), 'four quiet words here\n');
+    await writeFile(join(home, 'pass'), 'four quiet words here\n', { mode: 0o600 });
     expect(await run([...words, '--ssh-passphrase-file', 'pass'])).toMatchObject({ code: 0 });
     expect(codeOf(await run(words, { PLUGFERRY_SSH_PASSPHRASE: 'something else' }))).toBe('E_PASSPHRASE');
     expect(codeOf(await run([...words, '--ssh-passphrase-file', 'none']))).toBe('E_NOT_FOUND');
@@ -124,7 +124,7 @@ describe.skipIf(!hasSshd)('a volume behind sftp://', () => {
     const url = `sftp://ferry@127.0.0.1:${sshd.port}/~/volume`;
     const words = ['import', 'one.tar.gz', '--to', url, ...signed, '--known-hosts', sshd.knownHosts];
     expect(await run(words, { PLUGFERRY_SSH_PASSWORD: account.password })).toMatchObject({ code: 0 });
-    await writeFile(join(home, 'pass'), `${account.password}\n`);
+    await writeFile(join(home, 'pass'), `${account.password}\n`, { mode: 0o600 });
     expect(await run([...words, '--ssh-password-file', 'pass'])).toMatchObject({ code: 0 });
     expect(codeOf(await run(words, { PLUGFERRY_SSH_PASSWORD: 'a wrong guess' }))).toBe('E_LOGIN');
     const asked = spawn(

@@ -7,16 +7,19 @@ import {
   readdir,
   readFile,
   rename,
+  rm,
   stat,
   symlink,
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { cli, type CliOptions } from '../helpers/cli.js';
+import { binary, cli, errorCode, type CliOptions } from '../helpers/cli.js';
 import { testKey } from '../helpers/keys.js';
+import { secret } from '../helpers/secrets.js';
 import { tempDir } from '../helpers/temp.js';
 import { tinyTree } from '../helpers/tree.js';
+import { canMount, mounted, remount } from '../volume/mount.js';
 
 const isRoot = process.geteuid?.() === 0;
 // eslint-disable-next-line no-console
@@ -47,9 +50,11 @@ async function scene() {
   return { home, pub, run, importTo, at: (...names: string[]) => join(home, ...names) };
 }
 
-async function directory(path: string, mode: number, owner?: number, group = owner): Promise<string> {
+/** Owner and group are given as `33`, or `[0, 33]`. */
+async function directory(path: string, mode: number, owner?: number | [number, number]): Promise<string> {
   await mkdir(path, { recursive: true });
-  if (owner !== undefined) await chown(path, owner, group ?? owner);
+  const [uid, gid = uid] = [owner ?? []].flat();
+  if (uid !== undefined) await chown(path, uid, gid ?? uid);
   await chmod(path, mode);
   return path;
 }
@@ -124,7 +129,7 @@ describe('a volume', () => {
       await directory(at('own'), 0o775, loner);
       expect((await importTo('own', [], { user: loner })).code).toBe(0);
       // As fsGroup makes the root of a claim.
-      await directory(at('claim'), 0o2775, 0, loner);
+      await directory(at('claim'), 0o2775, [0, loner]);
       expect((await importTo('claim', [], { user: loner })).code).toBe(0);
       // The group of nobody is that of others, too.
       await directory(at('shared'), 0o775, nobody);
@@ -158,7 +163,7 @@ describe('a volume', () => {
     expect((await importTo('shared', safe)).code).toBe(3);
     await chmod(join(shared, '.plugferry'), 0o755);
     await chmod(at(), 0o777);
-    expect((await importTo('shared', safe)).code).toBe(3);
+    expect((await run(['prune', 'shared', ...safe])).code).toBe(3);
   });
 });
 
@@ -208,6 +213,151 @@ describe('a trust store or a configuration', () => {
     expect([(await verify()).code, (await configured()).code]).toEqual([4, 2]);
     await chmod(at('pp'), 0o1777);
     expect([(await verify()).code, (await configured()).code]).toEqual([0, 0]);
+  });
+});
+
+describe('a key file', () => {
+  const secretFile = async (path: string, mode: number): Promise<string> => {
+    await writeFile(path, `${secret('four words of yours')}\n`);
+    await chmod(path, mode);
+    return path;
+  };
+
+  test('with a secret that others may read or write is refused, with the chmod that mends it', async () => {
+    const { at, run } = await scene();
+    const keygen = (name: string, options: CliOptions = {}) =>
+      run(['keygen', name, '--passphrase-file', 'pass', '--json'], options);
+    for (const mode of [0o644, 0o640, 0o660, 0o606, 0o602, 0o604, 0o777]) {
+      await secretFile(at('pass'), mode);
+      const refused = await keygen('k');
+      expect([refused.code, errorCode(refused)], mode.toString(8)).toEqual([2, 'E_EXPOSED']);
+      expect(refused.stdout).toContain('chmod 600');
+    }
+    expect(await readdir(at())).not.toContain('k.key');
+    for (const mode of [0o600, 0o400]) {
+      await chmod(at('pass'), mode);
+      expect((await keygen(`k${mode}`)).code).toBe(0);
+    }
+    // As Secrets are mounted: behind links.
+    await symlink('pass', at('link'));
+    await chmod(at('pass'), 0o644);
+    expect((await run(['keygen', 'k2', '--passphrase-file', 'link'])).code).toBe(2);
+    // What the shell opened is the shell's business.
+    const words = [process.execPath, binary, 'keygen', 'k3', '--passphrase-fd', '3'];
+    execFileSync('/bin/sh', ['-c', 'exec "$@" 3<pass', 'sh', ...words], { cwd: at(), stdio: 'pipe' });
+  });
+
+  test('private: one that others may read does not sign', async () => {
+    const { at, run } = await scene();
+    await chmod(at('ada.key'), 0o644);
+    const args = [
+      'export',
+      'tree',
+      '-o',
+      'c.tar.gz',
+      '--signing-key',
+      'ada.key',
+      '--allow-plain-key',
+      '--json',
+    ];
+    expect(errorCode(await run(args))).toBe('E_EXPOSED');
+    expect(await readdir(at())).not.toContain('c.tar.gz');
+    await chmod(at('ada.key'), 0o600);
+    expect((await run(args)).code).toBe(0);
+  });
+
+  test('public: one that others may change is refused, also by its directory', async () => {
+    const { at, pub, run } = await scene();
+    await directory(at('open/in'), 0o755);
+    await writeFile(at('open/in/k.pub'), await readFile(pub));
+    const verify = () => run(['verify', 'b.tar.gz', '--public-key', 'open/in/k.pub', '--json']);
+    expect((await verify()).code).toBe(0);
+    for (const [path, bad, good] of [
+      ['open/in/k.pub', 0o666, 0o644],
+      ['open/in/k.pub', 0o664, 0o444],
+      ['open/in', 0o777, 0o755],
+      ['open', 0o777, 0o755],
+    ] as const) {
+      await chmod(at(path), bad);
+      const refused = await verify();
+      expect([refused.code, errorCode(refused)], path).toEqual([2, 'E_EXPOSED']);
+      expect(refused.stdout).toContain('chmod go-w');
+      await chmod(at(path), good);
+    }
+    expect((await verify()).code).toBe(0);
+  });
+
+  test.skipIf(!isRoot || !hasLoner)('of other users, and of groups', async () => {
+    const { at, run } = await scene();
+    const keygen = async (options: CliOptions = {}) =>
+      (
+        await run(['keygen', '../out/k', '--passphrase-file', 'pass', '--json'], {
+          cwd: at('keys'),
+          ...options,
+        })
+      ).code;
+    await directory(at('keys'), 0o755);
+    const attempt = async (
+      mode: number,
+      [uid, gid]: [number, number],
+      user: number,
+    ): Promise<number | null> => {
+      await directory(at('out'), 0o755, user);
+      await secretFile(at('keys/pass'), mode);
+      await chown(at('keys/pass'), uid, gid);
+      const code = await keygen({ user });
+      await rm(at('out'), { recursive: true });
+      return code;
+    };
+    // Root reads what its caller has.
+    expect(await attempt(0o600, [loner, loner], 0)).toBe(0);
+    expect(await attempt(0o644, [loner, loner], 0)).toBe(2);
+    // What root lays down for the group of a service; never for everybody.
+    expect(await attempt(0o640, [0, nobody], nobody)).toBe(0);
+    expect(await attempt(0o644, [0, nobody], nobody)).toBe(2);
+    expect(await attempt(0o660, [0, nobody], nobody)).toBe(2);
+    // The user's own group, under umask 002.
+    expect(await attempt(0o660, [loner, loner], loner)).toBe(0);
+    expect(await attempt(0o660, [nobody, nobody], nobody)).toBe(2);
+    expect(await attempt(0o644, [loner, loner], nobody)).toBe(2);
+  });
+
+  test.skipIf(!isRoot)(
+    'public: of another user is refused to root, unless that one called sudo',
+    async () => {
+      const { pub, run } = await scene();
+      await chown(pub, nobody, nobody);
+      const verify = (env = {}) => run(['verify', 'b.tar.gz', '--public-key', pub, '--json'], { env });
+      const refused = await verify();
+      expect([errorCode(refused), refused.stdout]).toEqual(['E_EXPOSED', expect.stringContaining('chown 0')]);
+      expect((await verify({ SUDO_UID: String(nobody) })).code).toBe(0);
+      expect((await verify({ SUDO_UID: String(loner) })).code).toBe(2);
+    },
+  );
+
+  test.skipIf(!canMount)(
+    'on a read-only mount is taken as it is: Secrets of containers are mounted so',
+    async () => {
+      const { at, run } = await scene();
+      const place = await mounted('size=64k');
+      await secretFile(join(place, 'pass'), 0o444);
+      remount(place, 'ro');
+      expect((await run(['keygen', at('k'), '--passphrase-file', join(place, 'pass')])).code).toBe(0);
+    },
+  );
+
+  test('of a server or a network: tokens, client keys and SSH keys, too', async () => {
+    const { at, run } = await scene();
+    await secretFile(at('token'), 0o644);
+    await writeFile(at('hosts'), '');
+    await chmod(at('hosts'), 0o666);
+    const far = ['verify', 'sftp://a@127.0.0.1:1/b.tar.gz', '--public-key', 'ada.pub', '--json'];
+    const near = ['verify', 'b.tar.gz', '--public-key', 'ada.pub', '--json'];
+    expect(errorCode(await run([...near, '--http-token-file', 'token']))).toBe('E_EXPOSED');
+    await writeFile(at('ca.pem'), '');
+    await chmod(at('ca.pem'), 0o666);
+    expect(errorCode(await run([...near, '--ca-file', 'ca.pem']))).toBe('E_EXPOSED');
+    expect(errorCode(await run([...far, '--known-hosts', 'hosts']))).toBe('E_EXPOSED');
   });
 });
 

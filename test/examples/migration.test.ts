@@ -46,7 +46,7 @@ test('ten WasmPlugins move from dev to prod as the README says', { timeout: 120_
   const directory = await tempDir();
   await cp(example, directory, { recursive: true });
   await tinyTree(directory, Object.fromEntries(plugins.map((id) => [id, id])));
-  await writeFile(join(directory, 'dev.pass'), `${secret('four words of yours')}\n`);
+  await writeFile(join(directory, 'dev.pass'), `${secret('four words of yours')}\n`, { mode: 0o600 });
   await mkdir(join(directory, 'bin'));
   const program = join(directory, 'bin/plugferry');
   await writeFile(program, `#!/bin/sh\nexec '${process.execPath}' '${binary}' "$@"\n`);

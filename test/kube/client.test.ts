@@ -138,14 +138,14 @@ describe('the login', () => {
   test('is a token, or that of a file, read anew when it was refused', async () => {
     const server = await startApiServer();
     const directory = await tempDir();
-    await writeFile(join(directory, 'token'), `${secret('first-token-of-the-file')}\n`);
+    await writeFile(join(directory, 'token'), `${secret('first-token-of-the-file')}\n`, { mode: 0o600 });
     server.tokens.add('first-token-of-the-file');
     const client = await clientOf(await writeKubeconfig(server.url, { tokenFile: join(directory, 'token') }));
     await client.get(resource, 'a');
     server.tokens.clear();
     server.tokens.add(secret('second-token-of-the-file'));
     await expect(client.get(resource, 'a')).rejects.toMatchObject({ code: 'E_LOGIN' });
-    await writeFile(join(directory, 'token'), 'second-token-of-the-file');
+    await writeFile(join(directory, 'token'), 'second-token-of-the-file', { mode: 0o600 });
     await client.get(resource, 'a');
     expect(server.requests.at(-1)?.authorization).toBe('Bearer second-token-of-the-file');
   });
@@ -211,7 +211,7 @@ describe('the login', () => {
   test('of a pod is its service account', async () => {
     const server = await startApiServer();
     const directory = await tempDir();
-    await writeFile(join(directory, 'token'), secret('service-account-token'));
+    await writeFile(join(directory, 'token'), secret('service-account-token'), { mode: 0o600 });
     await writeFile(join(directory, 'ca.crt'), '-----BEGIN CERTIFICATE-----\n');
     const access = await clusterAccess({
       kubeconfig: [],

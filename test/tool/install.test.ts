@@ -242,7 +242,7 @@ describe.each(wantedBoxes)('%s', (name, box) => {
     const args = ['edge.tar.gz', '--public-key', 'dev.pub', '--to'];
     await mkdir(join(there.here, 'full'));
     await symlink('nowhere', join(there.here, 'dangling'));
-    await writeFile(join(there.here, 'a.key'), dev.privatePem);
+    await writeFile(join(there.here, 'a.key'), dev.privatePem, { mode: 0o600 });
     await expectRefused(there, () => there.run(...args, 'full/'), 6);
     await expectRefused(there, () => there.run(...args, 'dangling'), 6);
     await expectRefused(there, () => there.run(...args, 'none/out'), 7);

@@ -80,7 +80,7 @@ test(
   { timeout: 120_000 },
   async () => {
     const dev = await site();
-    await writeFile(join(dev.directory, 'dev.pass'), `${secret('four words of yours')}\n`);
+    await writeFile(join(dev.directory, 'dev.pass'), `${secret('four words of yours')}\n`, { mode: 0o600 });
     await putPlugin(dev.directory, 'waf@1.0.0', 'waf');
     await putPlugin(dev.directory, 'key-auth@1.0.0', 'key-auth');
     const key = '--signing-key dev.key --passphrase-file dev.pass';
@@ -99,7 +99,9 @@ test(
 
     // qa has what came on the stick, and makes a key of its own.
     const qa = await site(join(dev.directory, 'usb/plugferry.mjs'));
-    await writeFile(join(qa.directory, 'qa.pass'), `${secret('four other words of yours')}\n`);
+    await writeFile(join(qa.directory, 'qa.pass'), `${secret('four other words of yours')}\n`, {
+      mode: 0o600,
+    });
     for (const name of ['edge.tar.gz', 'dev.pub'])
       await copyFile(join(dev.directory, name), join(qa.directory, name));
     expectDone(
@@ -145,7 +147,7 @@ test(
 describe('the one file', () => {
   test.skipIf(!hasSshd)('speaks SSH without the native code that ssh2 looks for', async () => {
     const there = await site();
-    await writeFile(join(there.directory, 'dev.pass'), `${secret('four words of yours')}\n`);
+    await writeFile(join(there.directory, 'dev.pass'), `${secret('four words of yours')}\n`, { mode: 0o600 });
     await putPlugin(there.directory, 'waf@1.0.0', 'waf');
     const sshd = await startSshd();
     const volume = sshd.url(join(there.directory, 'remote'));
@@ -186,7 +188,7 @@ describe('the one file', () => {
 describe('export --with-tool', () => {
   test('puts the program, its licences, the script and signed digests beside the bundle', async () => {
     const there = await site();
-    await writeFile(join(there.directory, 'dev.pass'), `${secret('four words of yours')}\n`);
+    await writeFile(join(there.directory, 'dev.pass'), `${secret('four words of yours')}\n`, { mode: 0o600 });
     await putPlugin(there.directory, 'waf@1.0.0', 'waf');
     await mkdir(join(there.directory, 'usb'));
     const key = '--signing-key dev.key --passphrase-file dev.pass';
@@ -228,7 +230,7 @@ describe('export --with-tool', () => {
   const [box] = boxes;
   test.skipIf(box === undefined)('what VERIFY.txt says works where there is no Node', async () => {
     const there = await site();
-    await writeFile(join(there.directory, 'dev.pass'), `${secret('four words of yours')}\n`);
+    await writeFile(join(there.directory, 'dev.pass'), `${secret('four words of yours')}\n`, { mode: 0o600 });
     await putPlugin(there.directory, 'waf@1.0.0', 'waf');
     await mkdir(join(there.directory, 'usb'));
     const key = '--signing-key dev.key --passphrase-file dev.pass';
