@@ -134,8 +134,11 @@ async function apply(change: ReleaseChange, incoming: Incoming, clock: Date): Pr
   // Also where all of it is here already: a damaged copy is no bundle, whatever is in the volume.
   await receive(change, taken, incoming);
   const facts = bundleFacts(manifest, manifestSha256);
-  const downgraded = downgrade === undefined ? [] : [downgrade];
-  const warnings = [...change.warnings, ...downgraded];
+  const found = [
+    ...(downgrade === undefined ? [] : [downgrade]),
+    ...selectionWarning(options, offered.length - taken.length),
+  ];
+  const warnings = [...change.warnings, ...found];
   const published = await change.publish({
     plugins,
     origin: originOf({ bundle: facts, authentication, options, warnings, downgrade }),
@@ -155,9 +158,18 @@ async function apply(change: ReleaseChange, incoming: Incoming, clock: Date): Pr
     checks,
     changes,
     resources: (manifest.resources ?? []).map(({ name }) => name),
-    warnings: [...published.warnings, ...downgraded],
+    warnings: [...published.warnings, ...found],
   };
 }
+
+/** A server of ConfigMaps cannot tell such a choice from an attack. */
+const selectionWarning = ({ to }: ImportOptions, leftOut: number): string[] =>
+  leftOut === 0 || typeof to === 'string'
+    ? []
+    : [
+        `${leftOut} plugins of the bundle are left out: serve --from-configmaps takes such a release only with --allow-selection; ` +
+          'better have a bundle made of the others (export --plugin)',
+      ];
 
 /** The same questions as before the lock, with the memory of the volume: its newest bundles, and its latest known time. */
 function judgeHere(

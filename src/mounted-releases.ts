@@ -21,6 +21,11 @@ export interface MountOptions {
   readonly directory: string;
   /** Whom to believe, asked anew for each release: a mounted trust store changes, too. */
   readonly trust: () => Promise<Trust>;
+  /**
+   * Serve also a release of which the index says that its importer took only some plugins of a bundle. Nobody signs that: who may write
+   * the index may then leave out any. @default false
+   */
+  readonly allowSelection?: boolean;
   /** Where the unpacked files of the releases go. @default the temporary directory of this machine */
   readonly scratch?: string;
 }
@@ -73,10 +78,14 @@ export class MountedReleases {
     const entry = index.releases.find(({ id }) => id === index.current);
     if (entry === undefined) throw damaged('index.json', 'without its current release');
     const release = await readRelease(index, entry, read);
-    await proveRelease({ release, entry, index, read }, await this.#options.trust(), new Date());
+    const { allowSelection = false } = this.#options;
+    const proof = { trust: await this.#options.trust(), allowSelection, clock: new Date() };
+    const leftOut = await proveRelease({ release, entry, index, read }, proof);
     const needed = new Set([...filesOf(release.plugins)].map(({ file }) => file.sha256));
     await this.#unpack(release, { index, read }, signal);
-    const made = makeIndex(await storedTree(release, this.#paths, signal));
+    const tree = await storedTree(release, this.#paths, signal);
+    const notes = leftOut.map((plugin) => `${plugin} is signed and not served: its importer left it out`);
+    const made = makeIndex({ ...tree, notes: [...tree.notes, ...notes] });
     this.#kept = new Set([...needed, ...this.#served]);
     this.#served = needed;
     await this.#forget();

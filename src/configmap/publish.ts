@@ -73,12 +73,13 @@ export async function publish(
   const isSame =
     outcome === 'unchanged' && release === known?.release && missingShards(place, known).length === 0;
   if (!isSame || JSON.stringify(state) !== JSON.stringify(place.state))
-    await write(publishing, { release, next, state });
+    await write(publishing, { release, previous, next, state });
   return { release, previous: previous?.id, outcome };
 }
 
 interface Wanted {
   readonly release: Release;
+  readonly previous: Release | undefined;
   readonly next: NextRelease;
   readonly state: State;
 }
@@ -113,7 +114,7 @@ async function write(publishing: Publishing, wanted: Wanted): Promise<void> {
 /** The next index, and the shards that it brings. */
 async function plan(
   { place, received, kept }: Publishing,
-  { release, next }: Wanted,
+  { release, previous, next }: Wanted,
 ): Promise<{ readonly index: ShardIndex; readonly objects: readonly ConfigMap[] }> {
   const record = await blobOf(releaseBytes(release));
   const manifests = next.evidence === undefined ? [] : [await blobOf(next.evidence.manifest)];
@@ -126,7 +127,7 @@ async function plan(
     id: release.id,
     createdAt: release.createdAt,
     record: record.sha256,
-    bundles: bundlesOf(release, next.evidence, place.index),
+    bundles: bundlesOf(release, { evidence: next.evidence, index: place.index, previous }),
   };
   const others = kept.filter(({ entry: { id } }) => id !== release.id);
   const contents = [...others, { entry, release }].map((each) => ({

@@ -36,6 +36,10 @@ export interface IndexedRelease {
 export interface ProvingBundle {
   manifestSha256: Sha256;
   signatures: RawSignature[];
+  /**
+   * name@version of the plugins of this bundle that the importer did not take (import --plugin), ascending. Nobody signs that: a server asks for its own leave.
+   */
+  leftOut?: string[];
 }
 export interface RawSignature {
   keyId: Sha256;

@@ -83,6 +83,9 @@ async function respondTo(
     exchange.endWithText(200, 'ok');
   } else if (path === '/metrics' && metrics !== undefined) {
     exchange.endWithText(200, await metrics.text(), { 'Content-Type': metrics.contentType });
+  } else if (path === '/readyz' && index?.plugins.length === 0) {
+    // Whoever sent gateways here would have them hear 404 of everything, which they take for final.
+    tryLater(exchange, 'no plugins: nothing is imported yet');
   } else if (path === '/readyz' && index !== undefined && !isStopping()) {
     exchange.endWithText(200, 'ok');
   } else if (path === '/readyz' || index === undefined) {

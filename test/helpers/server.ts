@@ -4,6 +4,8 @@ import { finished, start, type CliRun } from './cli.js';
 export interface ServeProcess {
   readonly url: string;
   signal(name: NodeJS.Signals): void;
+  /** What it said so far. */
+  stderr(): string;
   /** Sends the signal and waits for the end. */
   stop(signal?: NodeJS.Signals): Promise<CliRun>;
 }
@@ -24,6 +26,7 @@ export async function startServe(root: string, args: readonly string[] = []): Pr
   });
   return {
     url,
+    stderr: () => child.printed.stderr,
     signal: (name) => {
       child.kill(name);
     },

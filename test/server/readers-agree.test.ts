@@ -257,6 +257,7 @@ describe('404 means never', () => {
     const dir = await tempDir();
     await mkdir(join(dir, '.plugferry/releases'), { recursive: true });
     const { url } = await serving(dir);
-    await expect.poll(() => statusOf(url, '/readyz'), patience).toBe(200);
+    await expect.poll(() => statusOf(url, '/healthz'), patience).toBe(200);
+    expect((await get(url, '/readyz')).body.toString()).toContain('no plugins');
   });
 });

@@ -178,9 +178,10 @@ test('a directory without its final slash leads to the one with it', async () =>
 
 test('an empty volume is healthy, ready, answers 200 on / and 404 for plugins', async () => {
   const { url, notes } = await running(await temporaryDirectory());
-  for (const path of ['/', '/plugins/', '/healthz', '/readyz', '/plugins/index.json']) {
+  for (const path of ['/', '/plugins/', '/healthz', '/plugins/index.json']) {
     expect((await get(url, path)).status).toBe(200);
   }
+  expect((await get(url, '/readyz')).status).toBe(503);
   expect((await get(url, modulePath)).status).toBe(404);
   expect(notes).toHaveLength(1);
 });

@@ -28,6 +28,12 @@ export default command({
         'In place of a volume: directory where the ConfigMaps of "import --to configmap:" are mounted; signatures are checked again at ' +
         'the start and at each change',
     },
+    'allow-selection': {
+      type: 'boolean',
+      default: false,
+      describe:
+        'With --from-configmaps: serve also what "import --plugin" took of a bundle; who may write the ConfigMaps may then leave out any plugin',
+    },
     ...serveImportOptions,
     ...trustOptions,
     'access-log': { type: 'boolean', default: true, describe: 'Log one line a request on stderr' },
@@ -52,7 +58,10 @@ export default command({
         onChange: (change) => {
           if ('refused' in change)
             terminal.warn(`the change is refused, the release before goes on: ${reasonOf(change.refused)}`);
-          else terminal.say(`now serving ${change.plugins} plugins of ${nameOf(change)}`);
+          else {
+            for (const note of server.notes) terminal.say(`note: ${note}`);
+            terminal.say(`now serving ${change.plugins} plugins of ${nameOf(change)}`);
+          }
         },
         onWait: (reason) => {
           terminal.warn(
@@ -89,7 +98,10 @@ const nameOf = ({ release }: Pick<Readiness, 'release'>): string =>
 const reasonOf = (refused: unknown): string =>
   isPlugferryError(refused) ? `${refused.code}: ${refused.message}` : String(refused);
 
-type RootFlags = Parameters<typeof readTrust>[0] & { readonly 'from-configmaps': string | undefined };
+type RootFlags = Parameters<typeof readTrust>[0] & {
+  readonly 'from-configmaps': string | undefined;
+  readonly 'allow-selection': boolean;
+};
 
 /** What is to be served. A trust store is read anew for each release: it may be mounted, and change, too. */
 function rootFrom(
@@ -103,7 +115,8 @@ function rootFrom(
       hint: 'One of them, not both: plugferry serve /srv/plugin-server',
     });
   }
-  if (directory !== undefined) return { directory, trust: () => readTrust(flags, terminal) };
+  const { 'allow-selection': allowSelection } = flags;
+  if (directory !== undefined) return { directory, allowSelection, trust: () => readTrust(flags, terminal) };
   return root ?? '';
 }
 
