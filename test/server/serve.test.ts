@@ -176,7 +176,7 @@ test('a directory without its final slash leads to the one with it', async () =>
   }
 });
 
-test('an empty volume is healthy, ready, answers 200 on / and 404 for plugins', async () => {
+test('an empty volume is healthy, not ready, answers 200 on / and 404 for plugins', async () => {
   const { url, notes } = await running(await temporaryDirectory());
   for (const path of ['/', '/plugins/', '/healthz', '/plugins/index.json']) {
     expect((await get(url, path)).status).toBe(200);
