@@ -10,6 +10,7 @@ import { pluginPath } from './plugin/layout.js';
 import { formatPluginId, type PluginId } from './plugin/plugin.js';
 import { parseResourcePath, resourcePath } from './plugin/resource-name.js';
 import { select } from './plugin/selection.js';
+import { clusterFieldsIn } from './resource/cluster-fields.js';
 import { readWasmPluginDocuments, type WasmPluginDocument } from './resource/documents.js';
 import type { Change } from './resource/merge-patch.js';
 import { applyOverlays, demandResources, type Overlays } from './resource/overlay.js';
@@ -157,10 +158,19 @@ function draftOf({ name, variables }: ManifestResource, text: string, { overlays
   const [plugin] = plugins;
   if (plugin?.resource.name !== name || plugins.length + others.length > 1) throw notThis(name);
   const { document } = plugin;
+  const [owned] = clusterFieldsIn(document);
+  if (owned !== undefined) throw ofACluster(file, owned.join('.'));
   const overlaid = overlays === undefined ? [] : applyOverlays(document, name, overlays);
   const object = document.toJS() as Record<string, unknown>;
   return { resource: wasmPluginOf(object, { file, line: 1 }), document, variables, overlaid };
 }
+
+/** `ownerReferences` of a cluster, above all, would have another one collect the resource as garbage. */
+const ofACluster = (file: string, field: string): PlugferryError =>
+  new PlugferryError('E_MANIFEST', `${file} holds ${field}, which belongs to the cluster that it came from`, {
+    hint: 'The bundle was made by a faulty or foreign program. Export it again with Plugferry.',
+    details: { file, expected: 'no fields of a cluster', found: field },
+  });
 
 /** What an overlay has put in the place of a variable needs no value any more. */
 function valuesFor(drafts: readonly Draft[], { value }: RenderOptions): ReadonlyMap<string, string> {

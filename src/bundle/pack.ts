@@ -44,11 +44,18 @@ type ItemData = Omit<EntryData, 'type' | 'stats'> & {
  */
 export type Pack = (content: BundleContent, out: Writable, signal?: AbortSignal) => Promise<Digest>;
 
-/** Writes a `.tar.gz`; a file with the bytes of an earlier one becomes a hard link to it. */
+/** The last second that tar-stream can write: it takes times for 32-bit numbers, and later ones would come out as anything. */
+const latestTarTime = 2 ** 31 - 1;
+
+/**
+ * Writes a `.tar.gz`; a file with the bytes of an earlier one becomes a hard link to it. Entries of a bundle that is made after
+ * 2038-01-19T03:14:07Z carry that time.
+ */
 export const packTarGz: Pack = async (content, out, signal) => {
   const { TarArchive } = await loadArchiver();
   const container = { archive: new TarArchive({}), finish: gzip, items: entriesOf(content, { links: true }) };
-  return pack(container, content.date, { out, signal });
+  const date = new Date(Math.min(content.date.getTime(), latestTarTime * 1000));
+  return pack(container, date, { out, signal });
 };
 
 /** Writes a `.zip`; dates before 1980 and after 2043, which zip cannot express, become the nearest that it can. */

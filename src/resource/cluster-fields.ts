@@ -16,18 +16,18 @@ const ownedMetadata = [
   'finalizers',
 ];
 /** A copy of the whole object, which kubectl makes. */
-const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
+const lastApplied = ['metadata', 'annotations', 'kubectl.kubernetes.io/last-applied-configuration'] as const;
 
 /** Takes out of an object what belongs to the cluster that it came from. */
 export function dropClusterFields(document: YamlDocument): void {
-  const { contents } = document;
-  if (!isMap(contents)) return;
-  contents.delete('status');
-  const metadata: unknown = contents.get('metadata');
-  if (!isMap(metadata)) return;
-  for (const key of ownedMetadata) metadata.delete(key);
-  const annotations: unknown = metadata.get('annotations');
-  if (!isMap(annotations)) return;
-  annotations.delete(lastApplied);
-  if (annotations.items.length === 0) metadata.delete('annotations');
+  for (const path of clusterFieldsIn(document)) document.deleteIn(path);
+  if (isEmptyMap(document.getIn(['metadata', 'annotations']))) document.deleteIn(['metadata', 'annotations']);
 }
+
+/** The paths of what belongs to a cluster and stands in an object. */
+export function clusterFieldsIn({ contents }: YamlDocument): (readonly string[])[] {
+  const paths = [['status'], ...ownedMetadata.map((key) => ['metadata', key]), [...lastApplied]];
+  return isMap(contents) ? paths.filter((path) => contents.hasIn(path)) : [];
+}
+
+const isEmptyMap = (node: unknown): boolean => isMap(node) && node.items.length === 0;

@@ -346,6 +346,17 @@ describe('a signed bundle is not believed to hold what it should', () => {
     ],
     ['something more', `${waf}---\n${head('waf').replace('WasmPlugin', 'Secret')}`, 'E_MANIFEST'],
     ['nothing', '', 'E_MANIFEST'],
+    ['a status', `${head('waf')}status: {}\n`, 'E_MANIFEST'],
+    ['an owner', head('waf').replace('name: waf', 'name: waf\n  ownerReferences: []'), 'E_MANIFEST'],
+    ['a uid', head('waf').replace('name: waf', 'name: waf\n  uid: "3"'), 'E_MANIFEST'],
+    [
+      'what kubectl applied last',
+      head('waf').replace(
+        'name: waf',
+        'name: waf\n  annotations: { kubectl.kubernetes.io/last-applied-configuration: "{}" }',
+      ),
+      'E_MANIFEST',
+    ],
     ['an alias bomb', bomb, 'E_SOURCE'],
     ['depth', '['.repeat(100_000), 'E_SOURCE'],
     ['no UTF-8', `${waf}# \xff\n`, 'E_SOURCE'],
