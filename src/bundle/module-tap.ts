@@ -9,8 +9,8 @@ export interface ModuleTapOptions extends ModuleStreamOptions {
 }
 
 /**
- * Passes a module through and reads it meanwhile. What is wrong with it is said only at the end, when its digests have been checked: bytes
- * that were damaged on the way are no fault of the module.
+ * Passes a module through and reads it meanwhile. What does not begin like one is refused at once; what else is wrong with it is said
+ * only at the end, when its digests have been checked: bytes that were damaged on the way are no fault of the module.
  */
 export class ModuleTap extends Transform {
   readonly #stream: ModuleStream;
@@ -27,7 +27,8 @@ export class ModuleTap extends Transform {
     this.#try(() => {
       this.#stream.push(chunk);
     });
-    done(null, chunk);
+    if (this.#failure !== undefined && !this.#stream.begun) done(this.#failure);
+    else done(null, chunk);
   }
 
   override _flush(done: TransformCallback): void {

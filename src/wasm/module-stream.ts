@@ -31,6 +31,11 @@ export class ModuleStream {
     this.#whole = forGateway && size <= maxJudgedBytes ? [] : undefined;
   }
 
+  /** Whether the bytes began like a module. */
+  get begun(): boolean {
+    return this.#feed.position > 0;
+  }
+
   /** @throws PlugferryError `E_WASM` when a gateway could not load the module. */
   push(piece: Buffer): void {
     this.#whole?.push(piece);

@@ -101,7 +101,7 @@ describe('reading a bundle', () => {
       else accepted.push(at);
     }
     expect(accepted).toEqual([]);
-    expect([...codes].sort()).toEqual(['E_CONTAINER', 'E_DIGEST', 'E_SIGNATURE_INVALID']);
+    expect([...codes].sort()).toEqual(['E_CONTAINER', 'E_DIGEST', 'E_SIGNATURE_INVALID', 'E_WASM']);
   });
 
   test('no cut file is accepted', async () => {
