@@ -487,6 +487,23 @@ export const gatewayProfiles: readonly GatewayProfile[] = [
       "malloc",
       "proxy_on_memory_allocate"
     ],
+    "boundary": {
+      "types": [
+        "i32",
+        "i64",
+        "f32",
+        "f64",
+        "funcref",
+        "externref"
+      ],
+      "kinds": [
+        "function",
+        "table",
+        "memory",
+        "global"
+      ],
+      "beyond": "kills"
+    },
     "imports": [
       {
         "module": "env",
@@ -693,6 +710,23 @@ export const gatewayProfiles: readonly GatewayProfile[] = [
       "malloc",
       "proxy_on_memory_allocate"
     ],
+    "boundary": {
+      "types": [
+        "i32",
+        "i64",
+        "f32",
+        "f64",
+        "funcref",
+        "externref"
+      ],
+      "kinds": [
+        "function",
+        "table",
+        "memory",
+        "global"
+      ],
+      "beyond": "kills"
+    },
     "imports": [
       {
         "module": "env",
@@ -836,6 +870,23 @@ export const gatewayProfiles: readonly GatewayProfile[] = [
       "malloc",
       "proxy_on_memory_allocate"
     ],
+    "boundary": {
+      "types": [
+        "i32",
+        "i64",
+        "f32",
+        "f64",
+        "funcref",
+        "externref"
+      ],
+      "kinds": [
+        "function",
+        "table",
+        "memory",
+        "global"
+      ],
+      "beyond": "kills"
+    },
     "imports": [
       {
         "module": "env",

@@ -20,8 +20,12 @@ export function judgeByDates({ createdAt, expiresAt }: Manifest, moment: Moment)
   return [creation(createdAt, moment.clock), expiry(expiresAt, nowAt(moment))];
 }
 
+/** Whether a time of creation lies further ahead of a clock than clocks may be apart. */
+export const isAhead = (createdAt: Date, clock: Date): boolean =>
+  createdAt.getTime() > clock.getTime() + tolerance;
+
 function creation(createdAt: string, clock: Date): Ruling {
-  if (Date.parse(createdAt) <= clock.getTime() + tolerance) return passed('creation time', createdAt);
+  if (!isAhead(new Date(createdAt), clock)) return passed('creation time', createdAt);
   const error = new PlugferryError(
     'E_CLOCK',
     `this bundle was created at ${createdAt}, which is in the future: the clock here says ${toSeconds(clock)}`,

@@ -114,6 +114,19 @@ describe('the environment', () => {
     expect([run.code, errorCode(run)]).toEqual([2, 'E_USAGE']);
   });
 
+  test.each([2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 33 - 1, 2 ** 33, 99_999_999_999])(
+    'SOURCE_DATE_EPOCH=%s lies in the future: no bundle is made that every receiver refuses',
+    async (value) => {
+      const directory = await tempDir();
+      await tinyTree(directory, { 'waf@1.0.0': 'a' });
+      const run = await cli(['export', '.', '-o', 's.tar.gz', '--json'], {
+        cwd: directory,
+        env: { SOURCE_DATE_EPOCH: String(value) },
+      });
+      expect([run.code, errorCode(run)]).toEqual([4, 'E_CLOCK']);
+    },
+  );
+
   test('colours only where the environment forces them', async () => {
     const plain = await cli(['verify', 'none'], { env: { NO_COLOR: '1' } });
     expect(plain.stderr).not.toMatch(controlBytes);

@@ -97,3 +97,31 @@ describe('a module that a gateway cannot run', () => {
     expect(again.code).toBe(5);
   });
 });
+
+test('what takes Envoy down is not carried to Higress either, which runs modules in the same way', async () => {
+  const directory = await tempDir();
+  await (await testKey('dev')).writeTo(directory);
+  const plugin = join(directory, 'tree/plugins/waf/1.0.0');
+  await mkdir(plugin, { recursive: true });
+  const killer = {
+    types: [typeOf('v128 -> void')],
+    functions: [{ type: 2 }],
+    exports: [['x', 0, 3]],
+  } as const;
+  await writeFile(join(plugin, 'plugin.wasm'), pluginModule(killer));
+  for (const profile of ['higress', 'higress-early', 'higress-no-files']) {
+    const args = [
+      'export',
+      'tree',
+      '-o',
+      'b.tar.gz',
+      '--allow-plain-key',
+      '--signing-key',
+      'dev.key',
+      '--json',
+    ];
+    const run = await cli([...args, '--gateway-profile', profile], { cwd: directory });
+    expect(run.code).toBe(5);
+    expect(run.stdout).toContain('would take the gateway down');
+  }
+});
