@@ -50,7 +50,7 @@ export interface RunningServer {
   /** What was found and is not served, one line each, with raw names; empty until ready. */
   readonly notes: readonly string[];
   /** Reads again what is served, also where nothing seems to have changed: a plain tree, above all. */
-  reload(): void;
+  readonly reload: () => void;
   /** Stops accepting, lets answers under way finish until the deadline, and resolves when all connections are closed. */
   close(): Promise<void>;
 }

@@ -2,6 +2,10 @@ import type { FileSystem } from '../io/file-system.js';
 import { linkFailure } from './failure.js';
 import { lstatIfThere } from './disk.js';
 
+/** What a function of a file system takes behind the path. */
+type Rest<Name extends 'readThrough' | 'sha256' | 'mkdir'> =
+  Parameters<FileSystem[Name]> extends [string, ...infer Others] ? Others : never;
+
 /**
  * A file system in which no path below `top` leads through a symbolic link: each directory on the way from `top` on is looked at
  * before anything is done below it, and one that is a link is an error with the code `ELOOP`. What is at the end of a path is the business
@@ -42,9 +46,9 @@ export function enclosed(files: FileSystem, top: string): FileSystem {
     entries: within((path) => files.entries(path)),
     readFile: at((path, limit?: number) => files.readFile(path, limit)),
     readEnd: at((path, length: number) => files.readEnd(path, length)),
-    readThrough: at((path, ...rest) => files.readThrough(path, ...rest)) as FileSystem['readThrough'],
-    sha256: at((path, options) => files.sha256(path, options)) as FileSystem['sha256'],
-    mkdir: within((path, options) => files.mkdir(path, options)) as FileSystem['mkdir'],
+    readThrough: at((path, ...rest: Rest<'readThrough'>) => files.readThrough(path, ...rest)),
+    sha256: at((path, ...rest: Rest<'sha256'>) => files.sha256(path, ...rest)),
+    mkdir: within((path, ...rest: Rest<'mkdir'>) => files.mkdir(path, ...rest)),
     chmod: within((path, mode: number) => files.chmod(path, mode)),
     rename: away(async (from, to: string) => {
       await way.demandAbove(to);
