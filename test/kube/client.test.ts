@@ -186,7 +186,7 @@ describe('the login', () => {
   test.each([
     ['prints nothing', '#!/bin/sh\n', /printed no ExecCredential/],
     ['fails', '#!/bin/sh\necho no such role >&2; exit 3\n', /exit code 3: no such role/],
-    ['prints no end of it', '#!/bin/sh\nyes\n', /SIGKILL/],
+    ['prints no end of it', '#!/bin/sh\nyes\n', /printed more than \d+ bytes/],
     [
       'prints a token with a line feed',
       `#!/bin/sh\nprintf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"a\\\\nb"}}'\n`,
