@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { binary, cli, errorCode, type CliOptions } from '../helpers/cli.js';
 import { testKey } from '../helpers/keys.js';
-import { secret } from '../helpers/secrets.js';
+import { expectNoSecret, secret } from '../helpers/secrets.js';
 import { tempDir } from '../helpers/temp.js';
 import { tinyTree } from '../helpers/tree.js';
 import { canMount, mounted, remount } from '../volume/mount.js';
@@ -244,7 +244,8 @@ describe('a key file', () => {
     expect((await run(['keygen', 'k2', '--passphrase-file', 'link'])).code).toBe(2);
     // What the shell opened is the shell's business.
     const words = [process.execPath, binary, 'keygen', 'k3', '--passphrase-fd', '3'];
-    execFileSync('/bin/sh', ['-c', 'exec "$@" 3<pass', 'sh', ...words], { cwd: at(), stdio: 'pipe' });
+    const shell = ['-c', 'exec "$@" 3<pass 2>&1', 'sh', ...words];
+    expectNoSecret(execFileSync('/bin/sh', shell, { cwd: at(), encoding: 'utf8' }), 'keygen');
   });
 
   test('private: one that others may read does not sign', async () => {

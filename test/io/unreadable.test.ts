@@ -30,7 +30,7 @@ beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'plugferry-unreadable-'));
   await (await testKey('dev')).writeTo(home);
   await tinyTree(home, { 'waf@1.0.0': 'a' });
-  await writeFile(join(home, 'pass'), secret('the words of the test'));
+  await writeFile(join(home, 'pass'), secret('the words of the test'), { mode: 0o600 });
   await writeFile(join(home, 'waf.yaml'), wasmPlugin('waf', 'http://s/plugins/waf/1.0.0/plugin.wasm'));
   await writeFile(join(home, 'one.properties'), 'waf=http://127.0.0.1:1/waf/1.0.0/plugin.wasm\n');
   const runs = [

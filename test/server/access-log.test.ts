@@ -1,12 +1,13 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execFileSync } from 'node:child_process';
+import { Readable } from 'node:stream';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { binary } from '../helpers/cli.js';
 import { freePort, get } from '../helpers/http.js';
+import { expectNoSecret } from '../helpers/secrets.js';
 import { stopLater } from './running.js';
 import { plainTree } from './trees.js';
 
@@ -41,6 +42,8 @@ const dropped = async (url: string): Promise<number> => {
 
 test('a log reader that dies does not take the server with it', async () => {
   const { url, child } = await serving('pipe');
+  const [first] = (await once(child.stderr ?? new Readable(), 'data')) as [Buffer];
+  expectNoSecret(first.toString(), 'serve');
   child.stderr?.destroy();
   for (let turn = 0; turn < 20; turn += 1) expect((await get(url, '/healthz')).status).toBe(200);
   await expect.poll(() => dropped(url)).toBeGreaterThan(10);

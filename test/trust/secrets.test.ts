@@ -70,7 +70,7 @@ describe('a passphrase', () => {
     const directory = await tempDir();
     const at = (name: string): string => join(directory, name);
     const file = join(await tempDir(), 'pass');
-    await writeFile(file, `${canary}\n`);
+    await writeFile(file, `${canary}\n`, { mode: 0o600 });
     await tinyTree(directory, { 'waf@1.0.0': 'a' });
     const exportTo = (name: string, ...more: string[]): string[] => [
       ...['export', directory, '-o', at(name), '--signing-key', at('dev.key')],
