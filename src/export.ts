@@ -33,7 +33,6 @@ import { openSources, type Sources, type SourcesListing } from './sources.js';
 import { shortened } from './source/rename.js';
 import type { SurveyedPlugin } from './source/survey.js';
 import { prepareTool, type Tool, type ToolFile } from './tool/beside.js';
-import { isAhead } from './trust/dates.js';
 import { policyOf } from './trust/policy.js';
 import { demandReach, type Reach } from './trust/reach.js';
 import { tool } from './version.js';
@@ -248,7 +247,6 @@ const toSeconds = (date: Date): string => `${date.toISOString().slice(0, 19)}Z`;
 
 function labelOf(options: ExportOptions): Parameters<typeof layOut>[1] {
   const { createdAt = new Date(), expiresAt } = options;
-  if (isAhead(createdAt, new Date())) throw notYetCreated(createdAt);
   if (expiresAt !== undefined && expiresAt <= createdAt) throw bornExpired(createdAt, expiresAt);
   const set = options.set ?? 'default';
   const epoch = options.epoch ?? firstEpoch;
@@ -270,17 +268,6 @@ const reachOfSet = (set: string, createdAt: Date, { trust }: ExportOptions): Rea
   policy: trust !== undefined && 'store' in trust ? policyOf(trust.store, set) : undefined,
   now: new Date(Math.max(Date.now(), createdAt.getTime())),
 });
-
-/** Every receiver whose clock is right would refuse it. */
-const notYetCreated = (createdAt: Date): PlugferryError =>
-  new PlugferryError(
-    'E_CLOCK',
-    `the bundle would be created at ${toSeconds(createdAt)}, which is in the future`,
-    {
-      hint: 'Correct the clock here, or set SOURCE_DATE_EPOCH to a time that has passed, such as $(git log -1 --format=%ct).',
-      details: { expected: toSeconds(new Date()), found: toSeconds(createdAt) },
-    },
-  );
 
 const bornExpired = (createdAt: Date, expiresAt: Date): PlugferryError =>
   new PlugferryError(

@@ -110,6 +110,7 @@ export {
 export { checkHealth, type Health, type HealthOptions } from './health.js';
 export { type MountOptions } from './mounted-releases.js';
 export { type Readiness } from './following.js';
+export { isAhead } from './trust/dates.js';
 export { servePlugins, type RunningServer, type ServeOptions } from './serve.js';
 export { type RequestRecord } from './server/exchange.js';
 export {

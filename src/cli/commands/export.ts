@@ -1,7 +1,6 @@
 import type { ExportedResource, ExportOptions, ExportResult, ResourceText } from '../../index.js';
 import { exportBundle } from '../../export.js';
 import { readResourceTexts } from '../../resource/texts.js';
-import { PlugferryError } from '../../errors.js';
 import { formatBytes } from '../../io/text.js';
 import { command } from '../command.js';
 import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
@@ -25,6 +24,7 @@ import { registriesFrom, registryOptions } from '../registry-options.js';
 import { partRows, splitFrom, splitOptions } from '../split-options.js';
 import { facts, table } from '../table.js';
 import { expiry } from '../time-options.js';
+import { sourceDate } from '../source-date.js';
 
 /** The exit code of a bundle that lacks what could not be had. */
 const partialSuccess = 9;
@@ -203,16 +203,6 @@ async function resourcesFrom({
   const texts: ResourceText[] = [];
   for (const place of places) texts.push(...(await readResourceTexts(String(place), process.stdin)));
   return { resources: texts, secretsToVariables };
-}
-
-/** SOURCE_DATE_EPOCH as reproducible-builds.org defines it: whole seconds since 1970. */
-function sourceDate(value: string | undefined): Date | undefined {
-  if (value === undefined || value === '') return undefined;
-  if (/^\d{1,11}$/.test(value)) return new Date(Number(value) * 1000);
-  throw new PlugferryError('E_USAGE', `SOURCE_DATE_EPOCH is "${value}", expected seconds since 1970`, {
-    hint: 'Set it to a whole number, for example $(git log -1 --format=%ct), or unset it.',
-    details: { found: value },
-  });
 }
 
 function describe(result: ExportResult): string {
