@@ -14,8 +14,8 @@ export const sweeps = [
 /** Many tests start the real binary or a real server: generous, because a slow machine is not a defect. */
 export const common = {
   globalSetup: 'test/helpers/build.ts',
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+  testTimeout: 300_000,
+  hookTimeout: 120_000,
   pool: 'forks' as const,
   expect: { poll: { timeout: 20_000 } },
 };

@@ -70,7 +70,7 @@ async function startFiles(directory: string): Promise<string> {
 }
 
 describe('README', () => {
-  test('every command line works, in the order in which it stands', { timeout: 120_000 }, async () => {
+  test('every command line works, in the order in which it stands', { timeout: 600_000 }, async () => {
     const directory = await tempDir();
     await mkdir(join(directory, 'bin'));
     await writeFile(
@@ -187,7 +187,7 @@ describe('README', () => {
 
 test(
   'the quickstart does what the README says, and leaves nothing behind',
-  { timeout: 120_000 },
+  { timeout: 600_000 },
   async () => {
     const directory = await tempDir();
     const { stdout, stderr } = await run(process.execPath, [join(root, 'examples/quickstart.mjs')], {
