@@ -66,8 +66,14 @@ export async function acquireLock(layout: LockPlace, actor: Actor, now: Date): P
       heldHere.delete(owner.token);
       // The holder may be sweeping it away at this very moment; what is left goes with the next run.
       await files.removeAll(mine).catch(() => undefined);
+      await giveBack(layout, owner).catch(() => undefined);
     }
   }
+}
+
+/** A connection may break when the lock is ours already, and before we hear of it. */
+async function giveBack({ files, lock }: VolumeLayout, { token }: Owner): Promise<void> {
+  if ((await readOwner(files, lock))?.token === token) await discard(files, lock, `${lock}.${token}`);
 }
 
 /** Made anew each time, and perhaps in vain: the holder sweeps drafts of others away with the other leftovers. */
