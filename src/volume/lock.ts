@@ -72,7 +72,7 @@ export async function acquireLock(layout: LockPlace, actor: Actor, now: Date): P
 }
 
 /** A connection may break when the lock is ours already, and before we hear of it. */
-async function giveBack({ files, lock }: VolumeLayout, { token }: Owner): Promise<void> {
+async function giveBack({ files, lock }: LockPlace, { token }: Owner): Promise<void> {
   if ((await readOwner(files, lock))?.token === token) await discard(files, lock, `${lock}.${token}`);
 }
 
