@@ -112,6 +112,7 @@ export class Following {
   /** The first index that there is. */
   async #first(): Promise<PluginIndex> {
     for (;;) {
+      this.#isToReload = false;
       try {
         this.#seen = await this.#releases.mark();
         return await this.#releases.load(this.#signal);
@@ -152,12 +153,14 @@ export class Following {
   }
 
   async #look(): Promise<void> {
+    const isToReload = this.#isToReload;
+    this.#isToReload = false;
     try {
       const found = await this.#releases.mark();
       if (found !== this.#seen) [this.#refusals, this.#told] = [0, undefined];
       const isDue = this.#refusals > 0 && performance.now() >= this.#nextTry;
-      if (found === this.#seen && !isDue && !this.#isToReload) return;
-      [this.#seen, this.#isToReload] = [found, false];
+      if (found === this.#seen && !isDue && !isToReload) return;
+      this.#seen = found;
       const readiness = this.#put(await this.#releases.load(this.#signal));
       [this.#refusals, this.#told] = [0, undefined];
       this.#options.onChange?.(readiness);

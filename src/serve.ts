@@ -87,7 +87,7 @@ export async function servePlugins(options: ServeOptions, signal: AbortSignal): 
     signal.removeEventListener('abort', onAbort);
     stop.abort(signal.reason);
     await Promise.all(listening.map((door) => door.close((options.drainSeconds ?? 10) * 1000)));
-    await following.ended;
+    await ready.then(() => following.ended).catch(() => undefined);
   };
   const onAbort = (): void => void close();
   signal.addEventListener('abort', onAbort, { once: true });

@@ -33,7 +33,7 @@ export async function* exposedIn(
   for (const { place, found } of refused) yield { path: place, found };
   if (area === undefined) return;
   const judge = new Judge(files, reliance.users);
-  const entries = await entriesOf(layout, control, area);
+  const entries = await entriesOf(layout);
   for (const { path, status } of entries) {
     const found = await troubleOf(judge, status);
     if (found !== undefined) yield { path, found };
@@ -47,14 +47,18 @@ async function troubleOf(judge: Judge, status: FileStatus): Promise<string | und
   return judge.foreignOwner(status) ?? (await judge.writers(status));
 }
 
-async function entriesOf(layout: VolumeLayout, path: string, status: FileStatus): Promise<Entry[]> {
-  const found: Entry[] = [{ path, status }];
-  if (!status.isDirectory()) return found;
-  for (const name of (await orIfMissing(layout.files.readdir(path), [])).toSorted()) {
-    const each = join(path, name);
-    const there = await lstatIfThere(layout.files, each);
-    if (there !== undefined) found.push(...(await entriesOf(layout, each, there)));
-  }
+/** The control area and everything in it, a directory before what it holds. */
+async function entriesOf(layout: VolumeLayout): Promise<Entry[]> {
+  const found: Entry[] = [];
+  const visit = async (path: string): Promise<void> => {
+    const status = await lstatIfThere(layout.files, path);
+    if (status === undefined) return;
+    found.push({ path, status });
+    if (!status.isDirectory()) return;
+    for (const name of (await orIfMissing(layout.files.readdir(path), [])).toSorted())
+      await visit(join(path, name));
+  };
+  await visit(layout.control);
   return found;
 }
 
@@ -62,9 +66,7 @@ async function entriesOf(layout: VolumeLayout, path: string, status: FileStatus)
 async function* otherNames(layout: VolumeLayout, entries: readonly Entry[]): AsyncGenerator<Exposed> {
   const suspects = excessOf(entries);
   if (suspects.size === 0) return;
-  const status = await lstatIfThere(layout.files, layout.control);
-  if (status === undefined) return;
-  for (const [path, found] of excessOf(await entriesOf(layout, layout.control, status)))
+  for (const [path, found] of excessOf(await entriesOf(layout)))
     if (suspects.has(path)) yield { path, found };
 }
 

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -126,8 +126,12 @@ describe.skipIf(!hasSshd)('who we are', () => {
       knownHosts: [sshd.knownHosts],
       identities: [identity],
     });
-    await expect(read(settings(sshd.knownHosts))).rejects.toMatchObject({ code: 'E_KEY' });
-    await expect(read(settings(`${sshd.identity}.pub`))).rejects.toMatchObject({ code: 'E_KEY' });
+    for (const file of [sshd.knownHosts, `${sshd.identity}.pub`]) {
+      await chmod(file, 0o644);
+      await expect(read(settings(file))).rejects.toMatchObject({ code: 'E_EXPOSED' });
+      await chmod(file, 0o600);
+      await expect(read(settings(file))).rejects.toMatchObject({ code: 'E_KEY' });
+    }
     await expect(read(settings('/nowhere/id'))).rejects.toMatchObject({ code: 'E_NOT_FOUND' });
   });
 
