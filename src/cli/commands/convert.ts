@@ -27,7 +27,7 @@ export default command({
   examples: [
     ['edge.tar.gz -o edge.zip', 'For a site where only zip files may pass'],
     [
-      'edge.zip -o edge.tar.gz --sign-file --signing-key hop.key',
+      'edge.zip -o back.tar.gz --sign-file --signing-key dev.key',
       'For a receiver with stock tools: the hop says which file it made',
     ],
   ],
