@@ -50,7 +50,7 @@ export interface Delivered {
 type Content = Pick<Digest, 'size' | 'sha256'>;
 
 /** Whether an output is no file of this machine. */
-export const goesElsewhere = (output: string): boolean => output === '-' || isRemote(output);
+const goesElsewhere = (output: string): boolean => output === '-' || isRemote(output);
 
 /** The path in a location, which says what the file is named after. */
 const pathIn = (output: string): string =>

@@ -23,7 +23,7 @@ import type { Check } from './trust/ruling.js';
 export type FileSigner = Pick<Signer, 'sign'> | 'nobody';
 
 /** The digest of a bundle file and its signature, ready to be written beside it. */
-export async function digestCompanions(
+async function digestCompanions(
   file: string,
   sha256: string,
   signer: FileSigner,

@@ -41,7 +41,7 @@ export const claimed = (plugins: readonly (PluginId & { readonly wasm: ModuleFac
   plugins.map(({ name, version, wasm }) => ({ name, version, facts: wasm }));
 
 /** Those of the plugins that a gateway cannot run. */
-export const unfitPlugins = (plugins: readonly ComparedPlugin[], profile: GatewayProfile): UnfitPlugin[] =>
+const unfitPlugins = (plugins: readonly ComparedPlugin[], profile: GatewayProfile): UnfitPlugin[] =>
   plugins.flatMap(({ name, version, ...module }) => {
     const reasons = incompatibilities(module, profile);
     return reasons.length === 0 ? [] : [{ name, version, reasons }];
@@ -90,7 +90,7 @@ export function refuse(unfit: readonly UnfitPlugin[], count: number, profile: Ga
 }
 
 /** How sure a profile is: whether a gateway was asked, or its source code read. */
-export const confidenceOf = ({ confidence = 'read' }: GatewayProfile): 'measured' | 'read' => confidence;
+const confidenceOf = ({ confidence = 'read' }: GatewayProfile): 'measured' | 'read' => confidence;
 
 const confidenceWords = { measured: 'measured', read: 'read from its sources, not tried' } as const;
 

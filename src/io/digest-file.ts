@@ -9,7 +9,7 @@ export const digestFileNames = (path: string): readonly [digest: string, signatu
 ];
 
 /** Most bytes of a digest file: a digest, two blanks, the longest name of a file system, a line feed. */
-export const maxDigestFileBytes = 1024;
+const maxDigestFileBytes = 1024;
 
 /** The one line of a digest file, which `sha256sum -c` reads. */
 export const digestLine = (sha256: string, name: string): string => `${sha256}  ${name}\n`;
@@ -19,7 +19,7 @@ export const digestLine = (sha256: string, name: string): string => `${sha256}  
  *
  * @param name last segment of a path.
  */
-export function parseDigestLine(text: string, name: string): string | undefined {
+function parseDigestLine(text: string, name: string): string | undefined {
   const sha256 = text.slice(0, 64);
   const isLine = [digestLine(sha256, name), `${sha256} *${name}\n`].includes(text);
   return isLine && /^[0-9a-f]{64}$/.test(sha256) ? sha256 : undefined;

@@ -2,7 +2,7 @@
  * What a module uses beyond the first version of WebAssembly, by the names of the proposals
  * (https://github.com/WebAssembly/proposals). Each is a switch of an engine.
  */
-export const featureNames = [
+const featureNames = [
   'bulk-memory',
   'custom-page-sizes',
   'exceptions',

@@ -53,7 +53,7 @@ interface HeapType {
 }
 
 /** A signed LEB128 of 33 bits: a type index, or a negative number of one byte for an abstract type. */
-export function readHeapType(cursor: Cursor, features: FeatureSet): HeapType {
+function readHeapType(cursor: Cursor, features: FeatureSet): HeapType {
   let index = 0;
   for (let length = 1; ; length += 1) {
     const byte = cursor.byte();
