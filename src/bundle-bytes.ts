@@ -77,12 +77,45 @@ export const holdsParts = async (directory: string): Promise<boolean> =>
  * @throws PlugferryError `E_NOT_FOUND`, `E_USAGE`, `E_DIGEST`, `E_NETWORK`, `E_IO`, and as {@link openParts}.
  */
 export async function bundleBytes(place: BundlePlace, options: BytesOptions = {}): Promise<BundleBytes> {
-  const opened = await openBytes(place, options);
-  if (options.sha256 === undefined) return opened;
+  if (options.sha256 === undefined) return openBytes(place, options);
+  const { name, copy } = await bundleCopy(place, options);
+  return { name, bytes: copy.stream(0, copy.size), size: copy.size, close: () => copy.close() };
+}
+
+/** All bytes of a bundle file in a private file, where they may be read again and in any order. */
+export interface BundleCopy {
+  /** What messages call the bundle. */
+  readonly name: string;
+  /** Whoever asked for it closes it. */
+  readonly copy: Scratch;
+}
+
+/**
+ * Copies the bytes of a bundle to a private file: once, however often they are read then. With a digest, they proved to be what was
+ * asked for.
+ *
+ * @throws PlugferryError as {@link bundleBytes}.
+ */
+export async function bundleCopy(place: BundlePlace, options: BytesOptions = {}): Promise<BundleCopy> {
+  const { sha256, signal, scratch = tmpdir() } = options;
+  const source = await openBytes(place, options);
   try {
-    return await pinned(opened, options.sha256, options);
+    const copy = await Scratch.open(scratch, signal);
+    try {
+      const hash = createHash('sha256');
+      for await (const chunk of source.bytes) {
+        hash.update(chunk as Buffer);
+        await copy.append(chunk as Buffer);
+      }
+      const found = hash.digest('hex');
+      if (sha256 !== undefined && found !== sha256) throw notPinned(source.name, sha256, found);
+      return { name: source.name, copy };
+    } catch (error) {
+      await copy.close();
+      throw error;
+    }
   } finally {
-    await opened.close();
+    await source.close();
   }
 }
 
@@ -159,28 +192,6 @@ export const nameOf = (place: BundlePlace): string => {
   const [first = '', ...others] = pathsOf(place);
   return others.length === 0 ? first : `${first} and ${others.length} more`;
 };
-
-/** A private copy that proved to be what was asked for. */
-async function pinned(
-  { name, bytes }: BundleBytes,
-  sha256: string,
-  options: BytesOptions,
-): Promise<BundleBytes> {
-  const copy = await Scratch.open(options.scratch ?? tmpdir(), options.signal);
-  try {
-    const hash = createHash('sha256');
-    for await (const chunk of bytes) {
-      hash.update(chunk as Buffer);
-      await copy.append(chunk as Buffer);
-    }
-    const found = hash.digest('hex');
-    if (found !== sha256) throw notPinned(name, sha256, found);
-    return { name, bytes: copy.stream(0, copy.size), size: copy.size, close: () => copy.close() };
-  } catch (error) {
-    await copy.close();
-    throw error;
-  }
-}
 
 /** For a file that is not the one that was asked for. */
 export const notPinned = (name: string, expected: string, found: string): PlugferryError =>

@@ -1,5 +1,6 @@
 import {
   bundleBytes,
+  bundleCopy,
   isElsewhere,
   isInParts,
   pathsOf,
@@ -7,7 +8,7 @@ import {
   type BytesOptions,
 } from './bundle-bytes.js';
 import type { SealedBundle } from './bundle/bundle.js';
-import { openBundleFile, openBundleStream } from './bundle/open-file.js';
+import { openBundleCopy, openBundleFile, openBundleStream } from './bundle/open-file.js';
 
 /**
  * Opens a bundle, wherever it is, and reads it once. Parts are read where they are and never put together in a file of their own; what
@@ -17,22 +18,35 @@ import { openBundleFile, openBundleStream } from './bundle/open-file.js';
  */
 export async function openBundle(place: BundlePlace, options: BytesOptions = {}): Promise<SealedBundle> {
   const [path = ''] = pathsOf(place);
-  const isPlainFile = !isElsewhere(place) && options.sha256 === undefined && !(await isInParts(place));
-  if (isPlainFile) return openBundleFile(path, options);
+  if (options.sha256 !== undefined) return openPinned(place, options);
+  if (!isElsewhere(place) && !(await isInParts(place))) return openBundleFile(path, options);
   const opened = await bundleBytes(place, options);
+  return closing(() => openBundleStream(opened.bytes, opened.name, options), opened);
+}
+
+async function openPinned(place: BundlePlace, options: BytesOptions): Promise<SealedBundle> {
+  const { name, copy } = await bundleCopy(place, options);
+  return closing(() => openBundleCopy(copy, name), copy);
+}
+
+/** A bundle that closes what it is read from. */
+async function closing(
+  open: () => Promise<SealedBundle>,
+  origin: { close(): Promise<void> },
+): Promise<SealedBundle> {
   try {
-    const sealed = await openBundleStream(opened.bytes, opened.name, options);
+    const sealed = await open();
     return {
       manifestBytes: sealed.manifestBytes,
       signatures: sealed.signatures,
       open: (check) => sealed.open(check),
       close: async () => {
         await sealed.close();
-        await opened.close();
+        await origin.close();
       },
     };
   } catch (error) {
-    await opened.close();
+    await origin.close();
     throw error;
   }
 }

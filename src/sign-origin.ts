@@ -1,8 +1,6 @@
-import { tmpdir } from 'node:os';
-import { bundleBytes, isElsewhere, type BundlePlace, type BytesOptions } from './bundle-bytes.js';
+import { bundleCopy, isElsewhere, type BundlePlace, type BytesOptions } from './bundle-bytes.js';
 import type { SealedBundle } from './bundle/bundle.js';
-import { openBundleStream } from './bundle/open-file.js';
-import { Scratch } from './bundle/scratch.js';
+import { openBundleCopy } from './bundle/open-file.js';
 import { openBundle } from './open-bundle.js';
 
 /** A bundle that is read twice. */
@@ -13,12 +11,16 @@ export interface Origin {
 }
 
 /**
- * A bundle that is read where it is, each time. Where its bytes come only once, they are kept in a private file.
+ * A bundle that is read where it is, each time: so it shows when somebody else replaced it in between. Where its bytes come only once,
+ * they are kept in a private file.
  *
- * @throws PlugferryError as {@link bundleBytes}; from `open`, as {@link openBundle}.
+ * @throws PlugferryError as {@link bundleCopy}; from `open`, as {@link openBundle}.
  */
 export async function originOf(place: BundlePlace, options: BytesOptions): Promise<Origin> {
-  if (isElsewhere(place)) return copied(place, options);
+  if (isElsewhere(place)) {
+    const { name, copy } = await bundleCopy(place, options);
+    return { open: () => openBundleCopy(copy, name), close: () => copy.close() };
+  }
   // Repairs are told of once.
   let { onRepair } = options;
   return {
@@ -29,24 +31,4 @@ export async function originOf(place: BundlePlace, options: BytesOptions): Promi
     },
     close: async () => undefined,
   };
-}
-
-async function copied(place: BundlePlace, options: BytesOptions): Promise<Origin> {
-  const { scratch = tmpdir(), signal } = options;
-  const source = await bundleBytes(place, options);
-  try {
-    const copy = await Scratch.open(scratch, signal);
-    try {
-      for await (const chunk of source.bytes) await copy.append(chunk as Buffer);
-    } catch (error) {
-      await copy.close();
-      throw error;
-    }
-    return {
-      open: () => openBundleStream(copy.stream(0, copy.size), source.name, { scratch, signal }),
-      close: () => copy.close(),
-    };
-  } finally {
-    await source.close();
-  }
 }

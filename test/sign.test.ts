@@ -152,20 +152,23 @@ describe('signing a bundle', () => {
     );
   });
 
-  test('a bundle that is replaced while somebody signs is not the one that gets the signature', async () => {
-    const { directory, file } = await bundle();
-    const other = tarGz(bundleParts([dev]).entries);
-    const signer = {
-      keyId: qa.keyId,
-      sign: async (bytes: Uint8Array) => {
-        await writeFile(file, other);
-        return qa.sign(bytes);
-      },
-    };
-    expect(await codeOf(signFile({ file, signer }))).toBe('E_SOURCE_CHANGED');
-    expect(await readFile(file)).toEqual(other);
-    expect([...(await treeOf(directory)).keys()].filter((name) => name.includes('partial'))).toEqual([]);
-  });
+  test.each(['edge.tar.gz', 'edge.zip'])(
+    '%s that is replaced while somebody signs is not the one that gets the signature',
+    async (name) => {
+      const { directory, file } = await bundle(name);
+      const other = tarGz(bundleParts([dev]).entries);
+      const signer = {
+        keyId: qa.keyId,
+        sign: async (bytes: Uint8Array) => {
+          await writeFile(file, other);
+          return qa.sign(bytes);
+        },
+      };
+      expect(await codeOf(signFile({ file, signer }))).toBe('E_SOURCE_CHANGED');
+      expect(await readFile(file)).toEqual(other);
+      expect([...(await treeOf(directory)).keys()].filter((name) => name.includes('partial'))).toEqual([]);
+    },
+  );
 
   test('an abort leaves the bundle as it was', async () => {
     const { directory, file } = await bundle();

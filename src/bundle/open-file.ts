@@ -70,6 +70,19 @@ export async function openBundleStream(
   }
 }
 
+/**
+ * Opens a bundle that lies in a private copy already. Whoever made the copy closes it; until then it may be opened again.
+ *
+ * @param name what the user calls it, for errors.
+ * @throws PlugferryError as {@link openBundleStream}.
+ */
+export async function openBundleCopy(copy: Scratch, name: string): Promise<SealedBundle> {
+  const head = await copy.read(0, Math.min(headBytes, copy.size));
+  if (kindOf(head, name) === 'gzip') return unpackTarGz(copy.stream(0, copy.size));
+  if (copy.size > maxZipBytes) throw beyondZip();
+  return unpackZip(copy.lent());
+}
+
 /** Bytes of the beginning that say what a file is. */
 const headBytes = 262;
 

@@ -10,11 +10,20 @@ import { ioError } from '../io/failure.js';
 const pieceSize = 256 * 1024;
 const createFlags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
+/** A private file for those who only read it, in any order. */
+export interface ScratchFile {
+  /** Bytes. */
+  readonly size: number;
+  read(start: number, length: number): Promise<Buffer>;
+  stream(start: number, end: number): Readable;
+  close(): Promise<void>;
+}
+
 /**
  * A private file that loses its name as soon as it is open: no other program can change it under us, and it is gone when it
  * is closed or the process ends, however it ends.
  */
-export class Scratch {
+export class Scratch implements ScratchFile {
   readonly #handle: FileHandle;
   readonly #directory: string;
   readonly #signal: AbortSignal | undefined;
@@ -88,6 +97,16 @@ export class Scratch {
 
   async *#pieces(start: number, end: number): AsyncGenerator<Buffer> {
     for (let at = start; at < end; at += pieceSize) yield this.read(at, Math.min(pieceSize, end - at));
+  }
+
+  /** All that was written so far, for a reader who closes what he read: that leaves this file open. */
+  lent(): ScratchFile {
+    return {
+      size: this.#size,
+      read: (start, length) => this.read(start, length),
+      stream: (start, end) => this.stream(start, end),
+      close: async () => undefined,
+    };
   }
 
   /** May be called more than once; whoever still reads gets an error. */

@@ -10,7 +10,7 @@ import { parseManifest } from './manifest.js';
 import { admitFile, admitManifest, SignatureOrder } from './order.js';
 import { PayloadCheck } from './payload.js';
 import { endsEarly, unexpectedEntry } from './refusal.js';
-import type { Scratch } from './scratch.js';
+import type { ScratchFile } from './scratch.js';
 import { ZipBodies } from './zip-bodies.js';
 import type { ZipEntry } from './zip-records.js';
 import { scanZip } from './zip-scan.js';
@@ -22,7 +22,7 @@ import { scanZip } from './zip-scan.js';
  * @param file a private copy, which is closed with the bundle: nobody may change it between the scan and the reading.
  * @throws PlugferryError `E_CONTAINER`, `E_LIMIT`.
  */
-export async function unpackZip(file: Scratch): Promise<SealedBundle> {
+export async function unpackZip(file: ScratchFile): Promise<SealedBundle> {
   try {
     const entries = await scanZip(file);
     const keyIds = admitHead(entries);
@@ -91,10 +91,10 @@ interface Reception {
 
 /** Reads one body at a time. */
 class ZipReader {
-  readonly #file: Scratch;
+  readonly #file: ScratchFile;
   readonly #bodies: ZipBodies;
 
-  constructor(file: Scratch, bodies: ZipBodies) {
+  constructor(file: ScratchFile, bodies: ZipBodies) {
     this.#file = file;
     this.#bodies = bodies;
   }

@@ -2,7 +2,7 @@ import { pipeline, Transform, type Readable, type TransformCallback } from 'node
 import { crc32 } from 'node:zlib';
 import type { CentralDirectory, File } from 'unzipper';
 import { isPlugferryError, type PlugferryError } from '../errors.js';
-import type { Scratch } from './scratch.js';
+import type { ScratchFile } from './scratch.js';
 import { endSize, refusedZip, type ZipEntry } from './zip-records.js';
 
 /** What unzipper reads from. */
@@ -32,7 +32,7 @@ export class ZipBodies {
    * @param entries as the scan of the same file found them.
    * @throws PlugferryError `E_CONTAINER` when unzipper reads the directory in another way.
    */
-  static async open(file: Scratch, entries: readonly ZipEntry[]): Promise<ZipBodies> {
+  static async open(file: ScratchFile, entries: readonly ZipEntry[]): Promise<ZipBodies> {
     // Loading it takes a tenth of a second, which those who never meet a zip need not wait.
     const { Open } = await import('unzipper');
     const source = new WatchedSource(file);
@@ -78,9 +78,9 @@ export class ZipBodies {
 /** unzipper attaches no error listener to what it reads from: an error would end the process, or be waited for in vain. */
 class WatchedSource implements Source {
   onError: (error: Error) => void = () => undefined;
-  readonly #file: Scratch;
+  readonly #file: ScratchFile;
 
-  constructor(file: Scratch) {
+  constructor(file: ScratchFile) {
     this.#file = file;
   }
 

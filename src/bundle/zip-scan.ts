@@ -1,6 +1,6 @@
 import { maxSignatures } from './bundle.js';
 import { beyondLimit } from './refusal.js';
-import type { Scratch } from './scratch.js';
+import type { ScratchFile } from './scratch.js';
 import {
   endSize,
   maxCentralSize,
@@ -21,7 +21,7 @@ const maxEntries = 1 + maxSignatures + 10_000;
  *
  * @throws PlugferryError `E_CONTAINER`, `E_LIMIT`.
  */
-export async function scanZip(file: Scratch): Promise<ZipEntry[]> {
+export async function scanZip(file: ScratchFile): Promise<ZipEntry[]> {
   if (file.size < endSize) throw refusedZip('is cut off');
   const end = readZipEnd(await file.read(file.size - endSize, endSize), file.size);
   if (end.entries > maxEntries) throw beyondLimit(`${end.entries} entries`, 'the zip directory');
@@ -32,7 +32,7 @@ export async function scanZip(file: Scratch): Promise<ZipEntry[]> {
 }
 
 /** Compares what stands between the bodies with what the directory says must stand there. */
-async function checkFrames(file: Scratch, entries: readonly ZipEntry[], end: ZipEnd): Promise<void> {
+async function checkFrames(file: ScratchFile, entries: readonly ZipEntry[], end: ZipEnd): Promise<void> {
   let at = 0;
   let before: Buffer = Buffer.alloc(0);
   for (const { name, offset, front, back, packedSize } of entries) {

@@ -14,4 +14,8 @@ export function watchFileSystem(
   onCall: (call: FileSystemCall) => ((result: unknown) => void) | undefined | Promise<undefined>,
 ): Promise<() => void>;
 
+export function countWritten(
+  isCounted: (path: string) => boolean,
+): Promise<{ total: () => number; restore: () => void }>;
+
 export function failWith(code: string, call: FileSystemCall): Promise<never>;

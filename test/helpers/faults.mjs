@@ -88,6 +88,36 @@ export async function watchFileSystem(onCall) {
 }
 
 /**
+ * Counts the bytes that are written into files that are opened under a name that `isCounted` wants.
+ *
+ * @returns how many so far, and a function that takes everything back.
+ */
+export async function countWritten(isCounted) {
+  let total = 0;
+  const counted = new WeakSet();
+  const probe = await fs.open('/dev/null');
+  const prototype = Object.getPrototypeOf(probe);
+  await probe.close();
+  const original = prototype.write;
+  prototype.write = async function (...args) {
+    const result = await Reflect.apply(original, this, args);
+    if (counted.has(this)) total += result.bytesWritten;
+    return result;
+  };
+  const restore = await watchFileSystem(({ name, args }) => {
+    if (name !== 'open' || !isCounted(String(args[0]))) return undefined;
+    return (handle) => counted.add(handle);
+  });
+  return {
+    total: () => total,
+    restore: () => {
+      prototype.write = original;
+      restore();
+    },
+  };
+}
+
+/**
  * A failure as the system reports it. A file that is being written keeps half of the bytes, as on a full disk; one that is
  * being closed is closed.
  */
