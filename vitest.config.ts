@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
  * `npm run test:sweeps` runs them, and so does CI, each time.
  */
 export const sweeps = [
-  'test/volume/{kill,errno,power-cut,readers,two-importers}.test.ts',
+  'test/volume/{kill,errno,errno-releases,power-cut,readers,two-importers}.test.ts',
   'test/corpus/{mutation,process}.test.ts',
   'test/bundle/zip-mutation.test.ts',
   'test/trust/edit-steps.test.ts',

@@ -2,32 +2,29 @@
  * What a module uses beyond the first version of WebAssembly, by the names of the proposals
  * (https://github.com/WebAssembly/proposals). Each is a switch of an engine.
  */
-const featureNames = [
-  'bulk-memory',
-  'custom-page-sizes',
-  'exceptions',
-  'extended-const',
-  'function-references',
-  'gc',
-  'half-precision',
-  'legacy-exceptions',
-  'memory-control',
-  'memory64',
-  'multi-memory',
-  'multi-value',
-  'mutable-globals',
-  'reference-types',
-  'relaxed-simd',
-  'saturating-float-to-int',
-  'sign-extension',
-  'simd',
-  'stack-switching',
-  'tail-call',
-  'threads',
-  'wide-arithmetic',
-] as const;
-
-export type Feature = (typeof featureNames)[number];
+export type Feature =
+  | 'bulk-memory'
+  | 'custom-page-sizes'
+  | 'exceptions'
+  | 'extended-const'
+  | 'function-references'
+  | 'gc'
+  | 'half-precision'
+  | 'legacy-exceptions'
+  | 'memory-control'
+  | 'memory64'
+  | 'multi-memory'
+  | 'multi-value'
+  | 'mutable-globals'
+  | 'reference-types'
+  | 'relaxed-simd'
+  | 'saturating-float-to-int'
+  | 'sign-extension'
+  | 'simd'
+  | 'stack-switching'
+  | 'tail-call'
+  | 'threads'
+  | 'wide-arithmetic';
 
 const ofType: Readonly<Record<string, Feature>> = {
   v128: 'simd',
