@@ -6,16 +6,17 @@ import { ioError } from './io/failure.js';
 import { localFileSystem } from './io/local-file-system.js';
 import type { Switch } from './trust/save.js';
 import { trustFile, type TrustStore } from './trust/store.js';
-import { acquireLock, type Lock } from './volume/lock.js';
+import { acquireLock, sweepDrafts, type Lock } from './volume/lock.js';
 
 /** Stands in a trust store while somebody changes it. A directory, which `kubectl create configmap --from-file` passes over. */
 const lockName = 'trust.json.lock';
 
 /** Whether a name in a trust store is that of the lock, or of something that somebody who was killed left half done. */
-export const isLeftover = (name: string): boolean => name === lockName || isDraft(name);
+export const isLeftover = (name: string): boolean =>
+  name === lockName || name.startsWith(`${lockName}.`) || isPartial(name);
 
-const isDraft = (name: string): boolean =>
-  name.startsWith(`${lockName}.`) || /^(?:trust\.json|[0-9a-f]{64}\.(?:pub|sig))\.partial$/.test(name);
+const isPartial = (name: string): boolean =>
+  /^(?:trust\.json|[0-9a-f]{64}\.(?:pub|sig))\.partial$/.test(name);
 
 /**
  * Does `work` while nobody else changes the trust store in `directory`. The lock is that of volumes: one of a process that is gone
@@ -28,6 +29,7 @@ export async function withTrustLock<T>(directory: string, work: (lock: Lock) => 
   try {
     const lock = await acquireLock(place, thisActor(), new Date());
     try {
+      await sweepDrafts(place);
       await sweep(directory);
       return await work(lock);
     } finally {
@@ -38,9 +40,9 @@ export async function withTrustLock<T>(directory: string, work: (lock: Lock) => 
   }
 }
 
-/** Removes what runs that were killed left. A draft that is about to become a lock is made anew by whoever makes it. */
+/** Removes the files that runs left half written which were killed. */
 async function sweep(directory: string): Promise<void> {
-  for (const name of (await localFileSystem.readdir(directory)).filter(isDraft))
+  for (const name of (await localFileSystem.readdir(directory)).filter(isPartial))
     await localFileSystem.removeAll(join(directory, name));
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { PlugferryError, systemCode } from '../errors.js';
 import type { FileSystem } from '../io/file-system.js';
 import type { Actor } from '../release/change.js';
@@ -74,6 +74,17 @@ export async function acquireLock(layout: LockPlace, actor: Actor, now: Date): P
 /** A connection may break when the lock is ours already, and before we hear of it. */
 async function giveBack({ files, lock }: LockPlace, { token }: Owner): Promise<void> {
   if ((await readOwner(files, lock))?.token === token) await discard(files, lock, `${lock}.${token}`);
+}
+
+/**
+ * Removes what runs left beside `lock` that were killed while they took or gave it back. Only for its holder. Never fails: a draft
+ * of a run that is alive may grow while it is removed (`ENOTEMPTY`), and what stays goes with a later run.
+ */
+export async function sweepDrafts({ files, lock }: Pick<LockPlace, 'files' | 'lock'>): Promise<void> {
+  const names = await files.readdir(dirname(lock));
+  for (const name of names.filter((one) => one.startsWith(`${basename(lock)}.`))) {
+    await files.removeAll(join(dirname(lock), name)).catch(() => undefined);
+  }
 }
 
 /** Made anew each time, and perhaps in vain: the holder sweeps drafts of others away with the other leftovers. */

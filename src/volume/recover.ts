@@ -6,6 +6,7 @@ import type { State } from '../schema/state.js';
 import { lstatIfThere, orIfMissing } from './disk.js';
 import { linkInTheWay } from './failure.js';
 import { blobPath, isSha256, releaseDirectory, releasePlugins, type VolumeLayout } from './layout.js';
+import { sweepDrafts } from './lock.js';
 import { readRelease, wayOut } from './release.js';
 import { switchDurably, type Tree } from './tree.js';
 
@@ -60,10 +61,9 @@ function damageOf(error: unknown, directory: string): PlugferryError {
  * staging by a rename, so this also ties the hands of a run that slept past its lease and wakes up now.
  */
 export async function sweepStaging(layout: VolumeLayout): Promise<void> {
-  const { files, staging, control } = layout;
+  const { files, staging } = layout;
   for (const name of await files.readdir(staging)) await files.removeAll(join(staging, name));
-  const drafts = (await files.readdir(control)).filter((name) => name.startsWith('lock.'));
-  for (const name of drafts) await files.removeAll(join(control, name));
+  await sweepDrafts(layout);
 }
 
 /** Removes releases that an adoption began, and blobs that no release uses. */

@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rmdir, utimes, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { acquireLock } from '../../src/volume/lock.js';
+import type { FileSystem } from '../../src/io/file-system.js';
+import { acquireLock, sweepDrafts } from '../../src/volume/lock.js';
 import { layoutOf, type VolumeLayout } from '../../src/volume/layout.js';
 import { describeOwner, type Owner } from '../../src/volume/owner.js';
 import { tempDir } from '../helpers/temp.js';
@@ -114,4 +115,22 @@ test('who lost the lock is told so and does not take the other one away', async 
   await first.release();
   await second.assertHeld();
   await second.release();
+});
+
+test('who sweeps gives way to a run that fills its draft meanwhile', async () => {
+  const layout = await emptyVolume();
+  const [alive, dead] = ['a', 'b'].map((digit) => `${layout.lock}.${digit.repeat(32)}`) as [string, string];
+  await mkdir(alive);
+  await mkdir(dead);
+  const files: FileSystem = {
+    ...layout.files,
+    async removeAll(path) {
+      if (path === alive) await writeFile(join(alive, 'owner.json'), '{}').then(() => rmdir(alive));
+      await layout.files.removeAll(path);
+    },
+  };
+  await sweepDrafts({ ...layout, files });
+  expect(await leftovers(layout)).toEqual([basename(alive)]);
+  await sweepDrafts(layout);
+  expect(await leftovers(layout)).toEqual([]);
 });
