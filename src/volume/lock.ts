@@ -77,13 +77,21 @@ async function giveBack({ files, lock }: LockPlace, { token }: Owner): Promise<v
 }
 
 /**
- * Removes what runs left beside `lock` that were killed while they took or gave it back. Only for its holder. Never fails: a draft
- * of a run that is alive may grow while it is removed (`ENOTEMPTY`), and what stays goes with a later run.
+ * Removes what runs left beside `lock` that were killed while they took or gave it back. Only for its holder. A draft of a run that is
+ * alive is moved first, in one step: removed file by file, what is left of it could still become a lock, and one that says not
+ * whose it is. Never fails: what stays goes with a later run.
  */
 export async function sweepDrafts({ files, lock }: Pick<LockPlace, 'files' | 'lock'>): Promise<void> {
   const names = await files.readdir(dirname(lock));
   for (const name of names.filter((one) => one.startsWith(`${basename(lock)}.`))) {
-    await files.removeAll(join(dirname(lock), name)).catch(() => undefined);
+    const draft = join(dirname(lock), name);
+    const swept = draft.endsWith('.swept') ? draft : `${draft}.swept`;
+    try {
+      if (draft !== swept) await files.rename(draft, swept);
+      await files.removeAll(swept);
+    } catch {
+      // Its own run was faster, or another one swept at the same time.
+    }
   }
 }
 

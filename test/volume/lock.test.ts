@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rmdir, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { FileSystem } from '../../src/io/file-system.js';
@@ -117,20 +117,42 @@ test('who lost the lock is told so and does not take the other one away', async 
   await second.release();
 });
 
-test('who sweeps gives way to a run that fills its draft meanwhile', async () => {
+test('who sweeps while another run fills its draft leaves no lock that nobody holds', async () => {
   const layout = await emptyVolume();
-  const [alive, dead] = ['a', 'b'].map((digit) => `${layout.lock}.${digit.repeat(32)}`) as [string, string];
-  await mkdir(alive);
-  await mkdir(dead);
+  const other = `${layout.lock}.${'b'.repeat(32)}`;
+  const draft = `${layout.lock}.${'a'.repeat(32)}`;
+  await mkdir(other);
+  await mkdir(draft);
+  await writeFile(join(draft, 'owner.json'), '{}');
+  const fill = async (): Promise<void> => {
+    await writeFile(join(draft, 'heartbeat'), '');
+    await rename(draft, layout.lock);
+  };
+  const filled: Promise<void>[] = [];
   const files: FileSystem = {
     ...layout.files,
     async removeAll(path) {
-      if (path === alive) await writeFile(join(alive, 'owner.json'), '{}').then(() => rmdir(alive));
+      if (path.startsWith(draft)) {
+        await rm(join(path, 'owner.json'));
+        filled.push(fill());
+        await Promise.allSettled(filled);
+      }
       await layout.files.removeAll(path);
     },
   };
   await sweepDrafts({ ...layout, files });
-  expect(await leftovers(layout)).toEqual([basename(alive)]);
+  await expect(filled[0]).rejects.toMatchObject({ code: 'ENOENT' });
+  expect(await leftovers(layout)).toEqual([]);
+});
+
+test('a draft that cannot be swept keeps nobody from the work', async () => {
+  const layout = await emptyVolume();
+  const draft = `${layout.lock}.${'a'.repeat(32)}`;
+  await mkdir(draft);
+  const removeAll = (): Promise<void> =>
+    Promise.reject(Object.assign(new Error('grows'), { code: 'ENOTEMPTY' }));
+  await sweepDrafts({ ...layout, files: { ...layout.files, removeAll } });
+  expect(await leftovers(layout)).toEqual([`${basename(draft)}.swept`]);
   await sweepDrafts(layout);
   expect(await leftovers(layout)).toEqual([]);
 });
