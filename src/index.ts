@@ -1,5 +1,10 @@
-export { exportBundle, type ExportedPlugin, type ExportOptions, type ExportResult } from './export.js';
-export { type ExportedResource } from './export-resources.js';
+export {
+  exportBundle,
+  type ExportedPlugin,
+  type ExportOptions,
+  type ExportResult,
+} from './operations/export.js';
+export { type ExportedResource } from './collection/resources.js';
 export { type NamedVariable } from './resource/variables.js';
 export { type ToolFile } from './tool/beside.js';
 export { type Credentials, type RegistryAccess } from './registry/login.js';
@@ -7,37 +12,35 @@ export { parseOverlays, type Overlays } from './resource/overlay.js';
 export { parseValues } from './resource/values.js';
 export {
   renderResources,
-  type RenderedResource,
   type Rendering,
   type RenderOptions,
   type ServedPlugin,
-} from './render-resources.js';
+} from './operations/render-resources.js';
 export {
   refuseExistingResources,
   writeResources,
   type ResourceLayout,
   type WriteResourcesOptions,
-} from './write-resources.js';
-export { type EnvironmentLine } from './served-environment.js';
-export { type ExportFailure } from './gather.js';
+} from './operations/write-resources.js';
+export { type EnvironmentLine } from './resource/environment.js';
+export { type ExportFailure } from './collection/collect.js';
 export { parseMirror, type Mirror } from './catalogue/mirror.js';
 export { catalogueKinds, type CatalogueKind } from './catalogue/read.js';
 export { isPluginVersion } from './plugin/plugin.js';
 export { parseMapping, parseNaming, type Naming } from './plugin/naming.js';
-export { convertBundle, type ConvertOptions, type ConvertResult } from './convert.js';
-export { splitBundle, type SplitOptions, type SplitResult, type SplitShape } from './split.js';
-export { pull, type PullOptions, type PullResult } from './pull.js';
-export { push, type PushOptions, type PushResult } from './push.js';
-export { joinParts, type JoinOptions, type JoinResult } from './join.js';
+export { convertBundle, type ConvertOptions, type ConvertResult } from './operations/convert.js';
+export { splitBundle, type SplitOptions } from './operations/split.js';
+export { pull, type PullOptions, type PullResult } from './operations/pull.js';
+export { push, type PushOptions, type PushResult } from './operations/push.js';
+export { joinParts, type JoinOptions, type JoinResult } from './operations/join.js';
 export { describeDamage, type ByteRange, type PartDamage } from './parts/damage.js';
-export { holdsParts, type BundlePlace, type ReachOptions } from './bundle-bytes.js';
-export { type RemoteAccess } from './transport/locations.js';
+export { holdsParts, type BundlePlace, type ReachOptions } from './location/bundle-input.js';
 export { type WrittenPart } from './parts/split.js';
 export { media, parseParity, parseSplitSize } from './parts/size.js';
-export { importBundle, type ImportOptions, type ImportResult } from './import.js';
-export { verifyBundle, type Verification, type VerifyOptions } from './verify.js';
-export { signFile, type SignedSubject, type SignOptions, type SignResult } from './sign.js';
-export { inspectBundle, type InspectOptions, type Inspection } from './inspect.js';
+export { importBundle, type ImportOptions, type ImportResult } from './operations/import.js';
+export { verifyBundle, type Verification, type VerifyOptions } from './operations/verify.js';
+export { signFile, type SignedSubject, type SignOptions, type SignResult } from './operations/sign.js';
+export { inspectBundle, type InspectOptions, type Inspection } from './operations/inspect.js';
 export {
   diff,
   type ChangedPlugin,
@@ -47,16 +50,15 @@ export {
   type Difference,
   type ModuleDifference,
   type UpgradedPlugin,
-} from './diff.js';
-export { clusterWasmPlugins } from './cluster-resources.js';
+} from './operations/diff.js';
+export { clusterWasmPlugins } from './operations/cluster-resources.js';
 export { openCatalogue } from './catalogue/open.js';
-export { doctor, type DoctorOptions, type DoctorResult, type ProbedPlugin } from './doctor.js';
+export { doctor, type DoctorOptions, type DoctorResult, type ProbedPlugin } from './operations/doctor.js';
 export { type Finding as DoctorFinding, type FindingKind as DoctorFindingKind } from './diagnosis/finding.js';
 export { readConsoleSpecs, type PluginSpec } from './resource/plugin-spec.js';
 export { readResourceTexts, type ResourceText } from './resource/texts.js';
-export { type Basis, type InventoryPlace } from './inventory.js';
-export { type ModuleChange, type NamesChange } from './comparison.js';
-export { listPlugins, type ListedPlugin, type Listing, type ListOptions } from './list.js';
+export { type ModuleChange, type NamesChange } from './inventory/comparison.js';
+export { listPlugins, type ListOptions } from './operations/list.js';
 export {
   aliasPlugin,
   pruneVolume,
@@ -64,20 +66,16 @@ export {
   volumeHistory,
   volumeReceipt,
   type Switched,
-} from './releases.js';
-export { type ReachVolume } from './volume-place.js';
-export { type SshSettings } from './transport/ssh-settings.js';
+} from './operations/releases.js';
+export { type ReachVolume } from './location/volume-access.js';
+export { type SshSettings } from './transport/ssh/settings.js';
 export {
   configMapHistory,
-  configMapsAsYaml,
-  configMapsInCluster,
-  configMapsInDirectory,
   listConfigMaps,
   pruneConfigMaps,
   rollbackConfigMaps,
-  type ConfigMapTarget,
-} from './configmaps.js';
-export { type ClusterOptions } from './cluster.js';
+} from './operations/configmaps.js';
+export { type ClusterOptions } from './location/cluster-store.js';
 export { defaultMaxBytes as defaultConfigMapBytes, describeBudget, type Budget } from './configmap/budget.js';
 export { type CollectedStore } from './configmap/collected.js';
 export { type ConfigMapPruning } from './configmap/manage.js';
@@ -98,7 +96,7 @@ export {
   writeKustomization,
   type RenderedDeployment,
   type WriteOptions,
-} from './render-deployment.js';
+} from './operations/render-deployment.js';
 export { type KubeObject } from './deployment/object.js';
 export {
   officialName,
@@ -107,11 +105,11 @@ export {
   type PluginVolume,
   type TrustSource,
 } from './deployment/options.js';
-export { checkHealth, type Health, type HealthOptions } from './health.js';
-export { type MountOptions } from './mounted-releases.js';
-export { type Readiness } from './following.js';
+export { checkHealth, type Health, type HealthOptions } from './operations/check-health.js';
+export { type MountOptions } from './serving/configmap-feed.js';
+export { type Readiness } from './serving/following.js';
 export { isAhead } from './trust/dates.js';
-export { servePlugins, type RunningServer, type ServeOptions } from './serve.js';
+export { servePlugins, type RunningServer, type ServeOptions } from './operations/serve.js';
 export { type RequestRecord } from './server/exchange.js';
 export {
   generateKeys,
@@ -121,9 +119,9 @@ export {
   type KeygenResult,
   type ReadSignerOptions,
   type Signer,
-} from './keys.js';
-export { signerWithCommand, signerWithFile } from './signers.js';
-export { type Authentication, type Trust } from './authenticate.js';
+} from './trust/key-files.js';
+export { signerWithCommand, signerWithFile } from './trust/external-signer.js';
+export { type Authentication, type Trust } from './verification/authenticate.js';
 export {
   addTrustedKey,
   dismissTrustedKey,
@@ -138,11 +136,11 @@ export {
   type ListedKey,
   type TrustListing,
   type TrustUpdate,
-} from './trust-store.js';
+} from './operations/trust-store.js';
 export { profileNames as gatewayProfileNames, readGatewayProfile } from './gateway/profile.js';
 export { type Incompatibility, type UnfitPlugin } from './gateway/compatibility.js';
 export { type GatewayProfile } from './schema/gatewayProfile.js';
-export { type Check } from './trust/ruling.js';
+export { type Check } from './trust/rule-result.js';
 export { type TrustStore } from './trust/store.js';
 export { type SigningCommand } from './trust/command.js';
 export { type SetPolicy, type TrustDocument } from './schema/trust.js';
@@ -156,13 +154,19 @@ export {
 } from './schema/manifest.js';
 export { isMoment } from './schema/moment.js';
 export { type ProgressEvent } from './schema/progress.js';
-export { type ProgressObserver, type Step } from './io/progress.js';
+export { type ProgressObserver, type Step } from './stream/progress.js';
 export { settingKeys } from './config/keys.js';
-export {
-  readConfig,
-  type ConfigRequest,
-  type Setting,
-  type SettingValue,
-  type Settled,
-} from './config/config.js';
+export { readConfig, type ConfigRequest, type Setting, type Settled } from './config/config.js';
 export { version } from './version.js';
+export { type RenderedResource } from './resource/rendered.js';
+export { type SplitResult, type SplitShape } from './parts/write.js';
+export { type RemoteAccess } from './transport/transport.js';
+export { type Basis, type InventoryPlace } from './inventory/inventory.js';
+export { type ListedPlugin, type Listing } from './inventory/listing.js';
+export {
+  configMapsAsYaml,
+  configMapsInCluster,
+  configMapsInDirectory,
+  type ConfigMapTarget,
+} from './location/configmap-target.js';
+export { type SettingValue } from './config/values.js';

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { Progress } from '../io/progress.js';
+import type { Progress } from '../stream/progress.js';
 import type { Manifest, ManifestFile, ManifestPlugin } from '../schema/manifest.js';
 import type { ModuleReading } from '../wasm/interface.js';
 

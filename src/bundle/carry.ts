@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { PlugferryError } from '../errors.js';
-import { Mailbox } from '../io/mailbox.js';
-import type { Progress } from '../io/progress.js';
+import { Mailbox } from '../stream/async-queue.js';
+import type { Progress } from '../stream/progress.js';
 import type { ManifestFile } from '../schema/manifest.js';
 import type { OpenBundle, SealedBundle } from './bundle.js';
-import type { BundleContent } from './pack.js';
+import type { BundleContent } from './write-archive.js';
 
 /** A bundle on its way into another container. */
 export interface Carriage {

@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import { packTarGz, packZip, type Pack } from './pack.js';
+import { packTarGz, packZip, type Pack } from './write-archive.js';
 
 /** A kind of file that holds a bundle. */
 export interface Container {

@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import { differenceFrom, digestOf } from '../io/digest.js';
+import { differenceFrom, digestOf } from '../stream/digest.js';
 import { parsePluginPath, pluginFileNames, pluginPath } from '../plugin/layout.js';
 import {
   comparePluginIds,

@@ -2,11 +2,11 @@ import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { Readable } from 'node:stream';
 import { PlugferryError } from '../errors.js';
-import { openRegular } from '../io/file.js';
+import { openRegular } from '../files/open-regular.js';
 import type { SealedBundle } from './bundle.js';
 import { Scratch } from './scratch.js';
-import { unpackZip } from './unpack-zip.js';
-import { unpackTarGz } from './unpack.js';
+import { unpackZip } from './read-zip.js';
+import { unpackTarGz } from './read-tar.js';
 import { beyondZip, maxZipBytes } from './zip-size.js';
 
 const zipMagic = '504b0304';

@@ -1,5 +1,5 @@
 import { constants, gunzipSync } from 'node:zlib';
-import { openRegular } from '../io/file.js';
+import { openRegular } from '../files/open-regular.js';
 import { manifestName } from './bundle.js';
 
 /** Compressed bytes that surely hold the first header of a tar; they inflate to at most some megabytes. */

@@ -1,10 +1,10 @@
 import { pipeline, Transform, type Readable, type Writable } from 'node:stream';
 import { PlugferryError } from '../errors.js';
-import type { Digest } from '../io/digest.js';
+import type { Digest } from '../stream/digest.js';
 import type { ManifestFile } from '../schema/manifest.js';
 import { carry, type Carriage } from './carry.js';
 import type { Container } from './container.js';
-import type { BundleContent } from './pack.js';
+import type { BundleContent } from './write-archive.js';
 import { Scratch } from './scratch.js';
 
 export interface RepackOptions {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { PlugferryError, systemCode } from '../errors.js';
-import { ioError } from '../io/failure.js';
+import { ioError } from '../files/file-errors.js';
 
 const pieceSize = 256 * 1024;
 const createFlags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;

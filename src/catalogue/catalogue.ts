@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import { withoutCredentials } from '../io/http-address.js';
+import { withoutCredentials } from '../http/address.js';
 import type { PluginId } from '../plugin/plugin.js';
 import type { Reference } from './reference.js';
 

@@ -1,5 +1,5 @@
 import { basename, dirname, join } from 'node:path';
-import { isRegularFile } from '../io/file.js';
+import { isRegularFile } from '../files/open-regular.js';
 import { formatPluginId, type PluginId } from '../plugin/plugin.js';
 import { readConsoleSpecs } from '../resource/plugin-spec.js';
 import type { Catalogue, CatalogueEntry } from './catalogue.js';

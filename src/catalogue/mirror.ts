@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import { withoutCredentials } from '../io/http-address.js';
+import { withoutCredentials } from '../http/address.js';
 import type { CatalogueEntry } from './catalogue.js';
 import { parseReference, type Reference } from './reference.js';
 

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { isDirectory, isRegularFile, readSmallFile } from '../io/file.js';
+import { isDirectory, isRegularFile, readSmallFile } from '../files/open-regular.js';
 import { readResourceTexts } from '../resource/texts.js';
 import type { Catalogue, CatalogueText } from './catalogue.js';
 import { withConsoleVersions } from './console.js';

@@ -1,4 +1,4 @@
-import { withoutCredentials } from '../io/http-address.js';
+import { withoutCredentials } from '../http/address.js';
 import { idOfModulePath } from '../plugin/module-path.js';
 import { isPluginName, isPluginVersion, type PluginId } from '../plugin/plugin.js';
 
@@ -70,7 +70,7 @@ const otherNames: Readonly<Record<string, string>> = {
 };
 
 /** The name that the field gives the plugin of a repository. */
-export function nameOfRepository(repository: string): string | undefined {
+function nameOfRepository(repository: string): string | undefined {
   const [last = '', ...before] = repository.split('/').reverse();
   const name = otherNames[`${before[0] ?? ''}/${last}`] ?? last;
   return isPluginName(name) ? name : undefined;

@@ -1,11 +1,10 @@
 import type { Argv, InferredOptionTypes, Options, PositionalOptions } from 'yargs';
 import type { Settled } from '../index.js';
 import { globalOptions } from './globals.js';
-import { impliedValues, isImplied, type Implied } from './settings.js';
-import type { Summary } from './talk.js';
-import type { Terminal } from './terminal.js';
-
-export type OptionTable = Readonly<Record<string, Options>>;
+import { type Implied, impliedValues, isImplied } from './settings.js';
+import type { Summary } from './output/reporters.js';
+import type { Terminal } from './output/terminal.js';
+import type { OptionTable } from './option-table.js';
 
 /** What a command hands back: the data for `--json`, and the same for people. */
 export interface Outcome {

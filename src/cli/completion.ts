@@ -1,4 +1,5 @@
-import type { Command, OptionTable } from './command.js';
+import type { Command } from './command.js';
+import type { OptionTable } from './option-table.js';
 import { globalOptions, readGlobals } from './globals.js';
 import { settledFrom } from './settings.js';
 

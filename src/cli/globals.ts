@@ -1,7 +1,6 @@
 import yargs from 'yargs';
-import type { OptionTable } from './command.js';
-import { progressModes, type ProgressMode } from './progress.js';
-import { variable } from './settings.js';
+import { type OptionTable, variable } from './option-table.js';
+import { type ProgressMode, progressModes } from './output/progress.js';
 
 /** Options of every command. */
 export const globalOptions = {

@@ -1,13 +1,13 @@
 import { isPlugferryError, PlugferryError } from '../errors.js';
-import { ioError, isSystemError } from '../io/failure.js';
-import { asciiJson, escapeLine } from '../io/text.js';
+import { ioError, isSystemError } from '../files/file-errors.js';
+import { asciiJson, escapeLine } from '../stream/text.js';
 import { commandsFor } from './commands.js';
 import { candidates, completionRequest, type Candidate } from './completion.js';
 import { exitCodes } from './exit-codes.js';
 import { readGlobals } from './globals.js';
 import { parse } from './parser.js';
 import { settledFrom } from './settings.js';
-import { processTerminal, type Terminal } from './terminal.js';
+import { processTerminal, type Terminal } from './output/terminal.js';
 
 /**
  * Runs one command line and returns the exit code. The only place that prints errors and listens to signals.

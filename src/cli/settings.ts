@@ -1,10 +1,7 @@
-import type { Settled, SettingValue } from '../index.js';
+import type { SettingValue, Settled } from '../index.js';
 import { PlugferryError } from '../errors.js';
-import type { OptionTable } from './command.js';
+import { type OptionTable, variable } from './option-table.js';
 import type { Globals } from './globals.js';
-
-/** The environment variable that gives an option its value. */
-export const variable = (option: string): string => `PLUGFERRY_${option.toUpperCase().replaceAll('-', '_')}`;
 
 /**
  * What the file says that the command line or the environment names. No file is looked for: a directory that somebody else has

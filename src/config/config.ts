@@ -1,15 +1,12 @@
 import { dirname, resolve } from 'node:path';
 import { PlugferryError } from '../errors.js';
-import { exposureOf } from '../io/exposure.js';
-import { readSmallFile } from '../io/file.js';
+import { exposureOf } from '../files/writable-by-others.js';
+import { readSmallFile } from '../files/open-regular.js';
 import type { Config, Settings } from '../schema/config.js';
 import { writtenDocument } from '../schema/parse.js';
 import { parseYaml } from '../schema/yaml.js';
 import { refuseUnknownKeys, unknownEnvironment } from './keys.js';
-import { refuseSecrets, resolved } from './values.js';
-
-/** A value of an option, as it stands in the file; paths are absolute. */
-export type SettingValue = string | number | readonly string[];
+import { refuseSecrets, resolved, type SettingValue } from './values.js';
 
 /** An option that the file gives a value. */
 export interface Setting {

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
 import { PlugferryError } from '../errors.js';
 import type { Config, Settings } from '../schema/config.js';
-import type { SettingValue } from './config.js';
 
 /** Settings that are paths of files or directories. */
 const paths: ReadonlySet<keyof Settings> = new Set([
@@ -52,3 +51,6 @@ export function refuseSecrets({ defaults = {}, environments = {} }: Config, file
 }
 
 const holdsPassword = (text: string): boolean => URL.canParse(text) && new URL(text).password !== '';
+
+/** A value of an option, as it stands in the file; paths are absolute. */
+export type SettingValue = string | number | readonly string[];

@@ -3,7 +3,7 @@ import { constants, createGzip, gunzip } from 'node:zlib';
 import { pipeline } from 'node:stream/promises';
 import { Writable, type Readable } from 'node:stream';
 import { PlugferryError } from '../errors.js';
-import { sha256Of, Verifying, type Expected } from '../io/digest.js';
+import { sha256Of, Verifying, type Expected } from '../stream/digest.js';
 import type { ShardedBlob } from '../schema/shardIndex.js';
 
 /** Some bytes, ready to be stored. */

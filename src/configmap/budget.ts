@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import { formatBytes } from '../io/text.js';
+import { formatBytes } from '../stream/text.js';
 
 /** What the ConfigMaps of one place ask of a cluster, all kept releases together. */
 export interface Budget {

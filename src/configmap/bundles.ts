@@ -1,4 +1,4 @@
-import { sha256Of } from '../io/digest.js';
+import { sha256Of } from '../stream/digest.js';
 import { compareText, formatPluginId } from '../plugin/plugin.js';
 import type { Evidence } from '../release/change.js';
 import { parseDocument } from '../schema/parse.js';

@@ -1,5 +1,5 @@
-import type { Expected } from '../io/digest.js';
-import { formatBytes } from '../io/text.js';
+import type { Expected } from '../stream/digest.js';
+import { formatBytes } from '../stream/text.js';
 import type { ReleaseChange } from '../release/change.js';
 import { compress, type Blob } from './blob.js';
 import { overBudget } from './budget.js';

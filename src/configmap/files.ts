@@ -1,10 +1,10 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPlugferryError, PlugferryError, systemCode } from '../errors.js';
-import { committedFile } from '../io/commit.js';
-import { sha256Of } from '../io/digest.js';
-import { ioError } from '../io/failure.js';
-import { isDirectory, readSmallFile } from '../io/file.js';
+import { committedFile } from '../files/atomic-file.js';
+import { sha256Of } from '../stream/digest.js';
+import { ioError } from '../files/file-errors.js';
+import { isDirectory, readSmallFile } from '../files/open-regular.js';
 import { compareText } from '../plugin/plugin.js';
 import { formatYaml, parseYaml } from '../schema/yaml.js';
 import { isPart, type ConfigMap } from './object.js';

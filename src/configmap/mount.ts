@@ -1,7 +1,7 @@
 import { readlink, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPlugferryError, PlugferryError, systemCode } from '../errors.js';
-import { readSmallFile } from '../io/file.js';
+import { readSmallFile } from '../files/open-regular.js';
 import type { ShardIndex } from '../schema/shardIndex.js';
 import { damaged } from './blob.js';
 import type { ReadPiece } from './contents.js';

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { PlugferryError } from '../errors.js';
-import { digestOf } from '../io/digest.js';
-import { formatBytes } from '../io/text.js';
+import { digestOf } from '../stream/digest.js';
+import { formatBytes } from '../stream/text.js';
 import { nameOf as actorName, type NextRelease, type Published } from '../release/change.js';
 import { describeRelease, filesOf, releaseBytes, saysMore } from '../release/release.js';
 import { withEntry, withSeen } from '../release/state.js';

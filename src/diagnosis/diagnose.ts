@@ -1,14 +1,10 @@
 import { comparePluginIds, compareVersions, formatPluginId, type PluginId } from '../plugin/plugin.js';
 import { alikeOnes } from '../plugin/similarity.js';
-import { findingOn, type Finding } from './finding.js';
-import { aliasLine, environmentLine, patchLine, shellLine } from './mend.js';
-import { moduleUrl, targetOf, type Reference, type Target } from './reference.js';
+import { type Finding, findingOn, type HeldModule } from './finding.js';
+import { aliasLine, environmentLine, patchLine, shellLine } from './fix-commands.js';
+import { type Reference, type Target, targetOf } from './reference.js';
+import { moduleUrl } from '../plugin/module-url.js';
 import { resourceFindings } from './resource-findings.js';
-
-/** A module that a place holds; the digest is that of plugin.wasm. */
-export interface HeldModule extends PluginId {
-  readonly sha256: string;
-}
 
 /** What references are held against. */
 export interface Holding {

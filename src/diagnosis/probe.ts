@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isPlugferryError } from '../errors.js';
-import { mayPass } from '../io/http-answer.js';
-import { parseHttpAddress } from '../io/http-address.js';
-import type { HttpAccess } from '../io/http.js';
-import { HttpPeer } from '../io/http-peer.js';
-import { usualPatience, Watch } from '../io/http-watch.js';
+import { mayPass } from '../http/response.js';
+import { parseHttpAddress } from '../http/address.js';
+import type { HttpAccess } from '../http/client.js';
+import { HttpPeer } from '../http/requests.js';
+import { usualPatience, Watch } from '../http/deadlines.js';
 import { maxModuleBytes } from '../plugin/plugin.js';
-import { NoModule, unboxed, type Box } from './unbox.js';
+import { NoModule, unboxed, type Box } from './unwrap-module.js';
 
 /** How the gateway would fare with a URL: the module it would get, or why it would get none. */
 export type Probed =

@@ -1,3 +1,4 @@
+import { withSlash } from '../plugin/module-url.js';
 import { isPluginName, isPluginVersion, type PluginId } from '../plugin/plugin.js';
 
 /** Something that names a module, which a gateway will fetch. */
@@ -54,9 +55,3 @@ function notServed(url: string): Target {
   const guess = { name: path.split('/').at(-1) ?? '', version: tag ?? '' };
   return isPluginName(guess.name) && isPluginVersion(guess.version) ? { elsewhere, guess } : { elsewhere };
 }
-
-const withSlash = (base: string): string => (base.endsWith('/') ? base : `${base}/`);
-
-/** The URL at which a plugin server below `base` has a module. */
-export const moduleUrl = (base: string, { name, version }: PluginId): string =>
-  `${withSlash(base)}plugins/${name}/${version}/plugin.wasm`;

@@ -1,4 +1,4 @@
-import { escapeText } from '../io/text.js';
+import { escapeText } from '../stream/text.js';
 import type { GatewayProfile } from '../schema/gatewayProfile.js';
 import type { ExternType, ModuleInterface } from '../wasm/interface.js';
 import { listed, type Incompatibility } from './incompatibility.js';

@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import { readSmallFile } from '../io/file.js';
+import { readSmallFile } from '../files/open-regular.js';
 import { gatewayProfiles } from '../schema/gateway-profiles.js';
 import type { GatewayProfile } from '../schema/gatewayProfile.js';
 import { parseLooseDocument } from '../schema/parse.js';

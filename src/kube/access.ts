@@ -1,7 +1,7 @@
 import { dirname, join, resolve } from 'node:path';
 import { PlugferryError } from '../errors.js';
-import { readSmallFile } from '../io/file.js';
-import { readSecretFile } from '../io/key-file.js';
+import { readSmallFile } from '../files/open-regular.js';
+import { readSecretFile } from '../files/key-file.js';
 import { bearer, runPlugin, type Login } from './exec-plugin.js';
 import { isFields, kubeconfigError, textAt } from './fields.js';
 import { pemAt, readContext, type Context, type Entry } from './kubeconfig.js';

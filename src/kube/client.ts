@@ -26,7 +26,7 @@ export interface ApplyOptions {
 }
 
 /** Under which name the API server notes what we write (server-side apply). */
-export const fieldManager = 'plugferry';
+const fieldManager = 'plugferry';
 
 /** Objects of one answer to a listing. */
 const pageSize = 250;

@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isPlugferryError, PlugferryError } from '../errors.js';
-import type { Answer } from '../io/http-answer.js';
-import { brokenRequest, isTransient, networkError } from '../io/http-failure.js';
-import { HttpPeer } from '../io/http-peer.js';
-import { usualPatience, Watch, type Patience } from '../io/http-watch.js';
+import type { Answer } from '../http/response.js';
+import { brokenRequest, isTransient, networkError } from '../http/network-errors.js';
+import { HttpPeer } from '../http/requests.js';
+import { usualPatience, Watch, type Patience } from '../http/deadlines.js';
 import type { ClusterAccess } from './access.js';
 import type { Login } from './exec-plugin.js';
 import { isFields, type Fields } from './fields.js';

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { PlugferryError } from '../errors.js';
-import { runHelper } from '../io/helper-program.js';
-import { escapeText } from '../io/text.js';
+import { runHelper } from '../process/helper-program.js';
+import { escapeText } from '../stream/text.js';
 import { fieldsAt, isFields, kubeconfigError, listAt, textAt, wordsAt, type Fields } from './fields.js';
 import type { Entry } from './kubeconfig.js';
 

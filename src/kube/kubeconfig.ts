@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { isPlugferryError, type PlugferryError } from '../errors.js';
-import { readSmallFile } from '../io/file.js';
-import { readSecretFile, readUnwritableFile } from '../io/key-file.js';
+import { readSmallFile } from '../files/open-regular.js';
+import { readSecretFile, readUnwritableFile } from '../files/key-file.js';
 import { isMapping, parseYaml } from '../schema/yaml.js';
 import { fieldsAt, isFields, kubeconfigError, listAt, textAt, type Fields } from './fields.js';
 

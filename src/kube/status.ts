@@ -1,5 +1,5 @@
 import { PlugferryError, type ErrorCode } from '../errors.js';
-import { escapeText } from '../io/text.js';
+import { escapeText } from '../stream/text.js';
 import { fieldsAt, isFields, listAt, textAt, type Fields } from './fields.js';
 
 /** An answer that is no success. */

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ioError } from '../io/failure.js';
+import { ioError } from '../files/file-errors.js';
 import { looksLikePart } from './part-file.js';
 
 /**

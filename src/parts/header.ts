@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import { sha256Of } from '../io/digest.js';
+import { sha256Of } from '../stream/digest.js';
 import { headerSize, isPossible, partCount, payloadSize, type Shape } from './shape.js';
 
 /** What a part says of itself. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { PlugferryError } from '../errors.js';
-import type { Progress } from '../io/progress.js';
+import type { Progress } from '../stream/progress.js';
 import { beyondRepair, type PartDamage } from './damage.js';
 import type { PartSet } from './set.js';
 import { blockCount, type Shape } from './shape.js';

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { isPlugferryError } from '../errors.js';
-import { openRegular } from '../io/file.js';
+import { openRegular } from '../files/open-regular.js';
 import { parseHeader, partMagic, type PartHeader } from './header.js';
 import { headerSize } from './shape.js';
 

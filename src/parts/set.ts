@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import { sha256Of } from '../io/digest.js';
+import { sha256Of } from '../stream/digest.js';
 import { isBlock } from './digests.js';
 import { recordDigests, recordSize } from './header.js';
 import { openPart, readExactly, type PartFile } from './part-file.js';

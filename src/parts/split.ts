@@ -1,9 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { PlugferryError } from '../errors.js';
-import { sha256Of } from '../io/digest.js';
-import type { AddFile } from '../io/commit-set.js';
-import { Tally, type Progress } from '../io/progress.js';
+import { sha256Of } from '../stream/digest.js';
+import type { AddFile } from '../files/atomic-files.js';
+import { Tally, type Progress } from '../stream/progress.js';
 import { Coder } from './coder.js';
 import { BlockDigests, blockDigest } from './digests.js';
 import { maxParts, parityRows } from './galois.js';

@@ -1,7 +1,7 @@
 import { Coder } from './coder.js';
 import { DamageNotes, type PartDamage } from './damage.js';
 import { parityRows, repairRows, type Matrix } from './galois.js';
-import { Tally, type Progress } from '../io/progress.js';
+import { Tally, type Progress } from '../stream/progress.js';
 import type { PartSet } from './set.js';
 import { blockCount, blockLength, type Shape } from './shape.js';
 import { forEachStripe, stripeCount, stripeLength, stripesAtOnce } from './stripes.js';

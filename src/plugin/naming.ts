@@ -34,7 +34,7 @@ export function parseNaming(text: string, where?: string): Naming {
  * The lines of a file that people write: without blank ones and those that begin with `#`, each with its number counted
  * from 1.
  */
-export function significantLines(text: string): { readonly line: string; readonly number: number }[] {
+function significantLines(text: string): { readonly line: string; readonly number: number }[] {
   return text
     .split(/\r?\n/)
     .map((line, index) => ({ line: line.trim(), number: index + 1 }))

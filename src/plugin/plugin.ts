@@ -7,9 +7,9 @@ export interface PluginId {
 }
 
 /** Longest plugin name in characters: a DNS label, as in the WasmPlugin names that the Console makes from it. */
-export const maxNameLength = 63;
+const maxNameLength = 63;
 /** Longest version in characters; with the name it keeps every path inside the ustar name and prefix fields. */
-export const maxVersionLength = 64;
+const maxVersionLength = 64;
 /** The gateway cuts a module off at this many bytes without a word (istio `pkg/wasm`, 256 MiB), so nothing larger travels. */
 export const maxModuleBytes = 256 * 1024 * 1024;
 

@@ -1,5 +1,5 @@
 /** Longest name of a resource that travels: `<name>.yaml` is one path segment, and the name field of ustar has 100 bytes. */
-export const maxResourceName = 95;
+const maxResourceName = 95;
 /** Most bytes of one resource; what etcd takes by default is not much more. */
 export const maxResourceBytes = 1024 * 1024;
 /** Most bytes of all resources of one bundle, which are held in memory. */

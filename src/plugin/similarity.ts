@@ -2,7 +2,7 @@
  * How alike two short texts are, from 0 (nothing in common) to 1 (equal): the Levenshtein distance (insert, delete,
  * replace) against the length of the longer. One that is contained in the other counts as near.
  */
-export function similarity(a: string, b: string): number {
+function similarity(a: string, b: string): number {
   if (a === '' || b === '') return 0;
   const contained = a.length >= 3 && (b.includes(a) || a.includes(b)) ? containedScore : 0;
   return Math.max(contained, 1 - distance(a, b) / Math.max(a.length, b.length));

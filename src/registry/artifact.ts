@@ -1,4 +1,4 @@
-import type { Progress } from '../io/progress.js';
+import type { Progress } from '../stream/progress.js';
 
 /** What a manifest lists, wherever it lies: in a registry, in a layout on disk, or in an archive. */
 export interface Artifact {

@@ -1,19 +1,25 @@
 import { PlugferryError } from '../errors.js';
-import { sha256Of } from '../io/digest.js';
-import { anonymousAccess, HttpClient, type HttpAccess, type HttpReply, type Patience } from '../io/http.js';
-import type { PrivateDirectory } from '../io/private-directory.js';
-import type { Progress } from '../io/progress.js';
+import { sha256Of } from '../stream/digest.js';
+import {
+  anonymousAccess,
+  type HttpAccess,
+  HttpClient,
+  type HttpReply,
+  type Patience,
+} from '../http/client.js';
+import type { PrivateDirectory } from '../files/temp-directory.js';
+import type { Progress } from '../stream/progress.js';
 import type { Artifact, Layer } from './artifact.js';
 import {
   acceptedTypes,
   chosenManifest,
+  type Descriptor,
   maxDocumentBytes,
   parseDocument,
   refused,
   refuseNesting,
-  type Descriptor,
 } from './document.js';
-import { RegistryLogin, type RegistryAccess } from './login.js';
+import { type RegistryAccess, RegistryLogin } from './login.js';
 
 /** An artifact of a registry. */
 export interface ArtifactAddress {

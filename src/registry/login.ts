@@ -1,5 +1,5 @@
 import { isPlugferryError, PlugferryError } from '../errors.js';
-import { anonymousAccess, HttpClient, type HttpAccess } from '../io/http.js';
+import { anonymousAccess, HttpClient, type HttpAccess } from '../http/client.js';
 
 /** Who asks a registry. */
 export interface Credentials {

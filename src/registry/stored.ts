@@ -4,9 +4,9 @@ import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { isPlugferryError, PlugferryError } from '../errors.js';
-import { ioError } from '../io/failure.js';
-import { isRegularFile, readSmallFile } from '../io/file.js';
-import type { PrivateDirectory } from '../io/private-directory.js';
+import { ioError } from '../files/file-errors.js';
+import { isRegularFile, readSmallFile } from '../files/open-regular.js';
+import type { PrivateDirectory } from '../files/temp-directory.js';
 import type { Artifact, Layer } from './artifact.js';
 import {
   chosenManifest,

@@ -3,11 +3,11 @@ import { createReadStream } from 'node:fs';
 import { pipeline, Transform, type Duplex, type Readable, type TransformCallback } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { isPlugferryError, PlugferryError } from '../errors.js';
-import { ioError } from '../io/failure.js';
-import { openRegular } from '../io/file.js';
-import { fileWriter } from '../io/file-writer.js';
-import type { PrivateDirectory } from '../io/private-directory.js';
-import { extract, type Extract } from '../io/tar-parser.js';
+import { ioError } from '../files/file-errors.js';
+import { openRegular } from '../files/open-regular.js';
+import { fileWriter } from '../files/file-writer.js';
+import type { PrivateDirectory } from '../files/temp-directory.js';
+import { extract, type Extract } from '../stream/tar-parser.js';
 
 /** Most bytes of one layer or archive without its compression. */
 const maxBytes = 8 * 1024 * 1024 * 1024;

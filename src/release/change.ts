@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { Digest, Expected } from '../io/digest.js';
+import type { Digest, Expected } from '../stream/digest.js';
 import type { Origin, Release, ReleasePlugin } from '../schema/release.js';
 import type { SeenBundle, State } from '../schema/state.js';
 

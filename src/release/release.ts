@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { PlugferryError } from '../errors.js';
-import { escapeText } from '../io/text.js';
+import { escapeText } from '../stream/text.js';
 import { pluginPath } from '../plugin/layout.js';
 import { maxReleasePlugins } from '../plugin/limits.js';
 import {

@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlugferryError } from '../errors.js';
-import { ioError } from '../io/failure.js';
-import { isRegularFile, readSmallFile } from '../io/file.js';
+import { ioError } from '../files/file-errors.js';
+import { isRegularFile, readSmallFile } from '../files/open-regular.js';
 import { isPluginName, isPluginVersion, type PluginId } from '../plugin/plugin.js';
 import { parseYaml } from '../schema/yaml.js';
 

@@ -2,8 +2,8 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { PlugferryError } from '../errors.js';
-import { ioError } from '../io/failure.js';
-import { isDirectory, readSmallFile } from '../io/file.js';
+import { ioError } from '../files/file-errors.js';
+import { isDirectory, readSmallFile } from '../files/open-regular.js';
 
 /** A text of resources, and how errors and results call it. */
 export interface ResourceText {

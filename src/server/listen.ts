@@ -25,7 +25,7 @@ export interface ServerLimits extends ConnectionLimits {
   readonly maxHeaderSize: number;
 }
 
-export const defaultLimits: ServerLimits = {
+const defaultLimits: ServerLimits = {
   headersTimeout: 10_000,
   requestTimeout: 15_000,
   connectionsCheckingInterval: 1_000,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { formatBytes } from '../io/text.js';
+import { formatBytes } from '../stream/text.js';
 import { page, type Page } from './page.js';
 import type { ServedPlugin, Tree } from './tree.js';
 

@@ -1,4 +1,4 @@
-import { sha256Of } from '../io/digest.js';
+import { sha256Of } from '../stream/digest.js';
 
 /** A body of our own making, with what its answer needs to know. */
 export interface PageContent {

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { isPlugferryError, systemCode } from '../errors.js';
-import { DirectoryTree } from '../io/directory-tree.js';
-import { ioError } from '../io/failure.js';
-import { localFileSystem } from '../io/local-file-system.js';
+import { DirectoryTree } from '../files/directory-tree.js';
+import { ioError } from '../files/file-errors.js';
+import { localFileSystem } from '../files/local-file-system.js';
 import type { PluginFileName } from '../plugin/layout.js';
 import { pluginFileNames } from '../plugin/layout.js';
 import { comparePluginIds, type PluginId } from '../plugin/plugin.js';

@@ -3,8 +3,8 @@ import { open, realpath, stat, type FileHandle } from 'node:fs/promises';
 import { sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemCode } from '../errors.js';
-import { DigestMeter, type Digest } from '../io/digest.js';
-import { formatBytes } from '../io/text.js';
+import { DigestMeter, type Digest } from '../stream/digest.js';
+import { formatBytes } from '../stream/text.js';
 import { maxModuleBytes } from '../plugin/plugin.js';
 
 /**

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isPlugferryError, PlugferryError, systemCode } from '../errors.js';
-import { readSmallFile } from '../io/file.js';
+import { readSmallFile } from '../files/open-regular.js';
 import { maxReleaseBytes, maxStateBytes } from '../plugin/limits.js';
 import { parseRelease } from '../release/parse.js';
 import { parseDocument } from '../schema/parse.js';

@@ -1,9 +1,9 @@
-import { isTarLayer, moduleLayerType, type Artifact, type Layer } from '../registry/artifact.js';
-import { readTarLayer, type LayerFile } from '../registry/tar-layer.js';
+import { type Artifact, isTarLayer, type Layer, moduleLayerType } from '../registry/artifact.js';
+import { type LayerFile, readTarLayer } from '../registry/tar-layer.js';
 import { PlugferryError } from '../errors.js';
-import { sha256OfFile } from '../io/digest.js';
-import type { PrivateDirectory } from '../io/private-directory.js';
-import type { Progress } from '../io/progress.js';
+import { sha256OfFile } from '../files/digest-of-file.js';
+import type { PrivateDirectory } from '../files/temp-directory.js';
+import type { Progress } from '../stream/progress.js';
 import { maxModuleBytes } from '../plugin/plugin.js';
 import { metadataIn } from './image.js';
 import { isModuleName } from './modules.js';

@@ -1,10 +1,10 @@
 import { PlugferryError } from '../errors.js';
-import { sha256OfFile } from '../io/digest.js';
-import { readSmallFile } from '../io/file.js';
-import { pluginPath, type PluginFileName } from '../plugin/layout.js';
+import { sha256OfFile } from '../files/digest-of-file.js';
+import { readSmallFile } from '../files/open-regular.js';
+import { type PluginFileName, pluginPath } from '../plugin/layout.js';
 import { maxMetadataBytes, parseMetadata } from '../plugin/metadata.js';
 import { comparePluginIds, formatPluginId, type PluginId } from '../plugin/plugin.js';
-import { notAsListed, promised, readInventory, type InventoryEntry } from './inventory.js';
+import { type InventoryEntry, notAsListed, promised, readInventory } from './inventory.js';
 import { listPlugins } from './listing.js';
 import { pluginsDirectory } from './plugins-directory.js';
 import type { Source, SourceListing, SourcePlugin } from './source.js';

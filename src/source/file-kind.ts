@@ -1,4 +1,4 @@
-import { openRegular } from '../io/file.js';
+import { openRegular } from '../files/open-regular.js';
 import { isModuleName } from './modules.js';
 
 /**

@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import { escapeText } from '../io/text.js';
+import { escapeText } from '../stream/text.js';
 import { isModuleName, listingOf, noModules, type FoundModule } from './modules.js';
 import type { Source, SourceListing } from './source.js';
 import { Tree } from './tree.js';

@@ -1,9 +1,9 @@
 import { isTarLayer, type Artifact, type Layer } from '../registry/artifact.js';
 import { isContent, readTarLayer, type LayerEntry, type LayerFile } from '../registry/tar-layer.js';
 import { PlugferryError } from '../errors.js';
-import { readSmallFile } from '../io/file.js';
-import type { PrivateDirectory } from '../io/private-directory.js';
-import { escapeText } from '../io/text.js';
+import { readSmallFile } from '../files/open-regular.js';
+import type { PrivateDirectory } from '../files/temp-directory.js';
+import { escapeText } from '../stream/text.js';
 import { parsePluginPath, pluginPath } from '../plugin/layout.js';
 import { maxMetadataBytes, parseMetadata } from '../plugin/metadata.js';
 import { formatPluginId, maxModuleBytes, type PluginId } from '../plugin/plugin.js';

@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import { readSmallFile } from '../io/file.js';
+import { readSmallFile } from '../files/open-regular.js';
 import { maxInventoryBytes } from '../plugin/limits.js';
 import { formatPluginId, isPluginName, isPluginVersion, type PluginId } from '../plugin/plugin.js';
 import type { Tree } from './tree.js';

@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { escapeText } from '../io/text.js';
+import { escapeText } from '../stream/text.js';
 import { listingOf } from './modules.js';
 import type { Source } from './source.js';
 

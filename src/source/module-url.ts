@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { PlugferryError } from '../errors.js';
-import { displayUrl, parseHttpAddress } from '../io/http-address.js';
-import { HttpClient, type HttpOptions } from '../io/http.js';
-import { PrivateDirectory } from '../io/private-directory.js';
+import { displayUrl, parseHttpAddress } from '../http/address.js';
+import { HttpClient, type HttpOptions } from '../http/client.js';
+import { PrivateDirectory } from '../files/temp-directory.js';
 import { maxModuleBytes } from '../plugin/plugin.js';
 import { isModuleName, listingOf, type FoundModule } from './modules.js';
 import { refusePage } from './server-tree.js';

@@ -1,9 +1,9 @@
 import { formatReference, idOfReference, parseReference, type OciReference } from '../catalogue/reference.js';
 import { PlugferryError } from '../errors.js';
-import { isDirectory } from '../io/file.js';
-import { withoutCredentials } from '../io/http-address.js';
-import { PrivateDirectory } from '../io/private-directory.js';
-import { escapeText } from '../io/text.js';
+import { isDirectory } from '../files/open-regular.js';
+import { withoutCredentials } from '../http/address.js';
+import { PrivateDirectory } from '../files/temp-directory.js';
+import { escapeText } from '../stream/text.js';
 import type { PluginId } from '../plugin/plugin.js';
 import type { Artifact } from '../registry/artifact.js';
 import { RegistryClient } from '../registry/client.js';

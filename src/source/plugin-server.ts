@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { PlugferryError } from '../errors.js';
-import { differenceFrom, digestOf, type Digest } from '../io/digest.js';
-import type { HttpOptions } from '../io/http.js';
-import { PrivateDirectory } from '../io/private-directory.js';
-import type { Progress } from '../io/progress.js';
+import { differenceFrom, digestOf, type Digest } from '../stream/digest.js';
+import type { HttpOptions } from '../http/client.js';
+import { PrivateDirectory } from '../files/temp-directory.js';
+import type { Progress } from '../stream/progress.js';
 import type { PluginFileName } from '../plugin/layout.js';
 import { maxMetadataBytes, parseMetadata } from '../plugin/metadata.js';
 import { comparePluginIds, formatPluginId, type PluginId } from '../plugin/plugin.js';

@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import type { Digest } from '../io/digest.js';
+import type { Digest } from '../stream/digest.js';
 import { pluginPath } from '../plugin/layout.js';
 import { formatPluginId, isPluginName, isPluginVersion, type PluginId } from '../plugin/plugin.js';
 import type { IndexFile, IndexPlugin } from '../schema/index.js';

@@ -1,14 +1,14 @@
 import { PlugferryError } from '../errors.js';
-import type { Digest } from '../io/digest.js';
-import { displayUrl, parseHttpAddress } from '../io/http-address.js';
+import type { Digest } from '../stream/digest.js';
+import { displayUrl, parseHttpAddress } from '../http/address.js';
 import {
   HttpClient,
   type FileRequest,
   type HttpDocument,
   type HttpReply,
   type HttpOptions,
-} from '../io/http.js';
-import type { OpenFile } from '../io/private-directory.js';
+} from '../http/client.js';
+import type { OpenFile } from '../files/temp-directory.js';
 import { maxModuleBytes } from '../plugin/plugin.js';
 
 export interface SmallFile {

@@ -1,23 +1,6 @@
-import { tmpdir } from 'node:os';
-import { PlugferryError } from '../errors.js';
-import type { Digest } from '../io/digest.js';
-import { isRegularFile } from '../io/file.js';
-import type { HttpAccess } from '../io/http.js';
-import { isHttpLocation, withoutCredentials } from '../io/http-address.js';
-import type { Progress } from '../io/progress.js';
+import type { Digest } from '../stream/digest.js';
+import type { Progress } from '../stream/progress.js';
 import type { PluginId } from '../plugin/plugin.js';
-import type { RegistryAccess } from '../registry/login.js';
-import { isLayout } from '../registry/stored.js';
-import { artifactZipSource } from './artifact-zip.js';
-import { directorySource } from './directory.js';
-import { fileKind } from './file-kind.js';
-import { flatSource, holdsFiles } from './flat.js';
-import { moduleFileSource } from './module-file.js';
-import { isModuleUrl, moduleUrlSource } from './module-url.js';
-import { isModuleName } from './modules.js';
-import { ociSource, storedSource } from './oci.js';
-import { pluginServerSource } from './plugin-server.js';
-import { isPluginTree } from './plugins-directory.js';
 
 /** Yields plugins: a tree on disk, a server, a registry. */
 export interface Source {
@@ -81,54 +64,4 @@ export interface Provenance {
   readonly reference: string;
   /** `sha256:` and 64 hex characters, where the origin named the bytes immutably. */
   readonly digest?: string;
-}
-
-export interface SourceOptions {
-  /** Directory in which local copies of what is fetched may lie until the source is closed. @default the system's */
-  readonly scratch?: string | undefined;
-  /** How http(s) servers are reached. */
-  readonly http?: HttpAccess | undefined;
-  /** How registries are reached. */
-  readonly registries?: RegistryAccess | undefined;
-}
-
-/**
- * The source behind a location that the user gave.
- *
- * @throws PlugferryError `E_USAGE` for a kind of location that is not known, or what opening it throws.
- */
-export async function sourceFor(
-  location: string,
-  { scratch = tmpdir(), http, registries }: SourceOptions = {},
-): Promise<Source> {
-  if (isHttpLocation(location)) {
-    return isModuleUrl(location)
-      ? moduleUrlSource(location, { scratch, access: http })
-      : pluginServerSource(location, { scratch, access: http });
-  }
-  if (/^oci:\/\//i.test(location)) return ociSource(location, scratch, { ...registries, http });
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) throw unknownKind(location);
-  if (await isRegularFile(location)) return fileSource(location, scratch);
-  if (await isLayout(location)) return storedSource(location, scratch);
-  const isFlat = !(await isPluginTree(location)) && (await holdsFiles(location, isModuleName));
-  return isFlat ? flatSource(location) : directorySource(location);
-}
-
-async function fileSource(path: string, scratch: string): Promise<Source> {
-  const kind = await fileKind(path);
-  if (kind === 'module') return moduleFileSource(path);
-  if (kind === 'zip') return artifactZipSource(path, scratch);
-  if (kind === 'tar') return storedSource(path, scratch);
-  throw new PlugferryError('E_SOURCE', `${path} is not a file that plugins can be taken from`, {
-    hint: 'Expected is a module (.wasm) or a zip that holds modules. Texts that name plugins are for export.',
-    details: { file: path, expected: 'module or zip' },
-  });
-}
-
-function unknownKind(location: string): PlugferryError {
-  const found = withoutCredentials(location);
-  return new PlugferryError('E_USAGE', `"${found}" is not a kind of source that can be read`, {
-    hint: 'Give a directory that holds plugins/<name>/<version>/plugin.wasm, or the http(s) URL of a plugin server.',
-    details: { found, expected: 'directory or http(s) URL' },
-  });
 }

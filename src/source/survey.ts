@@ -1,11 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
 import { PlugferryError } from '../errors.js';
-import { DigestMeter, type Digest } from '../io/digest.js';
-import { openRegular } from '../io/file.js';
+import { DigestMeter, type Digest } from '../stream/digest.js';
+import { openRegular } from '../files/open-regular.js';
 import { checkMetadata, formatMetadata, parseMetadata } from '../plugin/metadata.js';
 import { pluginPath } from '../plugin/layout.js';
 import { formatPluginId, maxModuleBytes, type PluginId } from '../plugin/plugin.js';
-import { Tally, type Progress } from '../io/progress.js';
+import { Tally, type Progress } from '../stream/progress.js';
 import type { ManifestPlugin, ModuleFacts } from '../schema/manifest.js';
 import { readModule } from '../wasm/module.js';
 import type { SourcePlugin } from './source.js';

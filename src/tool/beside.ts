@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { isPlugferryError, PlugferryError } from '../errors.js';
-import type { CommitOptions } from '../io/commit.js';
-import { committedSet } from '../io/commit-set.js';
-import { sha256Of } from '../io/digest.js';
-import { readSmallFile } from '../io/file.js';
+import type { CommitOptions } from '../files/atomic-file.js';
+import { committedSet } from '../files/atomic-files.js';
+import { sha256Of } from '../stream/digest.js';
+import { readSmallFile } from '../files/open-regular.js';
 import { readOneFile } from './one-file.js';
 import { installScript, verifyText } from './texts.js';
 

@@ -2,16 +2,16 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PlugferryError } from '../errors.js';
-import { isRegularFile, openRegular } from '../io/file.js';
+import { isRegularFile, openRegular } from '../files/open-regular.js';
 import { version } from '../version.js';
 
 /** Set by the build that makes one file of everything. */
 declare const PLUGFERRY_ONE_FILE: true | undefined;
 
 /** What that build begins its second line with, behind the line that finds node. */
-export const oneFileMark = `// plugferry ${version}, `;
+const oneFileMark = `// plugferry ${version}, `;
 /** The line in front of the licences, which stand at the end as comments. */
-export const licensesMark = '// ---- licences of what is in this file ----';
+const licensesMark = '// ---- licences of what is in this file ----';
 
 /** The program in one file. */
 export interface OneFile {

@@ -1,13 +1,21 @@
 import { createHash } from 'node:crypto';
-import { pipeline, Transform, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
+import { pipeline, Transform } from 'node:stream';
 import { PlugferryError } from '../errors.js';
-import { openRegular } from '../io/file.js';
-import { HttpClient, type HttpStream } from '../io/http.js';
-import { displayUrl, parseHttpAddress, type HttpAddress } from '../io/http-address.js';
-import { HttpUploads } from '../io/http-upload.js';
-import type { Progress } from '../io/progress.js';
-import type { RemoteAccess } from './locations.js';
-import type { LocalFile, ReadRequest, RemoteBody, RemoteFile, Sent, WriteRequest } from './transport.js';
+import { openRegular } from '../files/open-regular.js';
+import { HttpClient, type HttpStream } from '../http/client.js';
+import { displayUrl, type HttpAddress, parseHttpAddress } from '../http/address.js';
+import { HttpUploads } from '../http/uploads.js';
+import type { Progress } from '../stream/progress.js';
+import type {
+  LocalFile,
+  ReadRequest,
+  RemoteAccess,
+  RemoteBody,
+  RemoteFile,
+  Sent,
+  WriteRequest,
+} from './transport.js';
 
 /**
  * A file behind `http://` or `https://`.

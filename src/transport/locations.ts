@@ -1,18 +1,8 @@
 import { PlugferryError } from '../errors.js';
-import type { HttpAccess, Patience } from '../io/http.js';
-import { withoutCredentials } from '../io/http-address.js';
+import { withoutCredentials } from '../http/address.js';
 import { httpFile } from './http.js';
-import { sftpFile } from './sftp.js';
-import type { SshSettings } from './ssh-settings.js';
-import type { RemoteFile } from './transport.js';
-
-/** How other machines are reached: all of it is the operator's own word. */
-export interface RemoteAccess {
-  readonly http?: HttpAccess | undefined;
-  readonly ssh?: SshSettings | undefined;
-  /** @default that of {@link HttpClient} */
-  readonly patience?: Partial<Patience> | undefined;
-}
+import { sftpFile } from './sftp/sftp.js';
+import type { RemoteAccess, RemoteFile } from './transport.js';
 
 type Open = (location: string, access: RemoteAccess) => RemoteFile;
 

@@ -1,6 +1,9 @@
 import type { Readable } from 'node:stream';
-import type { Digest } from '../io/digest.js';
-import type { Progress } from '../io/progress.js';
+import type { Digest } from '../stream/digest.js';
+import type { Progress } from '../stream/progress.js';
+import type { HttpAccess } from '../http/agents.js';
+import type { Patience } from '../http/deadlines.js';
+import type { SshSettings } from './ssh/settings.js';
 
 /** Moves one file as opaque bytes: what is in it is nobody's business here. */
 export interface RemoteFile {
@@ -71,4 +74,12 @@ export interface Sent {
    * where it only said that it took the file.
    */
   readonly proof: 'digest' | 'size' | 'none';
+}
+
+/** How other machines are reached: all of it is the operator's own word. */
+export interface RemoteAccess {
+  readonly http?: HttpAccess | undefined;
+  readonly ssh?: SshSettings | undefined;
+  /** @default that of {@link HttpClient} */
+  readonly patience?: Partial<Patience> | undefined;
 }

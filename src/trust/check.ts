@@ -1,7 +1,7 @@
 import { PlugferryError, type ErrorCode } from '../errors.js';
 import type { TrustedKey } from './key.js';
 import { verifies } from './signature.js';
-import type { Standing } from './standing.js';
+import type { Standing } from './key-status.js';
 
 /** Raw signatures of a bundle by the key id that each claims. The claim is a hint and decides nothing. */
 export type ClaimedSignatures = ReadonlyMap<string, Uint8Array>;

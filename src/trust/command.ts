@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { PlugferryError } from '../errors.js';
-import { runHelper } from '../io/helper-program.js';
+import { runHelper } from '../process/helper-program.js';
 import { maxDetachedBytes } from './detached.js';
 
 /** A program that signs: an HSM, a key service, cosign, openssl. */

@@ -1,6 +1,6 @@
 import { PlugferryError } from '../errors.js';
 import type { Manifest } from '../schema/manifest.js';
-import { failed, passed, type Ruling } from './ruling.js';
+import { failed, passed, type Ruling } from './rule-result.js';
 
 /** How far clocks may be apart before a bundle "from the future" is refused, in milliseconds. */
 const tolerance = 24 * 60 * 60 * 1000;

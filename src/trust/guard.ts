@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import { exposureOf } from '../io/exposure.js';
+import { exposureOf } from '../files/writable-by-others.js';
 
 /**
  * Refuses a file of a trust store that somebody else could change, as {@link exposureOf} finds it.

@@ -1,11 +1,9 @@
-import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { createHash, createPublicKey } from 'node:crypto';
 import { PlugferryError } from '../errors.js';
 import { ed25519Fault, isP256Point } from './curve.js';
-import { pemBlocks, type PemBlock } from './pem.js';
-import { spelled, spellingFault, type SpellingFault } from './spki.js';
-
-/** ECDSA on P-256 with SHA-256, which every OpenSSL since 1.0.2 checks, or Ed25519, for OpenSSL 3 and later. */
-export type KeyAlgorithm = 'ecdsa-p256' | 'ed25519';
+import { type PemBlock, pemBlocks } from './pem.js';
+import { type KeyAlgorithm, spelled, spellingFault, type SpellingFault } from './spki.js';
 
 /** A public key that the receiver trusts. */
 export interface TrustedKey {

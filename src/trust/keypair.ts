@@ -1,11 +1,12 @@
 import { generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
 import { PlugferryError } from '../errors.js';
-import { parsePublicKey, type KeyAlgorithm } from './key.js';
+import { parsePublicKey } from './key.js';
+import type { KeyAlgorithm } from './spki.js';
 import { encryptPkcs8 } from './pkcs8.js';
 
 /** Fewest bytes of a passphrase: with {@link pbkdf2Rounds} rounds, what a dictionary does not reach. */
-export const minPassphraseLength = 12;
+const minPassphraseLength = 12;
 
 export interface KeyPair {
   readonly keyId: string;

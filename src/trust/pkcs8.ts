@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
  * PBKDF2 rounds for private keys. Node and `openssl genpkey` use 2048, which a passphrase does not survive; 600,000 with
  * HMAC-SHA-256 is the OWASP Password Storage figure.
  */
-export const pbkdf2Rounds = 600_000;
+const pbkdf2Rounds = 600_000;
 
 const derive = promisify(pbkdf2);
 

@@ -2,7 +2,7 @@ import { PlugferryError } from '../errors.js';
 import type { Manifest } from '../schema/manifest.js';
 import type { SetPolicy } from '../schema/trust.js';
 import { describeKey, type NamedKey } from './check.js';
-import { failed, passed, type Ruling } from './ruling.js';
+import { failed, passed, type Ruling } from './rule-result.js';
 import { knownKeys, type TrustStore } from './store.js';
 
 /** What the rules of a trust store look at. */

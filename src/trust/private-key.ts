@@ -1,9 +1,10 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { PlugferryError } from '../errors.js';
 import { p256PointOf } from './curve.js';
-import { keyError, keyIdOf, quoted, refuseUnsound, type KeyAlgorithm, type Remedies } from './key.js';
-import { pemBlocks, type PemBlock } from './pem.js';
-import { spelled } from './spki.js';
+import { keyError, keyIdOf, quoted, refuseUnsound, type Remedies } from './key.js';
+import { type KeyAlgorithm, spelled } from './spki.js';
+import { type PemBlock, pemBlocks } from './pem.js';
 
 /** A private key that may sign. */
 export interface SigningKey {

@@ -2,7 +2,7 @@ import { PlugferryError } from '../errors.js';
 import { highestSequence, isBeyond, maxEpoch, maxYearsAhead, type Place } from '../plugin/numbering.js';
 import type { Manifest } from '../schema/manifest.js';
 import type { SetPolicy } from '../schema/trust.js';
-import { failed, passed, type Ruling } from './ruling.js';
+import { failed, passed, type Ruling } from './rule-result.js';
 
 /** What bounds the numbers of a bundle. */
 export interface Reach {

@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPlugferryError, PlugferryError } from '../errors.js';
-import { committedFile } from '../io/commit.js';
+import { committedFile } from '../files/atomic-file.js';
 import { documentBytes } from '../schema/parse.js';
 import type { TrustDocument } from '../schema/trust.js';
 import type { TrustedKey } from './key.js';

@@ -1,5 +1,3 @@
-import type { KeyAlgorithm } from './key.js';
-
 /**
  * A SubjectPublicKeyInfo up to the coordinates of its point, in the one spelling that is a key here: DER, the curve named (RFC
  * 5480), the point uncompressed; for Ed25519 as RFC 8410 has it, without parameters.
@@ -8,6 +6,7 @@ const heads: Readonly<Record<KeyAlgorithm, Buffer>> = {
   'ecdsa-p256': Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex'),
   ed25519: Buffer.from('302a300506032b6570032100', 'hex'),
 };
+
 /** Bytes of a whole SubjectPublicKeyInfo. */
 const sizes: Readonly<Record<KeyAlgorithm, number>> = { 'ecdsa-p256': 91, ed25519: 44 };
 
@@ -37,6 +36,7 @@ export interface SpellingFault {
 const ecKey = '2a8648ce3d0201';
 const p256 = '2a8648ce3d030107';
 const ed25519 = '2b6570';
+
 /** Object identifiers, in hex, of what people have that is not used here. */
 const names: Readonly<Record<string, string>> = {
   '2a864886f70d010101': 'RSA',
@@ -157,3 +157,6 @@ function dotted(content: Buffer = Buffer.alloc(0)): string {
   const root = first < 80n ? first / 40n : 2n;
   return [root, first - root * 40n, ...rest].join('.');
 }
+
+/** ECDSA on P-256 with SHA-256, which every OpenSSL since 1.0.2 checks, or Ed25519, for OpenSSL 3 and later. */
+export type KeyAlgorithm = 'ecdsa-p256' | 'ed25519';

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { isPlugferryError, PlugferryError } from '../errors.js';
-import { readSmallFile } from '../io/file.js';
+import { readSmallFile } from '../files/open-regular.js';
 import { parseDocument } from '../schema/parse.js';
 import type { StoredKey, TrustDocument } from '../schema/trust.js';
 import type { KnownKey } from './check.js';
 import { refuseExposed } from './guard.js';
 import { maxKeyFileBytes, parsePublicKey, type TrustedKey } from './key.js';
-import { describeStanding, standingOf } from './standing.js';
+import { describeStanding, standingOf } from './key-status.js';
 
 /** Largest trust.json that is read, in bytes. */
 export const maxTrustBytes = 2 * 1024 * 1024;

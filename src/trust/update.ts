@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { PlugferryError } from '../errors.js';
-import { readSmallFile } from '../io/file.js';
+import { readSmallFile } from '../files/open-regular.js';
 import { checkSignatures, describeKey, type KnownKey } from './check.js';
 import { signatureFile } from './save.js';
 import { maxSignatureBytes } from '../plugin/limits.js';

@@ -1,7 +1,7 @@
 import { join, relative } from 'node:path';
 import { systemCode } from '../errors.js';
-import type { FileSystem } from '../io/file-system.js';
-import { progressOf, Tally, type Progress, type ProgressObserver } from '../io/progress.js';
+import type { FileSystem } from '../files/file-system.js';
+import { progressOf, Tally, type Progress, type ProgressObserver } from '../stream/progress.js';
 import { compareText, formatPluginId } from '../plugin/plugin.js';
 import { filesOf } from '../release/release.js';
 import type { Release } from '../schema/release.js';

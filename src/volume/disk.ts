@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { systemCode } from '../errors.js';
-import type { FileStatus, FileSystem } from '../io/file-system.js';
+import type { FileStatus, FileSystem } from '../files/file-system.js';
 
 /** A directory that web servers of other users may read, whatever the umask says. */
 export async function makeDirectory(files: FileSystem, path: string): Promise<void> {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import { sha256Of } from '../io/digest.js';
+import { sha256Of } from '../stream/digest.js';
 import type { Evidence } from '../release/change.js';
 import type { Release } from '../schema/release.js';
-import type { FileSystem } from '../io/file-system.js';
+import type { FileSystem } from '../files/file-system.js';
 import { ensureDirectory, exists, linkOrCopy, makeDirectory } from './disk.js';
 import { linkInTheWay } from './failure.js';
 import { isSha256, releaseDirectory } from './layout.js';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { exposuresOf, Judge, type Reliance } from '../io/exposure.js';
-import type { FileStatus } from '../io/file-system.js';
+import { exposuresOf, Judge, type Reliance } from '../files/writable-by-others.js';
+import type { FileStatus } from '../files/file-system.js';
 import { lstatIfThere, orIfMissing } from './disk.js';
 import type { VolumeLayout } from './layout.js';
 

@@ -1,6 +1,6 @@
 import { PlugferryError } from '../errors.js';
-import { closedDirectory, exposuresOf, type Exposure, type Reliance } from '../io/exposure.js';
-import type { FileSystem } from '../io/file-system.js';
+import { closedDirectory, exposuresOf, type Exposure, type Reliance } from '../files/writable-by-others.js';
+import type { FileSystem } from '../files/file-system.js';
 import type { VolumeOptions } from './volume.js';
 
 /** On whom a volume relies: root, and `user`, who is undefined while a server has not said who we are there. */

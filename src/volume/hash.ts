@@ -1,5 +1,5 @@
-import { DigestMeter, type Digest } from '../io/digest.js';
-import type { FileSystem, ReadingOptions } from '../io/file-system.js';
+import { DigestMeter, type Digest } from '../stream/digest.js';
+import type { FileSystem, ReadingOptions } from '../files/file-system.js';
 
 /** Size and checksums of a file; a symlink is not followed. Where SHA-256 is enough, {@link FileSystem.sha256} is faster. */
 export async function digestOfFile(

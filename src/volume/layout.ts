@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { FileSystem } from '../io/file-system.js';
-import { localFileSystem } from '../io/local-file-system.js';
+import type { FileSystem } from '../files/file-system.js';
+import { localFileSystem } from '../files/local-file-system.js';
 import { enclosed } from './enclosure.js';
 
 /** Where everything of one volume lies. All paths are absolute and on one file system. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { PlugferryError, systemCode } from '../errors.js';
-import type { FileSystem } from '../io/file-system.js';
+import type { FileSystem } from '../files/file-system.js';
 import type { Actor } from '../release/change.js';
 import { lstatIfThere, orIfMissing } from './disk.js';
 import type { VolumeLayout } from './layout.js';

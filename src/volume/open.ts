@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { PlugferryError } from '../errors.js';
-import type { Exposure } from '../io/exposure.js';
-import type { FileSystem } from '../io/file-system.js';
-import { localFileSystem } from '../io/local-file-system.js';
+import type { Exposure } from '../files/writable-by-others.js';
+import type { FileSystem } from '../files/file-system.js';
+import { localFileSystem } from '../files/local-file-system.js';
 import { emptyState, withReleases } from '../release/state.js';
 import { formatTime } from '../release/time.js';
 import type { State } from '../schema/state.js';

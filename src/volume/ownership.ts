@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { PlugferryError } from '../errors.js';
-import type { FileStatus, FileSystem } from '../io/file-system.js';
+import type { FileStatus, FileSystem } from '../files/file-system.js';
 import { filesOf } from '../release/release.js';
 import type { Release } from '../schema/release.js';
 import { lstatIfThere } from './disk.js';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { PlugferryError, systemCode } from '../errors.js';
-import type { FileSystem } from '../io/file-system.js';
-import { localFileSystem } from '../io/local-file-system.js';
+import type { FileSystem } from '../files/file-system.js';
+import { localFileSystem } from '../files/local-file-system.js';
 import { exists } from './disk.js';
 
 /** What the file system of a volume can do. What a volume cannot do without is not here: its lack is an error. */

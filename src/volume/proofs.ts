@@ -1,4 +1,4 @@
-import type { FileStatus, FileSystem } from '../io/file-system.js';
+import type { FileStatus, FileSystem } from '../files/file-system.js';
 
 /**
  * What the bytes of files of a volume were found to be in this run. A file that has been read need not be read again under another name

@@ -1,6 +1,6 @@
 import { systemCode } from '../errors.js';
-import type { FileSystem } from '../io/file-system.js';
-import { localFileSystem } from '../io/local-file-system.js';
+import type { FileSystem } from '../files/file-system.js';
+import { localFileSystem } from '../files/local-file-system.js';
 import { newestFirst } from '../release/fates.js';
 import { emptyState } from '../release/state.js';
 import type { Release } from '../schema/release.js';

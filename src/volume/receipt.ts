@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { PlugferryError } from '../errors.js';
-import type { FileSystem } from '../io/file-system.js';
+import type { FileSystem } from '../files/file-system.js';
 import { compareText } from '../plugin/plugin.js';
 import { releaseByPrefix } from '../release/select.js';
 import { formatTime } from '../release/time.js';

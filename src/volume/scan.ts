@@ -1,8 +1,8 @@
-import { DirectoryTree, type Reached } from '../io/directory-tree.js';
+import { DirectoryTree, type Reached } from '../files/directory-tree.js';
 import { PlugferryError } from '../errors.js';
-import type { Digest } from '../io/digest.js';
-import type { FileSystem, ReadingOptions } from '../io/file-system.js';
-import { escapeText } from '../io/text.js';
+import type { Digest } from '../stream/digest.js';
+import type { FileSystem, ReadingOptions } from '../files/file-system.js';
+import { escapeText } from '../stream/text.js';
 import { pluginFileNames } from '../plugin/layout.js';
 import { maxModuleBytes, type PluginId } from '../plugin/plugin.js';
 import { walkPlugins, type StrayReason } from '../plugin/tree-walk.js';

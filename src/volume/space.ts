@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import { formatBytes } from '../io/text.js';
+import { formatBytes } from '../stream/text.js';
 import type { VolumeLayout } from './layout.js';
 
 /** What a change will take up. */

@@ -1,4 +1,4 @@
-import type { FileSystem } from '../io/file-system.js';
+import type { FileSystem } from '../files/file-system.js';
 import type { Actor } from '../release/change.js';
 
 export interface VolumeOptions {

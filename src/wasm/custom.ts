@@ -2,12 +2,12 @@ import { isPlugferryError } from '../errors.js';
 import type { ByteFeed, Reading } from './byte-feed.js';
 import { Cursor } from './cursor.js';
 import { maxProducersBytes, readToolchain } from './producers.js';
-import type { ScanOptions } from './scan.js';
-import { partName, type Section } from './sections.js';
+import { partName, type ScanOptions, type Section } from './sections.js';
 
 /** Where V8, the engine of the gateway, stops reading a name: 100,000 bytes. */
 const maxCustomNameBytes = 100_000;
 const longestCount = 5;
+
 /** Names of functions are read up to here; a larger section is left to the gateway. Those of large Go modules have some 3 MiB. */
 const maxNamesBytes = 32 * 1024 * 1024;
 

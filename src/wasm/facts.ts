@@ -1,4 +1,4 @@
-import { escapeText } from '../io/text.js';
+import { escapeText } from '../stream/text.js';
 
 /** Longest text of a manifest in characters (`text` in schemas/manifest.schema.json). */
 export const maxTextLength = 1024;

@@ -1,4 +1,4 @@
-import { escapeText } from '../io/text.js';
+import { escapeText } from '../stream/text.js';
 import { compareText } from '../plugin/plugin.js';
 import type { ModuleFacts } from '../schema/manifest.js';
 import type { Cursor } from './cursor.js';

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { PlugferryError } from '../errors.js';
-import { ioError } from '../io/failure.js';
+import { ioError } from '../files/file-errors.js';
 import { maxModuleBytes } from '../plugin/plugin.js';
 import type { ModuleFacts } from '../schema/manifest.js';
 import type { ModuleReading } from './interface.js';

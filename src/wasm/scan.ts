@@ -8,7 +8,7 @@ import { readHeader } from './header.js';
 import { importFacts, readImports } from './imports.js';
 import { IndexSpaces } from './index-spaces.js';
 import type { ModuleReading, TypedExport, TypedImport } from './interface.js';
-import { partName, sectionIds, SectionOrder, type Section } from './sections.js';
+import { partName, type ScanOptions, type Section, sectionIds, SectionOrder } from './sections.js';
 import { noTypes, readTypes, type TypeTable } from './types.js';
 import { unloadable } from './unloadable.js';
 
@@ -17,14 +17,9 @@ import { unloadable } from './unloadable.js';
  * engine stops at a million functions.
  */
 const maxParsedBytes = 4 * 1024 * 1024;
+
 /** A count is at most five bytes. */
 const longestCount = 5;
-
-/** How much of a module is read. */
-export interface ScanOptions {
-  /** Function bodies, too: for the features of an engine that they use. */
-  readonly code: boolean;
-}
 
 /** Reads a module front to back: what it asks of a gateway. */
 export class Scan {

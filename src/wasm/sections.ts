@@ -54,6 +54,7 @@ export function partName(id: number): string {
 
 /** A hostile module could hold 85 million. Real ones hold some 30. */
 const maxSections = 1024;
+
 /** Id, and a size of at most five bytes. */
 const longestSectionHeader = 6;
 
@@ -99,4 +100,10 @@ export class SectionOrder {
       next === this.#rank ? 'stands twice' : `stands behind ${partName(order[this.#rank]?.[0] ?? 0)}`;
     throw unloadable(this.#name, `${partName(id)} ${trouble} (before byte ${start})`);
   }
+}
+
+/** How much of a module is read. */
+export interface ScanOptions {
+  /** Function bodies, too: for the features of an engine that they use. */
+  readonly code: boolean;
 }

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { PackedResource } from '../../src/bundle/contents.js';
+import type { PackedResource } from '../../src/bundle/build-manifest.js';
 import { parseManifest } from '../../src/bundle/manifest.js';
 import { isPlugferryError } from '../../src/errors.js';
 import type { Manifest } from '../../src/schema/manifest.js';

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { unpackTarGz } from '../../src/bundle/unpack.js';
+import { unpackTarGz } from '../../src/bundle/read-tar.js';
 import { isPlugferryError } from '../../src/errors.js';
 import { checkSignatures } from '../../src/trust/check.js';
 import { bundleParts, put, tarGz } from '../helpers/bundle.js';

@@ -5,9 +5,9 @@ import { pipeline } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openBundleFile } from '../../src/bundle/open-file.js';
 import { Scratch } from '../../src/bundle/scratch.js';
-import { unpackZip } from '../../src/bundle/unpack-zip.js';
+import { unpackZip } from '../../src/bundle/read-zip.js';
 import { isPlugferryError } from '../../src/errors.js';
-import { Discard } from '../../src/io/discard.js';
+import { Discard } from '../../src/stream/drain.js';
 import { bundleParts, put } from '../helpers/bundle.js';
 import { rawZip, zipEntries } from '../helpers/zip.js';
 

@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { expect, test } from 'vitest';
 import { Scratch } from '../../src/bundle/scratch.js';
-import { unpackZip } from '../../src/bundle/unpack-zip.js';
+import { unpackZip } from '../../src/bundle/read-zip.js';
 import { isPlugferryError } from '../../src/errors.js';
 import { checkSignatures } from '../../src/trust/check.js';
 import { bundleParts, put } from '../helpers/bundle.js';

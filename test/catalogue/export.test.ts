@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { inspectBundle } from '../../src/index.js';
-import { sha256Of } from '../../src/io/digest.js';
+import { sha256Of } from '../../src/stream/digest.js';
 import { cli, errorCode, type CliRun } from '../helpers/cli.js';
 import { secret } from '../helpers/secrets.js';
 import { tempDir } from '../helpers/temp.js';

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { inspectBundle } from '../../src/index.js';
-import { sha256Of } from '../../src/io/digest.js';
+import { sha256Of } from '../../src/stream/digest.js';
 import { tarGz } from '../helpers/bundle.js';
 import { cli, errorCode } from '../helpers/cli.js';
 import { get } from '../helpers/http.js';
@@ -45,7 +45,6 @@ const exported = async (directory: string, args: readonly string[]) =>
 describe.skipIf(!hasRegistry)('the official lists, from a registry of the tests', () => {
   test(
     'the 43 lines of plugin-server: one command, and all its URLs are answered, by serve and by nginx',
-    { timeout: 120_000 },
     async () => {
       const registry = await startRegistry();
       for (const name of officialNames) await pushPlugin(registry, [officialRepository(name), '2.0.0'], name);

@@ -89,7 +89,6 @@ describe('in a real bash', () => {
 
   test(
     'a Tab in a session completes commands, and files where a file belongs',
-    { timeout: 30_000 },
     async () => {
       const { cwd, env } = await workplace();
       const shown = await typed('bash --norc --noprofile -i', { cwd, env }, [
@@ -135,7 +134,7 @@ async function typed(
 }
 
 describe.runIf(hasZsh)('in a real zsh', () => {
-  test('a Tab completes commands, options, values and files', { timeout: 60_000 }, async () => {
+  test('a Tab completes commands, options, values and files', async () => {
     const { cwd, env } = await workplace();
     const shown = await typed('zsh -f -i', { cwd, env }, [
       'autoload -U compinit && compinit -u -D && source <(plugferry completion zsh)\n',

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
-import { Pace } from '../../src/cli/pace.js';
-import { followSteps } from '../../src/cli/progress.js';
-import { barText, formatSeconds } from '../../src/cli/progress-text.js';
+import { Pace } from '../../src/cli/output/transfer-rate.js';
+import { followSteps } from '../../src/cli/output/progress.js';
+import { barText, formatSeconds } from '../../src/cli/output/progress-text.js';
 import type { ProgressEvent } from '../../src/index.js';
 import { cli, finished, start } from '../helpers/cli.js';
 import { tempDir } from '../helpers/temp.js';
@@ -113,7 +113,6 @@ describe('--progress', () => {
 
   test(
     'bar: a terminal sees what is done, how fast, and then what it came to',
-    { timeout: 30_000 },
     async () => {
       const directory = await tempDir();
       const { url } = await slowServer(3);
@@ -133,7 +132,7 @@ describe('--progress', () => {
     ['NO_COLOR', { NO_COLOR: '1' }],
     ['CI', { CI: 'true' }],
     ['a dumb terminal', { TERM: 'dumb' }],
-  ])('%s: lines instead of a bar', { timeout: 30_000 }, async (_what, env) => {
+  ])('%s: lines instead of a bar', async (_what, env) => {
     const directory = await tempDir();
     const { url } = await slowServer(2);
     const run = await cli(exportFrom(url), { cwd: directory, columns: 100, env });
@@ -142,7 +141,7 @@ describe('--progress', () => {
     if (!('CI' in env)) expect(run.stdout).not.toContain(escape);
   });
 
-  test('plain: a log gets a line every ten seconds', { timeout: 60_000 }, async () => {
+  test('plain: a log gets a line every ten seconds', async () => {
     const directory = await tempDir();
     const { url } = await slowServer(12);
     const run = await cli(exportFrom(url), { cwd: directory });
@@ -154,7 +153,7 @@ describe('--progress', () => {
     expect(run.stderr).not.toContain(escape);
   });
 
-  test('-q and none: nothing of it', { timeout: 30_000 }, async () => {
+  test('-q and none: nothing of it', async () => {
     const directory = await tempDir();
     const { url } = await slowServer(2);
     const quiet = await cli([...exportFrom(url), '-q'], { cwd: directory, columns: 100 });
@@ -165,7 +164,7 @@ describe('--progress', () => {
     expect(none.stderr).toContain('exported x.tar.gz: ');
   });
 
-  test('an interrupt takes the bar away and leaves the terminal as it was', { timeout: 30_000 }, async () => {
+  test('an interrupt takes the bar away and leaves the terminal as it was', async () => {
     const directory = await tempDir();
     const { url } = await slowServer(20);
     const child = start(exportFrom(url), { cwd: directory, columns: 80 });

@@ -52,7 +52,7 @@ async function namesIn(
 const objectsOf = async (scene: ClusterScene): Promise<ConfigMap[]> =>
   Promise.all((await namesIn(scene)).map(async (name) => (await scene.store.get(name)) as ConfigMap));
 
-describe(`import into ConfigMaps, ${which}`, { timeout: 120_000 }, () => {
+describe(`import into ConfigMaps, ${which}`, () => {
   test('writes immutable shards by content, each with an owner and labels, and says the budget first', async () => {
     const scene = await clusterScene();
     const bundle = await scene.bundle(1, { 'big@1.0.0': ['big', 2_500_000], 'waf@1.0.0': ['waf', 3000] });
@@ -303,7 +303,6 @@ describe(`import into ConfigMaps, ${which}`, { timeout: 120_000 }, () => {
 describe('the order of writing', () => {
   test(
     'is claim, shards, index; a break anywhere leaves the old release current',
-    { timeout: 60_000 },
     async () => {
       const scene = await clusterScene(await standInCluster());
       const { standIn } = scene;

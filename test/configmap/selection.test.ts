@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { collectedStore } from '../../src/configmap/collected.js';
-import { importBundle, type ImportOptions } from '../../src/import.js';
+import { importBundle, type ImportOptions } from '../../src/operations/import.js';
 import { releaseId } from '../../src/release/release.js';
 import { documentBytes } from '../../src/schema/parse.js';
 import type { Release } from '../../src/schema/release.js';
@@ -92,7 +92,6 @@ describe('who may write the ConfigMaps', () => {
 describe('a selection of the importer', () => {
   test(
     'is recorded, warned of, refused as it is, and served with --allow-selection',
-    { timeout: 60_000 },
     async () => {
       const { mount, take, files, refused, served } = await mounted();
       const { warnings } = await take(1, both, { include: ['key-auth'] });
@@ -121,7 +120,7 @@ describe('a selection of the importer', () => {
   });
 });
 
-test('what merges, overwrites and replaces leave is whole', { timeout: 60_000 }, async () => {
+test('what merges, overwrites and replaces leave is whole', async () => {
   const { mount, take, files, served } = await mounted();
   await take(1, both);
   await take(2, { 'waf@1.0.0': ['c', 3000], 'waf@2.0.0': ['d', 3000] }, { allowOverwrite: true });

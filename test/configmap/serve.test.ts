@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { servePlugins, type MountOptions, type Readiness, type RunningServer } from '../../src/index.js';
 import { collectedStore, type CollectedStore } from '../../src/configmap/collected.js';
 import type { ConfigMap } from '../../src/configmap/object.js';
-import { rollbackConfigMaps } from '../../src/configmaps.js';
+import { rollbackConfigMaps } from '../../src/operations/configmaps.js';
 import { cli, errorCode } from '../helpers/cli.js';
 import { get } from '../helpers/http.js';
 import { testKey } from '../helpers/keys.js';
@@ -88,7 +88,6 @@ const module = (sequence: number): readonly [string, number] => [`v${sequence}`,
 
 test(
   'serves what was signed, from shards of several ConfigMaps, and leaves nothing behind',
-  { timeout: 60_000 },
   async () => {
     const scene = await serveScene();
     const release = await scene.bring(1, { 'big@1.0.0': ['big', 2_500_000], 'waf@1.0.0': ['waf', 3000] });
@@ -212,7 +211,6 @@ const tampered: readonly (readonly [string, (files: Map<string, Buffer>) => void
 
 test.each(tampered)(
   '%s is refused, and the last good release stays',
-  { timeout: 60_000 },
   async (_what, change, code) => {
     const scene = await serveScene();
     await scene.bring(1, { 'waf@1.0.0': module(1) });
@@ -237,7 +235,6 @@ test.each(tampered)(
 
 test(
   'other bytes with a record and an index that fit them are refused: nobody signed them',
-  { timeout: 60_000 },
   async () => {
     const scene = await serveScene();
     await scene.bring(1, { 'waf@1.0.0': module(1) });
@@ -278,7 +275,7 @@ test(
   },
 );
 
-test('a rollback of the index is followed', { timeout: 60_000 }, async () => {
+test('a rollback of the index is followed', async () => {
   const scene = await serveScene();
   const first = await scene.bring(1, { 'waf@1.0.0': module(1) });
   const second = await scene.bring(2, { 'waf@1.0.0': module(2) });
@@ -294,7 +291,6 @@ test('a rollback of the index is followed', { timeout: 60_000 }, async () => {
 
 test(
   'the command serves a mount, says what it refuses, and ends when nothing can be trusted',
-  { timeout: 60_000 },
   async () => {
     const scene = await serveScene();
     await scene.bring(1, { 'waf@1.0.0': module(1) });
@@ -338,7 +334,7 @@ test(
   },
 );
 
-test('a plain directory of the files will do', { timeout: 60_000 }, async () => {
+test('a plain directory of the files will do', async () => {
   const scene = await serveScene();
   await scene.bring(1, { 'waf@1.0.0': module(1) });
   await rm(scene.mount, { recursive: true });

@@ -54,7 +54,7 @@ test('stdout gets the YAML and nothing else, shards first and the index last', a
   expect(valuesOf(yaml).at(-1)?.metadata.name).toBe('edge');
 });
 
-test.skipIf(!hasKubectl)('kubectl reads what is meant', { timeout: 60_000 }, async () => {
+test.skipIf(!hasKubectl)('kubectl reads what is meant', async () => {
   const scene = await yamlScene();
   const file = join(scene.directory, 'edge.yaml');
   const bundle = await scene.bundle(1, { 'waf@1.0.0': ['waf', 3000] });
@@ -66,7 +66,6 @@ test.skipIf(!hasKubectl)('kubectl reads what is meant', { timeout: 60_000 }, asy
 
 test(
   'a directory is what later imports go on with, and what kustomize builds',
-  { timeout: 60_000 },
   async () => {
     const scene = await yamlScene();
     const directory = join(scene.directory, 'deploy');

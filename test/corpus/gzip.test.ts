@@ -5,7 +5,7 @@ import { CorpusLab, named } from '../helpers/corpus.js';
 import { treeOf } from '../helpers/temp.js';
 import { cases } from './gzip-cases.js';
 
-describe('gzip', { timeout: 30_000 }, () => {
+describe('gzip', () => {
   const corpus = new CorpusLab();
 
   test.each(named(cases.filter((row) => row.expect !== 'OK')))('%s', async (_name, row) => {

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { checksumText } from '../../src/bundle/checksums.js';
-import { digestOf } from '../../src/io/digest.js';
+import { digestOf } from '../../src/stream/digest.js';
 import type { Manifest, ManifestFile } from '../../src/schema/manifest.js';
 import { documentBytes } from '../../src/schema/parse.js';
 import { bundleParts, headEntries, splitName, tarGz, type BundlePlugin } from '../helpers/bundle.js';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { CorpusLab, named } from '../helpers/corpus.js';
 import { cases } from './manifest-cases.js';
 
-describe('manifest and content', { timeout: 30_000 }, () => {
+describe('manifest and content', () => {
   const corpus = new CorpusLab();
 
   test.each(named(cases))('%s', async (_name, row) => {

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../src/errors.js';
 import type { Manifest } from '../../src/schema/manifest.js';
 import type { SetPolicy, TrustDocument } from '../../src/schema/trust.js';
-import { sha256Of } from '../../src/io/digest.js';
+import { sha256Of } from '../../src/stream/digest.js';
 import { bundleParts, headEntries, tarGz } from '../helpers/bundle.js';
 import type { TestKey } from '../helpers/keys.js';
 import { malleated } from '../helpers/malleate.js';

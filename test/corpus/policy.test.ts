@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { exitCodes } from '../../src/cli/exit-codes.js';
 import { isPlugferryError } from '../../src/errors.js';
-import { importBundle, type ImportOptions } from '../../src/import.js';
+import { importBundle, type ImportOptions } from '../../src/operations/import.js';
 import { readVolume } from '../../src/volume/read.js';
 import { bundleParts, put, tarGz } from '../helpers/bundle.js';
 import { tempDir, treeOf } from '../helpers/temp.js';
@@ -46,7 +46,7 @@ async function receiver({ bytes, policy, keys, document, clock = now, fresh = fa
   return { outside, volume, options };
 }
 
-describe('signatures and policy', { timeout: 10_000 }, () => {
+describe('signatures and policy', () => {
   test('the usual bundle, of which every case differs in one thing, is taken', async () => {
     const { dev, qa } = people;
     const { options, volume } = await receiver({

@@ -44,7 +44,7 @@ const memoryOf = ({ stderr }: CliRun): number => Number(/^memory (\d+)$/m.exec(s
 /** Line feeds, and characters that are seen. Nothing else is in these cases but what was put there to do harm. */
 const isPlainText = (text: string): boolean => /^[\n\x20-\x7e]*$/.test(text);
 
-describe('the program, in a process of its own', { timeout: 20_000 }, () => {
+describe('the program, in a process of its own', () => {
   const corpus = new CorpusLab();
 
   test.each(representatives)('%s', async (name) => {

@@ -6,7 +6,7 @@ import { treeOf } from '../helpers/temp.js';
 import { bundleParts } from '../helpers/bundle.js';
 import { cases } from './tar-cases.js';
 
-describe('tar', { timeout: 30_000 }, () => {
+describe('tar', () => {
   const corpus = new CorpusLab();
 
   test.each(named(cases.filter((row) => row.expect !== 'OK')))('%s', async (_name, row) => {

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, test } from 'vitest';
-import { digestOf } from '../../src/io/digest.js';
+import { digestOf } from '../../src/stream/digest.js';
 import { parseYaml } from '../../src/schema/yaml.js';
 import { binary, cli } from '../helpers/cli.js';
 import { hasKubectl, readByKubectl } from '../helpers/kubectl.js';
@@ -42,7 +42,7 @@ const objectsOf = (text: string): WasmPlugin[] =>
     ? (readByKubectl(text) as unknown as WasmPlugin[])
     : parseYaml(text, context).map(({ value }) => value as WasmPlugin);
 
-test('ten WasmPlugins move from dev to prod as the README says', { timeout: 120_000 }, async () => {
+test('ten WasmPlugins move from dev to prod as the README says', async () => {
   const directory = await tempDir();
   await cp(example, directory, { recursive: true });
   await tinyTree(directory, Object.fromEntries(plugins.map((id) => [id, id])));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { digestOf } from '../../src/io/digest.js';
+import { digestOf } from '../../src/stream/digest.js';
 import { checkMetadata, formatMetadata, parseMetadata } from '../../src/plugin/metadata.js';
 import { formatPluginId } from '../../src/plugin/plugin.js';
 import type { ModuleFacts } from '../../src/schema/manifest.js';

@@ -6,8 +6,8 @@ import {
   type BundleLabel,
   type PackedPlugin,
   type PackedResource,
-} from '../../src/bundle/contents.js';
-import { digestOf } from '../../src/io/digest.js';
+} from '../../src/bundle/build-manifest.js';
+import { digestOf } from '../../src/stream/digest.js';
 import { formatMetadata } from '../../src/plugin/metadata.js';
 import type { Manifest } from '../../src/schema/manifest.js';
 import { documentBytes } from '../../src/schema/parse.js';

@@ -40,6 +40,8 @@ const cleanEnvironment = (): Record<string, string> => ({
 });
 
 const terminal = { TERM: 'xterm-256color' };
+/** Progress is for what takes longer than a second: on a busy machine, lines of it would come where no test expects them. */
+const withoutProgress = { PLUGFERRY_PROGRESS: 'none' };
 
 /** By `script` of util-linux, which every Linux has. */
 function onTerminal(words: readonly string[], columns: number): string[] {
@@ -64,7 +66,7 @@ export function start(args: readonly string[], options: CliOptions = {}): Starte
   const [program = '', ...rest] = options.columns === undefined ? words : onTerminal(words, options.columns);
   const child = spawn(program, rest, {
     cwd: options.cwd,
-    env: { ...cleanEnvironment(), ...(options.columns === undefined ? {} : terminal), ...options.env },
+    env: { ...cleanEnvironment(), ...(options.columns === undefined ? withoutProgress : terminal), ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
     ...(options.user === undefined ? {} : { uid: options.user, gid: options.user }),
   });

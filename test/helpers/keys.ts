@@ -1,11 +1,12 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeKeyPair, type KeyPair } from '../../src/trust/keypair.js';
-import { parsePublicKey, type KeyAlgorithm, type TrustedKey } from '../../src/trust/key.js';
+import { type KeyPair, makeKeyPair } from '../../src/trust/keypair.js';
+import { parsePublicKey, type TrustedKey } from '../../src/trust/key.js';
+import type { KeyAlgorithm } from '../../src/trust/spki.js';
 import type { SigningKey } from '../../src/trust/private-key.js';
 import { sign } from '../../src/trust/signature.js';
-import type { KeySigner } from '../../src/keys.js';
+import type { KeySigner } from '../../src/trust/key-files.js';
 import { secretKey } from './secrets.js';
 
 /** A key pair for tests, in every shape that a test may want. */

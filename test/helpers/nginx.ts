@@ -53,7 +53,7 @@ export async function startNginx(root: string, directives = ''): Promise<Nginx> 
 }
 
 async function answering(child: ChildProcess, url: string, complaint: () => string): Promise<void> {
-  for (let tries = 0; tries < 200; tries += 1) {
+  for (let tries = 0; tries < 1200; tries += 1) {
     if (child.exitCode !== null) break;
     const reply = await get(url, '/').catch(() => undefined);
     if (reply !== undefined) return;

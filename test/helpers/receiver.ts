@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { sha256Of } from '../../src/io/digest.js';
+import { sha256Of } from '../../src/stream/digest.js';
 import type { Manifest } from '../../src/schema/manifest.js';
 import { installScript } from '../../src/tool/texts.js';
 import { verifies } from '../../src/trust/signature.js';

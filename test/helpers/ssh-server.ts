@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import ssh2, { type Attributes, type SFTPWrapper } from 'ssh2';
 import { onTestFinished } from 'vitest';
-import type { SshSettings } from '../../src/transport/ssh-settings.js';
-import { fingerprint } from '../../src/transport/ssh-host-key.js';
+import type { SshSettings } from '../../src/transport/ssh/settings.js';
+import { fingerprint } from '../../src/transport/ssh/host-key.js';
 import { secretKey } from './secrets.js';
 
 const { Server, utils } = ssh2;

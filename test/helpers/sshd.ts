@@ -153,7 +153,7 @@ const configuration = (directory: string, port: number, lines: readonly string[]
   ].join('\n');
 
 async function listening(child: ChildProcess, port: number, log: () => Promise<string>): Promise<void> {
-  for (let tries = 0; tries < 200 && child.exitCode === null; tries += 1) {
+  for (let tries = 0; tries < 1200 && child.exitCode === null; tries += 1) {
     const answered = await new Promise<boolean>((resolve) => {
       const socket = connect(port, '127.0.0.1', () => {
         socket.destroy();

@@ -46,7 +46,7 @@ export async function startTinyproxy(): Promise<Proxy> {
     child.kill('SIGKILL');
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   });
-  for (let tries = 0; tries < 100 && !(await listens(port)); tries += 1) await sleep(50);
+  for (let tries = 0; tries < 1200 && !(await listens(port)); tries += 1) await sleep(50);
   return { address: `127.0.0.1:${port}`, user, password, log: () => readFile(log, 'utf8') };
 }
 

@@ -26,7 +26,6 @@ const versionOf = (object: Readonly<Record<string, unknown>> | undefined): unkno
 
 describe(
   `server-side apply, ${realKubeconfig === undefined ? 'the stand-in' : 'a real API server'}`,
-  { timeout: 60_000 },
   () => {
     async function scene() {
       const { kubeconfig, namespace } = await cluster();

@@ -127,7 +127,6 @@ test('the same bundle split again gives the same parts, so that a lost one can b
 describe('ten parts with 20 % parity', () => {
   test(
     'any one deleted, and any 1 MiB of another overwritten, is repaired',
-    { timeout: 180_000 },
     async () => {
       const split = await splitInto(10, '20%');
       expect(split.parts).toHaveLength(12);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isPlugferryError } from '../../src/errors.js';
-import { digestOf } from '../../src/io/digest.js';
+import { digestOf } from '../../src/stream/digest.js';
 import { checkMetadata, formatMetadata, maxMetadataBytes, parseMetadata } from '../../src/plugin/metadata.js';
 import { isPluginName } from '../../src/plugin/plugin.js';
 

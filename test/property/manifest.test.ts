@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { layOut, type PackedPlugin } from '../../src/bundle/contents.js';
+import { layOut, type PackedPlugin } from '../../src/bundle/build-manifest.js';
 import { parseManifest } from '../../src/bundle/manifest.js';
 import { isPlugferryError } from '../../src/errors.js';
-import { digestOf } from '../../src/io/digest.js';
+import { digestOf } from '../../src/stream/digest.js';
 import { parsePluginPath } from '../../src/plugin/layout.js';
 import { formatPluginId, isPluginName, isPluginVersion, type PluginId } from '../../src/plugin/plugin.js';
 import type { Manifest } from '../../src/schema/manifest.js';

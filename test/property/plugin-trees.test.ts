@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { isPlugferryError } from '../../src/errors.js';
 import { exportBundle, importBundle, listPlugins } from '../../src/index.js';
-import { localFileSystem } from '../../src/io/local-file-system.js';
+import { localFileSystem } from '../../src/files/local-file-system.js';
 import { indexOf } from '../../src/server/index-of.js';
 import { scanTree } from '../../src/volume/scan.js';
 import { randomFrom } from '../helpers/mutation.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { asciiJson, escapeLine, escapeLines, escapeText } from '../../src/io/text.js';
+import { asciiJson, escapeLine, escapeLines, escapeText } from '../../src/stream/text.js';
 
 /** Any text at all, lone surrogates, controls and bidirectional marks included. */
 const anyText = fc.oneof(

@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { digestOf } from '../../src/io/digest.js';
+import { digestOf } from '../../src/stream/digest.js';
 import { resourceBundle, tarGz } from '../helpers/bundle.js';
 import { cli, errorCode, type CliRun } from '../helpers/cli.js';
 import { testKey } from '../helpers/keys.js';

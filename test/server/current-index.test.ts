@@ -1,7 +1,7 @@
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { sha256Of } from '../../src/io/digest.js';
+import { sha256Of } from '../../src/stream/digest.js';
 import { CurrentIndex, type OpenFile } from '../../src/server/current-index.js';
 import { indexOf } from '../../src/server/index-of.js';
 import { moduleBytes, plainTree } from './trees.js';

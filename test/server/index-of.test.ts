@@ -4,7 +4,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { isPlugferryError } from '../../src/errors.js';
-import { digestOf } from '../../src/io/digest.js';
+import { digestOf } from '../../src/stream/digest.js';
 import { indexOf } from '../../src/server/index-of.js';
 import type { PluginIndex } from '../../src/server/plugin-index.js';
 import {

@@ -7,7 +7,7 @@ import { Metrics } from '../../src/server/metrics.js';
 import { makeHandler } from '../../src/server/handler.js';
 import { indexOf } from '../../src/server/index-of.js';
 import { listen, type Listening, type ServerLimits } from '../../src/server/listen.js';
-import { servePlugins } from '../../src/serve.js';
+import { servePlugins } from '../../src/operations/serve.js';
 import { dial, everythingFrom, get, statusOf } from '../helpers/http.js';
 import { start, running, stopLater } from './running.js';
 import { moduleBytes, plainTree, temporaryDirectory } from './trees.js';
@@ -40,12 +40,6 @@ async function limited(limits: Partial<ServerLimits>): Promise<Listening> {
   stopLater(() => server.close(0));
   return server;
 }
-
-const elapsed = async (work: () => Promise<unknown>): Promise<number> => {
-  const began = performance.now();
-  await work();
-  return performance.now() - began;
-};
 
 test('a port in use is named, with what to do', async () => {
   const { url } = await running(await temporaryDirectory());
@@ -140,7 +134,8 @@ test('a slow download that runs when the server is told to stop is finished, and
 });
 
 test('connections without an answer under way do not delay the stop', async () => {
-  const server = await running(await large(), { drainSeconds: 30 });
+  // Far longer than a test may take, which is what it would take otherwise.
+  const server = await running(await large(), { drainSeconds: 3600 });
   const used = await dial(server.url);
   used.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
   await new Promise((resolve) => used.once('data', resolve));
@@ -148,9 +143,7 @@ test('connections without an answer under way do not delay the stop', async () =
   const halfway = await dial(server.url);
   halfway.write('GET / HTTP/1.1\r\nHo');
   await sleep(50);
-  const took = await elapsed(() => server.close());
-  // Far below the drain time, which is what it would take otherwise.
-  expect(took).toBeLessThan(10_000);
+  await server.close();
   for (const socket of [used, silent, halfway]) await expect.poll(() => socket.closed).toBe(true);
 });
 
@@ -191,10 +184,8 @@ test('a client that sends its head one byte at a time is cut off', async () => {
   const reply = everythingFrom(socket);
   const drip = setInterval(() => socket.write('a'), 50);
   socket.write('GET / HTTP/1.1\r\nHost: x\r\nA: ');
-  const took = await elapsed(() => reply);
-  clearInterval(drip);
   expect(statusOf(await reply)).toBe(408);
-  expect(took).toBeLessThan(5000);
+  clearInterval(drip);
 });
 
 test('a client that never sends anything is cut off', async () => {

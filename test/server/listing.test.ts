@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { digestOf } from '../../src/io/digest.js';
+import { digestOf } from '../../src/stream/digest.js';
 import { cataloguePage, pluginPage, pluginsPage, versionPage } from '../../src/server/listing.js';
 import type { Page } from '../../src/server/page.js';
 import type { ServedFile } from '../../src/server/served-file.js';

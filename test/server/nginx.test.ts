@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { servePlugins, type RunningServer } from '../../src/serve.js';
+import { servePlugins, type RunningServer } from '../../src/operations/serve.js';
 import { ask, type Ask, type Reply } from '../helpers/http.js';
 import { hasNginx, startNginx, type Nginx } from '../helpers/nginx.js';
 import { plainTree, samplePlugins } from './trees.js';

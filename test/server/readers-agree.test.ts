@@ -97,7 +97,7 @@ const statusOf = (url: string, path: string): Promise<number> =>
     () => 0,
   );
 
-const patience = { timeout: 20_000, interval: 50 };
+const patience = { timeout: 60_000, interval: 50 };
 
 describe('serve refuses what list refuses', () => {
   test.each(Object.entries(damages))('where %s', async (_what, damage) => {

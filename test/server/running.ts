@@ -1,6 +1,6 @@
 import { afterEach } from 'vitest';
 import type { RequestRecord } from '../../src/server/exchange.js';
-import { servePlugins, type RunningServer, type ServeOptions } from '../../src/serve.js';
+import { servePlugins, type RunningServer, type ServeOptions } from '../../src/operations/serve.js';
 
 const stops: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

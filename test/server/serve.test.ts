@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, test } from 'vitest';
-import { sha256Of } from '../../src/io/digest.js';
+import { sha256Of } from '../../src/stream/digest.js';
 import { CurrentIndex } from '../../src/server/current-index.js';
 import { makeHandler } from '../../src/server/handler.js';
 import { indexOf } from '../../src/server/index-of.js';

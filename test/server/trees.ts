@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { digestOf } from '../../src/io/digest.js';
+import { digestOf } from '../../src/stream/digest.js';
 import { releaseId, sortedPlugins } from '../../src/release/release.js';
 import { emptyState } from '../../src/release/state.js';
 import { documentBytes } from '../../src/schema/parse.js';

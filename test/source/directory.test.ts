@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isPlugferryError, PlugferryError } from '../../src/errors.js';
-import { digestOf } from '../../src/io/digest.js';
+import { digestOf } from '../../src/stream/digest.js';
 import { formatMetadata, maxMetadataBytes } from '../../src/plugin/metadata.js';
 import { formatPluginId } from '../../src/plugin/plugin.js';
 import { directorySource } from '../../src/source/directory.js';
-import { sourceFor, type SourcePlugin } from '../../src/source/source.js';
+import type { SourcePlugin } from '../../src/source/source.js';
+import { sourceFor } from '../../src/source/open.js';
 import { tinyModule } from '../helpers/wasm.js';
 
 let root: string;

@@ -3,7 +3,7 @@ import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { exportBundle, inspectBundle, isPlugferryError, type ExportOptions } from '../../src/index.js';
-import { sha256Of } from '../../src/io/digest.js';
+import { sha256Of } from '../../src/stream/digest.js';
 import { cli, errorCode } from '../helpers/cli.js';
 import { tempDir } from '../helpers/temp.js';
 import { tinyTree } from '../helpers/tree.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { Inspection } from '../../src/index.js';
-import { sha256Of } from '../../src/io/digest.js';
+import { sha256Of } from '../../src/stream/digest.js';
 import { cli, errorCode } from '../helpers/cli.js';
 import {
   descriptor,

@@ -343,7 +343,7 @@ describe.each(wantedBoxes)('%s', (_name, box) => {
   });
 });
 
-describe('a large bundle', { timeout: 120_000 }, () => {
+describe('a large bundle', () => {
   const [box] = boxes;
 
   test.skipIf(box === undefined)(

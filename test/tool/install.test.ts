@@ -282,7 +282,7 @@ const withPath = (manifest: Manifest, path: string): Manifest => ({
   files: manifest.files.map((file, at) => (at === 3 ? { ...file, path } : file)),
 });
 
-describe('the corpus of hostile bundles', { timeout: 240_000 }, () => {
+describe('the corpus of hostile bundles', () => {
   const [box] = boxes;
   const rows = [...tarCases, ...gzipCases, ...manifestCases].map(
     (row) => [`${row.id} ${row.title}`, row] as const,

@@ -3,7 +3,7 @@ import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promi
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { sha256Of } from '../../src/io/digest.js';
+import { sha256Of } from '../../src/stream/digest.js';
 import { boxes, runScript, unpackBox } from '../helpers/toolbox.js';
 import { get } from '../helpers/http.js';
 import { expectNoSecret, secret } from '../helpers/secrets.js';
@@ -77,7 +77,6 @@ async function fetched(there: Site, volume: string, path: string): Promise<{ sta
 
 test(
   'the whole journey from dev to prod works with nothing but the one file',
-  { timeout: 120_000 },
   async () => {
     const dev = await site();
     await writeFile(join(dev.directory, 'dev.pass'), `${secret('four words of yours')}\n`, { mode: 0o600 });

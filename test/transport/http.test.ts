@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { isPlugferryError, type PlugferryError } from '../../src/errors.js';
 import { inspectBundle, verifyBundle } from '../../src/index.js';
-import { sha256Of } from '../../src/io/digest.js';
+import { sha256Of } from '../../src/stream/digest.js';
 import { transportFor } from '../../src/transport/locations.js';
 import type { WriteRequest } from '../../src/transport/transport.js';
 import { hasNginx, startNginx } from '../helpers/nginx.js';

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { signFile } from '../../src/sign.js';
+import { signFile } from '../../src/operations/sign.js';
 import { bundleParts, put, tarGz } from '../helpers/bundle.js';
 import { testKey } from '../helpers/keys.js';
 import { tempDir } from '../helpers/temp.js';

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Trust } from '../../src/authenticate.js';
+import type { Trust } from '../../src/verification/authenticate.js';
 import { isPlugferryError } from '../../src/errors.js';
-import { importBundle, type ImportOptions, type ImportResult } from '../../src/import.js';
+import { importBundle, type ImportOptions, type ImportResult } from '../../src/operations/import.js';
 import type { Manifest } from '../../src/schema/manifest.js';
 import type { SetPolicy } from '../../src/schema/trust.js';
 import { readVolume } from '../../src/volume/read.js';
 import { rollback } from '../../src/volume/rollback.js';
-import { thisActor } from '../../src/actor.js';
+import { thisActor } from '../../src/release/this-actor.js';
 import { bundleParts, put, tarGz } from '../helpers/bundle.js';
 import { testKey, type TestKey } from '../helpers/keys.js';
 import { tempDir } from '../helpers/temp.js';

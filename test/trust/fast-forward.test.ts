@@ -1,10 +1,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Trust } from '../../src/authenticate.js';
-import { configMapsInDirectory } from '../../src/configmaps.js';
+import type { Trust } from '../../src/verification/authenticate.js';
+import { configMapsInDirectory } from '../../src/location/configmap-target.js';
 import { isPlugferryError } from '../../src/errors.js';
-import { importBundle, type ImportOptions } from '../../src/import.js';
+import { importBundle, type ImportOptions } from '../../src/operations/import.js';
 import { highestSequence, maxEpoch } from '../../src/plugin/numbering.js';
 import type { Manifest } from '../../src/schema/manifest.js';
 import { documentBytes } from '../../src/schema/parse.js';

@@ -26,7 +26,6 @@ syncBuiltinESMExports();
 
 test(
   'checking, countersigning and importing open no socket and ask no name server',
-  { timeout: 120_000 },
   async () => {
     const directory = await tempDir();
     const { dev, qa } = await testKeys('dev', 'qa');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { documentBytes } from '../../src/schema/parse.js';
-import { sha256Of } from '../../src/io/digest.js';
+import { sha256Of } from '../../src/stream/digest.js';
 import { bundleParts, put, tarGz } from '../helpers/bundle.js';
 import { cli, errorCode, type CliRun } from '../helpers/cli.js';
 import { testKey, type TestKey } from '../helpers/keys.js';

@@ -175,7 +175,7 @@ function typeAt(cwd: string, answers: readonly string[], args: readonly string[]
   return typed;
 }
 
-describe.runIf(hasPython)('the prompt', { timeout: 120_000 }, () => {
+describe.runIf(hasPython)('the prompt', () => {
   test('asks twice for a new key without showing a letter, and once to use it', async () => {
     const directory = await tempDir();
     await tinyTree(directory, { 'waf@1.0.0': 'a' });

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { isPlugferryError } from '../../src/errors.js';
-import { generateKeys, readSigner, readPublicKeys } from '../../src/keys.js';
+import { generateKeys, readSigner, readPublicKeys } from '../../src/trust/key-files.js';
 import { checkSignatures } from '../../src/trust/check.js';
 import { parsePublicKey } from '../../src/trust/key.js';
 import { parsePrivateKey, type SigningKey } from '../../src/trust/private-key.js';

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { bundleFromJSON } from '@sigstore/bundle';
 import { toSignedEntity, Verifier } from '@sigstore/verify';
 import { describe, expect, test } from 'vitest';
-import { signFile } from '../../src/sign.js';
+import { signFile } from '../../src/operations/sign.js';
 import { sigstoreBundle } from '../../src/trust/sigstore.js';
 import { bundleParts, put, tarGz } from '../helpers/bundle.js';
 import { testKey, type TestKey } from '../helpers/keys.js';

@@ -12,8 +12,8 @@ import {
   revokeBundle,
   setRootThreshold,
   setTrustPolicy,
-} from '../../src/trust-store.js';
-import { verifyBundle } from '../../src/verify.js';
+} from '../../src/operations/trust-store.js';
+import { verifyBundle } from '../../src/operations/verify.js';
 import { documentBytes } from '../../src/schema/parse.js';
 import { bundleParts, put, tarGz } from '../helpers/bundle.js';
 import { binary } from '../helpers/cli.js';

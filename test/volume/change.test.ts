@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { PlugferryError } from '../../src/errors.js';
-import { digestOf } from '../../src/io/digest.js';
+import { digestOf } from '../../src/stream/digest.js';
 import { changeVolume } from '../../src/volume/change.js';
 import { checkVolume } from '../../src/volume/check.js';
 import { readVolume } from '../../src/volume/read.js';

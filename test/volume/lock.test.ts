@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { FileSystem } from '../../src/io/file-system.js';
+import type { FileSystem } from '../../src/files/file-system.js';
 import { acquireLock, sweepDrafts } from '../../src/volume/lock.js';
 import { layoutOf, type VolumeLayout } from '../../src/volume/layout.js';
 import { describeOwner, type Owner } from '../../src/volume/owner.js';

@@ -265,7 +265,7 @@ test('bytes that were put in the place of a blob, with its size, are brought ane
   const file = await bundle({ 'waf@1.0.0': 'waf' });
   const blobs = join(volume, '.plugferry/blobs/sha256');
   await mkdir(blobs, { recursive: true });
-  const { sha256Of } = await import('../../src/io/digest.js');
+  const { sha256Of } = await import('../../src/stream/digest.js');
   await writeFile(join(blobs, sha256Of(good)), evil);
   await utimes(join(blobs, sha256Of(good)), longAgo, longAgo);
   const run = await imported(file);

@@ -2,7 +2,7 @@ import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { exportBundle } from '../../src/index.js';
-import { digestOf } from '../../src/io/digest.js';
+import { digestOf } from '../../src/stream/digest.js';
 import { releaseId } from '../../src/release/release.js';
 import { changeVolume } from '../../src/volume/change.js';
 import { readVolume } from '../../src/volume/read.js';

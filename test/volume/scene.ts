@@ -3,7 +3,7 @@ import type { Actor, Published, ReleaseChange } from '../../src/release/change.j
 import { mkdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { digestOf, sha256Of } from '../../src/io/digest.js';
+import { digestOf, sha256Of } from '../../src/stream/digest.js';
 import { pluginPath, type PluginFileName } from '../../src/plugin/layout.js';
 import { parsePluginId } from '../../src/plugin/plugin.js';
 import type { ReleasePlugin } from '../../src/schema/release.js';

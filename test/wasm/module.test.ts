@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import wabt from 'wabt';
 import { isPlugferryError, PlugferryError } from '../../src/errors.js';
-import { escapeText } from '../../src/io/text.js';
+import { escapeText } from '../../src/stream/text.js';
 import { maxModuleBytes } from '../../src/plugin/plugin.js';
 import type { ModuleFacts } from '../../src/schema/manifest.js';
 import { isModuleHeader, readModule } from '../../src/wasm/module.js';

@@ -1,4 +1,4 @@
-import { aliasPlugin } from '../../releases.js';
+import { aliasPlugin } from '../../operations/releases.js';
 import { PlugferryError } from '../../errors.js';
 import { command } from '../command.js';
 import {
@@ -7,8 +7,8 @@ import {
   sshOptions,
   sshSettings,
   volumePlace,
-} from '../ssh-options.js';
-import { switchedText } from '../release-text.js';
+} from '../options/ssh.js';
+import { switchedText } from '../output/release-text.js';
 
 export default command({
   name: 'alias',

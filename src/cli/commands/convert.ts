@@ -1,10 +1,10 @@
-import { convertBundle } from '../../convert.js';
-import { formatBytes } from '../../io/text.js';
+import { convertBundle } from '../../operations/convert.js';
+import { formatBytes } from '../../stream/text.js';
 import { command } from '../command.js';
-import { reachFrom, reachOptions } from '../network-options.js';
-import { requiredSigner, signerFrom, signFileOption, signingOptions } from '../options.js';
-import { digestRows, outputOption, proofRows, stdoutFor } from '../output-options.js';
-import { facts } from '../table.js';
+import { reachFrom, reachOptions } from '../options/network.js';
+import { requiredSigner, signerFrom, signFileOption, signingOptions } from '../options/common.js';
+import { digestRows, outputOption, proofRows, stdoutFor } from '../options/output.js';
+import { facts } from '../output/table.js';
 
 export default command({
   name: 'convert',

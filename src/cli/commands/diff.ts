@@ -1,10 +1,10 @@
 import type { Difference, InventoryPlace, ModuleDifference } from '../../index.js';
-import { diff } from '../../diff.js';
-import { formatBytes } from '../../io/text.js';
+import { diff } from '../../operations/diff.js';
+import { formatBytes } from '../../stream/text.js';
 import { command } from '../command.js';
-import { networkOptions, reachFrom } from '../network-options.js';
-import { readSigners, signerOptions } from '../options.js';
-import { facts, table } from '../table.js';
+import { networkOptions, reachFrom } from '../options/network.js';
+import { readSigners, signerOptions } from '../options/common.js';
+import { facts, table } from '../output/table.js';
 
 const place =
   'a bundle (a path, -, sftp:// or http(s)://), a volume, VOLUME@ID (a release, by the first 4 or more characters of its id), a plugin tree, or the URL ' +

@@ -1,17 +1,17 @@
 import type { DoctorFinding, DoctorResult, ResourceText } from '../../index.js';
 import { openCatalogue } from '../../catalogue/open.js';
-import { clusterWasmPlugins } from '../../cluster-resources.js';
-import { doctor } from '../../doctor.js';
+import { clusterWasmPlugins } from '../../operations/cluster-resources.js';
+import { doctor } from '../../operations/doctor.js';
 import { readConsoleSpecs } from '../../resource/plugin-spec.js';
 import { readResourceTexts } from '../../resource/texts.js';
 import { PlugferryError } from '../../errors.js';
-import { escapeLine, formatBytes } from '../../io/text.js';
-import { clusterFrom, clusterOptions } from '../cluster-options.js';
+import { escapeLine, formatBytes } from '../../stream/text.js';
+import { clusterFrom, clusterOptions } from '../options/cluster.js';
 import { command } from '../command.js';
-import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
-import { networkOptions, reachFrom } from '../network-options.js';
-import { readSigners, signerOptions } from '../options.js';
-import { table } from '../table.js';
+import { gatewayFrom, gatewayOptions } from '../options/gateway.js';
+import { networkOptions, reachFrom } from '../options/network.js';
+import { readSigners, signerOptions } from '../options/common.js';
+import { table } from '../output/table.js';
 
 /** The exit code when something is wrong. */
 const somethingFound = 20;

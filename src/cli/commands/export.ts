@@ -1,12 +1,12 @@
 import type { ExportedResource, ExportOptions, ExportResult, ResourceText } from '../../index.js';
-import { exportBundle } from '../../export.js';
+import { exportBundle } from '../../operations/export.js';
 import { readResourceTexts } from '../../resource/texts.js';
-import { formatBytes } from '../../io/text.js';
+import { formatBytes } from '../../stream/text.js';
 import { command } from '../command.js';
-import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
-import { networkOptions, reachFrom } from '../network-options.js';
-import { readTrust, signerFrom, signFileOption, signingOptions } from '../options.js';
-import { digestRows, outputOption, proofRows, stdoutFor } from '../output-options.js';
+import { gatewayFrom, gatewayOptions } from '../options/gateway.js';
+import { networkOptions, reachFrom } from '../options/network.js';
+import { readTrust, signerFrom, signFileOption, signingOptions } from '../options/common.js';
+import { digestRows, outputOption, proofRows, stdoutFor } from '../options/output.js';
 import {
   catalogueFrom,
   catalogueOptions,
@@ -19,12 +19,12 @@ import {
   sourceKinds,
   sourceTrustOptions,
   writeFailures,
-} from '../source-options.js';
-import { registriesFrom, registryOptions } from '../registry-options.js';
-import { partRows, splitFrom, splitOptions } from '../split-options.js';
-import { facts, table } from '../table.js';
-import { expiry } from '../time-options.js';
-import { sourceDate } from '../source-date.js';
+} from '../options/source.js';
+import { registriesFrom, registryOptions } from '../options/registry.js';
+import { partRows, splitFrom, splitOptions } from '../options/split.js';
+import { facts, table } from '../output/table.js';
+import { expiry } from '../options/time.js';
+import { sourceDate } from '../options/source-date.js';
 
 /** The exit code of a bundle that lacks what could not be had. */
 const partialSuccess = 9;

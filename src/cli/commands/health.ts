@@ -1,4 +1,4 @@
-import { checkHealth } from '../../health.js';
+import { checkHealth } from '../../operations/check-health.js';
 import { command } from '../command.js';
 
 export default command({

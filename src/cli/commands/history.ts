@@ -1,11 +1,11 @@
 import type { HistoryLine } from '../../index.js';
 import { isConfigMapLocation } from '../../configmap/place.js';
-import { configMapHistory } from '../../configmaps.js';
-import { volumeHistory } from '../../releases.js';
-import { placeOptions, refuseOptions, releasePlace, storeFrom } from '../cluster-options.js';
+import { configMapHistory } from '../../operations/configmaps.js';
+import { volumeHistory } from '../../operations/releases.js';
+import { placeOptions, refuseOptions, releasePlace, storeFrom } from '../options/cluster.js';
 import { command } from '../command.js';
-import { sshOptions, sshSettings } from '../ssh-options.js';
-import { table } from '../table.js';
+import { sshOptions, sshSettings } from '../options/ssh.js';
+import { table } from '../output/table.js';
 
 export default command({
   name: 'history',

@@ -1,19 +1,19 @@
 import type { ImportOptions, ImportResult } from '../../index.js';
 import { isConfigMapLocation } from '../../configmap/place.js';
-import { importBundle } from '../../import.js';
-import { refuseOptions } from '../cluster-options.js';
+import { importBundle } from '../../operations/import.js';
+import { refuseOptions } from '../options/cluster.js';
 import { command } from '../command.js';
-import { configMapFlags, configMapImport, configMapOptions } from '../configmap-import.js';
-import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
-import { putRendered, renderBeforeImport } from '../import-resources.js';
-import { reachFrom, reachOptions } from '../network-options.js';
-import { readTrust, trustOptions } from '../options.js';
-import { resourceOptions } from '../resource-options.js';
-import { bundlePlace, sayRepairs } from '../split-options.js';
-import { escapeLine } from '../../io/text.js';
-import { named } from '../talk.js';
-import { facts } from '../table.js';
-import { safeDirectoriesFrom, safeDirectoryOption } from '../ssh-options.js';
+import { configMapFlags, configMapImport, configMapOptions } from './import/configmap.js';
+import { gatewayFrom, gatewayOptions } from '../options/gateway.js';
+import { putRendered, renderBeforeImport } from './import/resources.js';
+import { reachFrom, reachOptions } from '../options/network.js';
+import { readTrust, trustOptions } from '../options/common.js';
+import { resourceOptions } from '../options/resource.js';
+import { bundlePlace, sayRepairs } from '../options/split.js';
+import { escapeLine } from '../../stream/text.js';
+import { named } from '../output/reporters.js';
+import { facts } from '../output/table.js';
+import { safeDirectoriesFrom, safeDirectoryOption } from '../options/ssh.js';
 
 export default command({
   name: 'import',

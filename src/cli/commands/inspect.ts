@@ -1,9 +1,9 @@
-import { inspectBundle } from '../../inspect.js';
+import { inspectBundle } from '../../operations/inspect.js';
 import { command } from '../command.js';
-import { manifestFacts, pluginTable, variableTable } from '../manifest-text.js';
-import { reachFrom, reachOptions } from '../network-options.js';
-import { bundlePlace, sayRepairs } from '../split-options.js';
-import { facts } from '../table.js';
+import { manifestFacts, pluginTable, variableTable } from '../output/manifest-text.js';
+import { reachFrom, reachOptions } from '../options/network.js';
+import { bundlePlace, sayRepairs } from '../options/split.js';
+import { facts } from '../output/table.js';
 
 export default command({
   name: 'inspect',

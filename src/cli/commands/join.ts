@@ -1,8 +1,8 @@
-import { joinParts } from '../../join.js';
-import { formatBytes } from '../../io/text.js';
+import { joinParts } from '../../operations/join.js';
+import { formatBytes } from '../../stream/text.js';
 import { command } from '../command.js';
-import { repairLines } from '../split-options.js';
-import { facts } from '../table.js';
+import { repairLines } from '../options/split.js';
+import { facts } from '../output/table.js';
 
 export default command({
   name: 'join',

@@ -1,7 +1,7 @@
-import { generateKeys } from '../../keys.js';
+import { generateKeys } from '../../trust/key-files.js';
 import { command } from '../command.js';
-import { passphraseOptions, readPassphrase } from '../passphrase.js';
-import { facts } from '../table.js';
+import { passphraseOptions, readPassphrase } from '../options/passphrase.js';
+import { facts } from '../output/table.js';
 
 export default command({
   name: 'keygen',

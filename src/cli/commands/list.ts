@@ -1,11 +1,11 @@
 import { isConfigMapLocation } from '../../configmap/place.js';
-import { listConfigMaps } from '../../configmaps.js';
-import { listPlugins } from '../../list.js';
-import { formatBytes } from '../../io/text.js';
-import { placeOptions, refuseOptions, storeFrom } from '../cluster-options.js';
+import { listConfigMaps } from '../../operations/configmaps.js';
+import { listPlugins } from '../../operations/list.js';
+import { formatBytes } from '../../stream/text.js';
+import { placeOptions, refuseOptions, storeFrom } from '../options/cluster.js';
 import { command } from '../command.js';
-import { accessFrom, networkOptions } from '../network-options.js';
-import { table } from '../table.js';
+import { accessFrom, networkOptions } from '../options/network.js';
+import { table } from '../output/table.js';
 
 export default command({
   name: 'list',

@@ -1,12 +1,12 @@
 import type { PrunedRelease } from '../../index.js';
 import { isConfigMapLocation } from '../../configmap/place.js';
-import { pruneConfigMaps } from '../../configmaps.js';
-import { pruneVolume } from '../../releases.js';
-import { formatBytes } from '../../io/text.js';
-import { placeOptions, refuseOptions, releasePlace, storeFrom } from '../cluster-options.js';
+import { pruneConfigMaps } from '../../operations/configmaps.js';
+import { pruneVolume } from '../../operations/releases.js';
+import { formatBytes } from '../../stream/text.js';
+import { placeOptions, refuseOptions, releasePlace, storeFrom } from '../options/cluster.js';
 import { command } from '../command.js';
-import { safeDirectoriesFrom, safeDirectoryOption, sshOptions, sshSettings } from '../ssh-options.js';
-import { table } from '../table.js';
+import { safeDirectoriesFrom, safeDirectoryOption, sshOptions, sshSettings } from '../options/ssh.js';
+import { table } from '../output/table.js';
 
 export default command({
   name: 'prune',

@@ -1,8 +1,8 @@
-import { pull } from '../../pull.js';
-import { formatBytes } from '../../io/text.js';
+import { pull } from '../../operations/pull.js';
+import { formatBytes } from '../../stream/text.js';
 import { command } from '../command.js';
-import { accessFrom, pinOf, reachOptions } from '../network-options.js';
-import { facts } from '../table.js';
+import { accessFrom, pinOf, reachOptions } from '../options/network.js';
+import { facts } from '../output/table.js';
 
 export default command({
   name: 'pull',

@@ -1,9 +1,9 @@
-import { push } from '../../push.js';
-import { formatBytes } from '../../io/text.js';
+import { push } from '../../operations/push.js';
+import { formatBytes } from '../../stream/text.js';
 import { command } from '../command.js';
-import { accessFrom, networkOptions } from '../network-options.js';
-import { proofRows } from '../output-options.js';
-import { facts } from '../table.js';
+import { accessFrom, networkOptions } from '../options/network.js';
+import { proofRows } from '../options/output.js';
+import { facts } from '../output/table.js';
 
 export default command({
   name: 'push',

@@ -1,7 +1,7 @@
-import { volumeReceipt } from '../../releases.js';
-import { asciiJson } from '../../io/text.js';
+import { volumeReceipt } from '../../operations/releases.js';
+import { asciiJson } from '../../stream/text.js';
 import { command } from '../command.js';
-import { sshOptions, sshSettings, volumePlace } from '../ssh-options.js';
+import { sshOptions, sshSettings, volumePlace } from '../options/ssh.js';
 
 export default command({
   name: 'receipt',

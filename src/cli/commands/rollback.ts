@@ -1,10 +1,10 @@
 import { isConfigMapLocation } from '../../configmap/place.js';
-import { rollbackConfigMaps } from '../../configmaps.js';
-import { rollbackVolume } from '../../releases.js';
-import { placeOptions, refuseOptions, releasePlace, storeFrom } from '../cluster-options.js';
+import { rollbackConfigMaps } from '../../operations/configmaps.js';
+import { rollbackVolume } from '../../operations/releases.js';
+import { placeOptions, refuseOptions, releasePlace, storeFrom } from '../options/cluster.js';
 import { command } from '../command.js';
-import { safeDirectoriesFrom, safeDirectoryOption, sshOptions, sshSettings } from '../ssh-options.js';
-import { switchedText } from '../release-text.js';
+import { safeDirectoriesFrom, safeDirectoryOption, sshOptions, sshSettings } from '../options/ssh.js';
+import { switchedText } from '../output/release-text.js';
 
 export default command({
   name: 'rollback',

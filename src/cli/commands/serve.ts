@@ -1,10 +1,10 @@
 import type { Readiness, ServeOptions } from '../../index.js';
-import { servePlugins } from '../../serve.js';
+import { servePlugins } from '../../operations/serve.js';
 import { isPlugferryError, PlugferryError } from '../../errors.js';
-import { accessLog } from '../access-log.js';
+import { accessLog } from '../output/access-log.js';
 import { command, type Context } from '../command.js';
-import { readTrust, trustOptions } from '../options.js';
-import { importBeforeServing, serveImportOptions } from '../serve-import.js';
+import { readTrust, trustOptions } from '../options/common.js';
+import { importBeforeServing, serveImportOptions } from './serve/import.js';
 
 export default command({
   name: 'serve',

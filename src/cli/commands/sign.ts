@@ -1,8 +1,8 @@
 import type { SignResult } from '../../index.js';
-import { signFile } from '../../sign.js';
+import { signFile } from '../../operations/sign.js';
 import { command } from '../command.js';
-import { manifestFacts, pluginTable } from '../manifest-text.js';
-import { reachFrom, reachOptions } from '../network-options.js';
+import { manifestFacts, pluginTable } from '../output/manifest-text.js';
+import { reachFrom, reachOptions } from '../options/network.js';
 import {
   readSigners,
   requiredSigner,
@@ -10,12 +10,12 @@ import {
   signerOptions,
   signFileOption,
   signingOptions,
-} from '../options.js';
-import { digestRows, proofRows, stdoutFor } from '../output-options.js';
-import { bundlePlace, sayRepairs } from '../split-options.js';
-import { facts } from '../table.js';
-import type { Summary } from '../talk.js';
-import { keyTable, policyTable, storeFacts } from '../trust-text.js';
+} from '../options/common.js';
+import { digestRows, proofRows, stdoutFor } from '../options/output.js';
+import { bundlePlace, sayRepairs } from '../options/split.js';
+import { facts } from '../output/table.js';
+import type { Summary } from '../output/reporters.js';
+import { keyTable, policyTable, storeFacts } from '../output/trust-text.js';
 
 export default command({
   name: 'sign',

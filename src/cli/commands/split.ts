@@ -1,11 +1,11 @@
 import { parseParity, parseSplitSize } from '../../parts/size.js';
-import { splitBundle } from '../../split.js';
-import { formatBytes } from '../../io/text.js';
+import { splitBundle } from '../../operations/split.js';
+import { formatBytes } from '../../stream/text.js';
 import { command } from '../command.js';
-import { reachFrom, reachOptions } from '../network-options.js';
-import { bundlePlace, partRows, sayRepairs, splitOptions } from '../split-options.js';
-import { facts } from '../table.js';
-import { named } from '../talk.js';
+import { reachFrom, reachOptions } from '../options/network.js';
+import { bundlePlace, partRows, sayRepairs, splitOptions } from '../options/split.js';
+import { facts } from '../output/table.js';
+import { named } from '../output/reporters.js';
 
 export default command({
   name: 'split',

@@ -1,21 +1,21 @@
 import type { Verification, VerifyOptions, VolumeCheck } from '../../index.js';
-import { holdsParts } from '../../bundle-bytes.js';
-import { verifyBundle } from '../../verify.js';
+import { holdsParts } from '../../location/bundle-input.js';
+import { verifyBundle } from '../../operations/verify.js';
 import { checkVolume as verifyVolume, checkHint as volumeCheckHint } from '../../volume/check.js';
 import { isPlugferryError, PlugferryError } from '../../errors.js';
-import { isDirectory } from '../../io/file.js';
-import { escapeLine, formatBytes } from '../../io/text.js';
+import { isDirectory } from '../../files/open-regular.js';
+import { escapeLine, formatBytes } from '../../stream/text.js';
 import { command, type Context, type Outcome } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
-import { gatewayFrom, gatewayOptions } from '../gateway-options.js';
-import { manifestFacts } from '../manifest-text.js';
-import { reachFrom, reachOptions } from '../network-options.js';
-import { readTrust, trustOptions } from '../options.js';
-import { safeDirectoriesFrom, safeDirectoryOption } from '../ssh-options.js';
-import { bundlePlace, sayRepairs } from '../split-options.js';
-import { named } from '../talk.js';
-import { facts, table } from '../table.js';
-import { checksOf, checkTable } from '../trust-text.js';
+import { gatewayFrom, gatewayOptions } from '../options/gateway.js';
+import { manifestFacts } from '../output/manifest-text.js';
+import { reachFrom, reachOptions } from '../options/network.js';
+import { readTrust, trustOptions } from '../options/common.js';
+import { safeDirectoriesFrom, safeDirectoryOption } from '../options/ssh.js';
+import { bundlePlace, sayRepairs } from '../options/split.js';
+import { named } from '../output/reporters.js';
+import { facts, table } from '../output/table.js';
+import { checksOf, checkTable } from '../output/trust-text.js';
 
 export default command({
   name: 'verify',

@@ -1,9 +1,10 @@
 import type { SettingValue, Settled } from '../../../index.js';
 import { settingKeys } from '../../../config/keys.js';
-import { withoutCredentials } from '../../../io/http-address.js';
-import { command, type OptionTable } from '../../command.js';
+import { withoutCredentials } from '../../../http/address.js';
+import { command } from '../../command.js';
+import type { OptionTable } from '../../option-table.js';
 import { impliedValues } from '../../settings.js';
-import { facts, table } from '../../table.js';
+import { facts, table } from '../../output/table.js';
 
 export default command({
   name: 'config show',

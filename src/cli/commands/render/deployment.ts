@@ -1,9 +1,9 @@
 import type { DeploymentPlan, PluginVolume, TrustSource } from '../../../index.js';
 import { officialName, officialNamespace } from '../../../deployment/options.js';
-import { renderDeployment, writeKustomization } from '../../../render-deployment.js';
+import { renderDeployment, writeKustomization } from '../../../operations/render-deployment.js';
 import { PlugferryError } from '../../../errors.js';
 import { command } from '../../command.js';
-import { facts } from '../../table.js';
+import { facts } from '../../output/table.js';
 
 export default command({
   name: 'render deployment',

@@ -1,12 +1,12 @@
 import type { ServedPlugin } from '../../../index.js';
-import { listPlugins } from '../../../list.js';
-import { renderResources } from '../../../render-resources.js';
+import { listPlugins } from '../../../operations/list.js';
+import { renderResources } from '../../../operations/render-resources.js';
 import { command } from '../../command.js';
-import { reachFrom, reachOptions } from '../../network-options.js';
-import { readTrust, trustOptions } from '../../options.js';
-import { putResources, renderSettings, resourceOptions } from '../../resource-options.js';
-import { bundlePlace, sayRepairs } from '../../split-options.js';
-import { table } from '../../table.js';
+import { reachFrom, reachOptions } from '../../options/network.js';
+import { readTrust, trustOptions } from '../../options/common.js';
+import { putResources, renderSettings, resourceOptions } from '../../options/resource.js';
+import { bundlePlace, sayRepairs } from '../../options/split.js';
+import { table } from '../../output/table.js';
 
 export default command({
   name: 'render resources',

@@ -1,7 +1,7 @@
-import { addTrustedKey } from '../../../trust-store.js';
+import { addTrustedKey } from '../../../operations/trust-store.js';
 import { command } from '../../command.js';
-import { pointInTime } from '../../time-options.js';
-import { storeDirectory, storeOutcome } from '../../trust-options.js';
+import { pointInTime } from '../../options/time.js';
+import { storeDirectory, storeOutcome } from '../../options/trust.js';
 
 export default command({
   name: 'trust add',

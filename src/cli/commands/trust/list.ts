@@ -1,6 +1,6 @@
-import { listTrust } from '../../../trust-store.js';
+import { listTrust } from '../../../operations/trust-store.js';
 import { command } from '../../command.js';
-import { storeDirectory, storeOutcome } from '../../trust-options.js';
+import { storeDirectory, storeOutcome } from '../../options/trust.js';
 
 export default command({
   name: 'trust list',

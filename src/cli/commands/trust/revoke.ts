@@ -1,6 +1,6 @@
-import { dismissTrustedKey } from '../../../trust-store.js';
+import { dismissTrustedKey } from '../../../operations/trust-store.js';
 import { command } from '../../command.js';
-import { dismissedKey, storeOutcome } from '../../trust-options.js';
+import { dismissedKey, storeOutcome } from '../../options/trust.js';
 
 export default command({
   name: 'trust revoke',

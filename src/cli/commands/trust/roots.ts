@@ -1,6 +1,6 @@
-import { setRootThreshold } from '../../../trust-store.js';
+import { setRootThreshold } from '../../../operations/trust-store.js';
 import { command } from '../../command.js';
-import { storeDirectory, storeOutcome } from '../../trust-options.js';
+import { storeDirectory, storeOutcome } from '../../options/trust.js';
 
 export default command({
   name: 'trust roots',

@@ -1,6 +1,6 @@
-import { setTrustPolicy } from '../../../trust-store.js';
+import { setTrustPolicy } from '../../../operations/trust-store.js';
 import { command } from '../../command.js';
-import { requiredRoles, storeDirectory, storeOutcome } from '../../trust-options.js';
+import { requiredRoles, storeDirectory, storeOutcome } from '../../options/trust.js';
 
 export default command({
   name: 'trust set',

@@ -1,7 +1,7 @@
-import { updateTrust } from '../../../trust-store.js';
+import { updateTrust } from '../../../operations/trust-store.js';
 import { command } from '../../command.js';
-import { facts } from '../../table.js';
-import { storeDirectory, storeOutcome } from '../../trust-options.js';
+import { facts } from '../../output/table.js';
+import { storeDirectory, storeOutcome } from '../../options/trust.js';
 
 export default command({
   name: 'trust update',

@@ -1,0 +1,114 @@
+import { constants } from 'node:fs';
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { PlugferryError, systemCode } from '../errors.js';
+import { isSystemError, readHints } from './file-errors.js';
+
+/** What a file is to the person who named it, for errors: "bundle", "public key", ... */
+export type FileRole = string;
+
+/**
+ * Opens a file that the user named for reading. Symbolic links are followed (the name is the user's own word), but what
+ * is reached must be a regular file; a FIFO or device does not block.
+ *
+ * @throws PlugferryError `E_NOT_FOUND` when there is none or it is not a regular file, `E_IO` when it cannot be read.
+ */
+export async function openRegular(path: string, role: FileRole): Promise<FileHandle> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    throw unreadable(path, role, error);
+  }
+  try {
+    const stats = await handle.stat();
+    if (stats.isFile()) return named(handle, path, role);
+    const found = stats.isDirectory() ? 'a directory' : 'not a regular file';
+    throw new PlugferryError('E_NOT_FOUND', `${path} is ${found}, expected a ${role} file`, {
+      hint: `Give the path of the ${role} file itself.`,
+      details: { file: path, expected: 'regular file', found },
+    });
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** A failing medium shows while it is read, long after the file was opened: whatever reads then says which file it is. */
+function named(handle: FileHandle, path: string, role: FileRole): FileHandle {
+  const told =
+    <Words extends unknown[], Result>(call: (...words: Words) => Promise<Result>) =>
+    async (...words: Words): Promise<Result> => {
+      try {
+        return await call.apply(handle, words);
+      } catch (error) {
+        throw isSystemError(error) ? unreadable(path, role, error) : error;
+      }
+    };
+  // Streams of the handle read by this method too.
+  handle.read = told(handle.read.bind(handle));
+  handle.readFile = told(handle.readFile.bind(handle)) as FileHandle['readFile'];
+  return handle;
+}
+
+function unreadable(path: string, role: FileRole, error: unknown): PlugferryError {
+  const code = systemCode(error);
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return new PlugferryError('E_NOT_FOUND', `${role} ${path} does not exist`, {
+      hint: 'Check the path, and the directory you are in.',
+      details: { file: path },
+      cause: error,
+    });
+  }
+  return new PlugferryError('E_IO', `${role} ${path} cannot be read: ${code ?? String(error)}`, {
+    hint: readHints(code),
+    details: { file: path, found: code ?? 'unknown' },
+    cause: error,
+  });
+}
+
+/**
+ * The bytes of a small file that the user named.
+ *
+ * @param limit most bytes to read.
+ * @throws PlugferryError as {@link openRegular}, and `E_LIMIT` when the file is larger.
+ */
+export async function readSmallFile(path: string, role: FileRole, limit: number): Promise<Buffer> {
+  const handle = await openRegular(path, role);
+  try {
+    return await readBounded(handle, { path, role, limit });
+  } finally {
+    await handle.close();
+  }
+}
+
+/** All of an open file, which is not closed. As {@link readSmallFile}. */
+export async function readBounded(
+  handle: FileHandle,
+  { path, role, limit }: { readonly path: string; readonly role: FileRole; readonly limit: number },
+): Promise<Buffer> {
+  const buffer = Buffer.alloc(limit + 1);
+  let length = 0;
+  while (length <= limit) {
+    const { bytesRead } = await handle.read(buffer, length, limit + 1 - length, null);
+    if (bytesRead === 0) return buffer.subarray(0, length);
+    length += bytesRead;
+  }
+  throw new PlugferryError('E_LIMIT', `${role} ${path} is larger than ${limit} bytes`, {
+    hint: `Is this really a ${role}?`,
+    details: { file: path, expected: limit },
+  });
+}
+
+/** Whether there is a directory at `path`, links followed. */
+export const isDirectory = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+
+/** Whether there is a regular file at `path`, links followed. */
+export const isRegularFile = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (stats) => stats.isFile(),
+    () => false,
+  );
