@@ -15,9 +15,9 @@ export const sweeps = [
 export const common = {
   globalSetup: 'test/helpers/build.ts',
   testTimeout: 300_000,
-  hookTimeout: 120_000,
+  hookTimeout: 300_000,
   pool: 'forks' as const,
-  expect: { poll: { timeout: 20_000 } },
+  expect: { poll: { timeout: 60_000 } },
 };
 
 export default defineConfig({
