@@ -5,7 +5,6 @@ export default tseslint.config(
     ignores: [
       'dist/',
       'node_modules/',
-      'coverage/',
       'src/schema/*',
       '!src/schema/moment.ts',
       '!src/schema/parse.ts',
