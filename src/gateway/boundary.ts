@@ -2,22 +2,43 @@ import { escapeText } from '../stream/text.js';
 import type { GatewayProfile } from '../schema/gatewayProfile.js';
 import type { ExternType, ModuleInterface } from '../wasm/interface.js';
 import { listed, type Incompatibility } from './incompatibility.js';
+import { lostExports } from './lookup.js';
+
+type Boundary = NonNullable<GatewayProfile['boundary']>;
+
+/** What cannot pass between module and gateway, and how. */
+interface Found {
+  readonly what: string;
+  readonly how: string;
+}
 
 /**
- * What stands in the types of imports and exports and cannot pass between module and gateway. The host asks its engine for all these
- * types before it compares anything, and V8 (`src/wasm/c-api.cc`) ends the process for one that the WebAssembly C API has no word for.
+ * Imports whose types cannot pass between module and gateway. The host asks its engine for the types of all imports before it compares
+ * any, and V8 (`src/wasm/c-api.cc`) ends the process for one that the WebAssembly C API has no word for.
  */
-export function beyondBoundary(asks: ModuleInterface, { boundary }: GatewayProfile): Incompatibility[] {
+export function importsBeyond({ imports }: ModuleInterface, { boundary }: GatewayProfile): Incompatibility[] {
   if (boundary === undefined) return [];
-  const strange = (type: ExternType | undefined): string | undefined => {
-    if (type === undefined) return undefined;
-    if (!boundary.kinds.includes(type.kind)) return `a ${type.kind}`;
-    return valueTypes(type).find((value) => !boundary.types.includes(plain(value)));
-  };
-  const found = [
-    ...asks.imports.map(({ module, name, type }) => ({ what: `${module}.${name}`, how: strange(type) })),
-    ...asks.exports.map(({ name, type }) => ({ what: escapeText(name), how: strange(type) })),
-  ].flatMap(({ what, how }) => (how === undefined ? [] : [{ what, how }]));
+  const found = imports.flatMap(({ module, name, type }) => beyond(`${module}.${name}`, type, boundary));
+  return incompatible('imports', found, boundary);
+}
+
+/** As {@link importsBeyond}; the host asks for the exports of an instance, when all imports are given. */
+export function exportsBeyond({ exports }: ModuleInterface, { boundary }: GatewayProfile): Incompatibility[] {
+  if (boundary === undefined) return [];
+  const found = exports.flatMap(({ name, type }) => beyond(escapeText(name), type, boundary));
+  const lost = boundary.beyond === 'kills' ? lostExports(exports) : [];
+  return incompatible('exports', [...found, ...lost], boundary);
+}
+
+function beyond(what: string, type: ExternType | undefined, boundary: Boundary): Found[] {
+  if (type === undefined) return [];
+  const how = boundary.kinds.includes(type.kind)
+    ? valueTypes(type).find((value) => !boundary.types.includes(plain(value)))
+    : `a ${type.kind}`;
+  return how === undefined ? [] : [{ what, how }];
+}
+
+function incompatible(verb: string, found: readonly Found[], boundary: Boundary): Incompatibility[] {
   if (found.length === 0) return [];
   const named = listed(found.map(({ what, how }) => `"${what}" (${how})`));
   const kills = boundary.beyond === 'kills';
@@ -25,7 +46,7 @@ export function beyondBoundary(asks: ModuleInterface, { boundary }: GatewayProfi
   return [
     {
       kind: kills ? 'kills' : 'boundary',
-      reason: `imports or exports what cannot pass between module and gateway, ${end}: ${named}`,
+      reason: `${verb} what cannot pass between module and gateway, ${end}: ${named}`,
       missing: found.map(({ what }) => what),
     },
   ];

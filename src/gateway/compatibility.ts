@@ -2,9 +2,9 @@ import { PlugferryError } from '../errors.js';
 import { formatPluginId, type PluginId } from '../plugin/plugin.js';
 import type { GatewayProfile } from '../schema/gatewayProfile.js';
 import type { ModuleFacts } from '../schema/manifest.js';
-import { beyondBoundary } from './boundary.js';
+import { exportsBeyond, importsBeyond } from './boundary.js';
 import { abiOf, notCallable, wrongAbi } from './called.js';
-import { notTaken } from './engine.js';
+import { notCompiled, notInstantiated } from './engine.js';
 import type { ComparedModule, Incompatibility } from './incompatibility.js';
 import { notOffered } from './offered.js';
 
@@ -18,18 +18,20 @@ export interface UnfitPlugin extends PluginId {
 /**
  * Why a gateway of this profile cannot load a module; empty when it can. The rules are those of proxy-wasm-cpp-host
  * (`WasmBase::load`, `registerCallbacks` and `getFunctions`): a known ABI version, every import offered for it with its type, a way to
- * take memory, and each function that the gateway calls of the type by which it calls it; and those of the engine. What would take the
- * gateway down comes first.
+ * take memory, and each function that the gateway calls of the type by which it calls it; and those of the engine. They
+ * stand in the order in which such a host meets them (src/gateway/README.md): at the first of them it refuses the module, or ends.
  */
 export function incompatibilities(module: ComparedModule, profile: GatewayProfile): Incompatibility[] {
   const { asks } = module;
   const abi = abiOf(module, profile);
   return [
-    ...(asks === undefined ? [] : beyondBoundary(asks, profile)),
-    ...(asks === undefined ? [] : notTaken(asks, profile)),
+    ...(asks === undefined ? [] : notCompiled(asks, profile)),
     ...(abi.length === 0 ? [wrongAbi(module, profile)] : []),
-    ...notCallable(module, profile, abi),
+    ...(asks === undefined ? [] : importsBeyond(asks, profile)),
     ...notOffered(module, profile, abi),
+    ...(asks === undefined ? [] : notInstantiated(asks, profile)),
+    ...(asks === undefined ? [] : exportsBeyond(asks, profile)),
+    ...notCallable(module, profile, abi),
   ];
 }
 

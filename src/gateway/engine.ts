@@ -2,15 +2,24 @@ import type { GatewayProfile } from '../schema/gatewayProfile.js';
 import type { ModuleInterface } from '../wasm/interface.js';
 import { listed, type Incompatibility } from './incompatibility.js';
 
-/** What the engine of a gateway does not take. */
-export const notTaken = (asks: ModuleInterface, profile: GatewayProfile): Incompatibility[] => [
+/** What the engine of a gateway does not compile. */
+export const notCompiled = (asks: ModuleInterface, profile: GatewayProfile): Incompatibility[] => [
   ...asks.flaws.map((flaw): Incompatibility => ({
     kind: 'bytes',
     reason: `is damaged, or was built wrongly (${flaw})`,
     missing: [],
   })),
   ...missingFeatures(asks, profile),
+];
+
+/** What it compiles, and makes no instance of. */
+export const notInstantiated = (asks: ModuleInterface, profile: GatewayProfile): Incompatibility[] => [
   ...tooLarge(asks, profile),
+  ...asks.overruns.map((overrun): Incompatibility => ({
+    kind: 'bytes',
+    reason: `has a segment that does not fit where it is to go (${overrun})`,
+    missing: [],
+  })),
 ];
 
 function missingFeatures(

@@ -3,6 +3,7 @@ import type { ModuleFacts } from '../schema/manifest.js';
 import { signatureOf, type ModuleInterface, type TypedImport } from '../wasm/interface.js';
 import { plain } from './boundary.js';
 import { listed, type ComparedModule, type Incompatibility } from './incompatibility.js';
+import { isFound } from './lookup.js';
 
 /** What a module imports and the gateway does not offer, or offers with another type. */
 export const notOffered = (
@@ -16,6 +17,7 @@ export const notOffered = (
         ...missingNames(importedFunctions(asks), profile, abi),
         ...wrongTypes(asks, profile, abi),
         ...notFunctions(asks, profile),
+        ...notMade(asks, profile),
       ];
 
 /** By its name alone a memory or a table looks like any other import; where they may be imported, what is called so is passed over. */
@@ -110,21 +112,40 @@ function wrongTypes(
 export const shown = (signature: string): string =>
   signature.length <= 200 ? signature : `${signature.slice(0, 200)}...`;
 
+/** Neither functions nor what the host makes for a module. */
 function notFunctions({ imports }: ModuleInterface, { importable = [] }: GatewayProfile): Incompatibility[] {
-  const others = imports.filter(({ type }) => type.kind !== 'function');
-  const wrong = others.filter((each) => !fits(each, importable) || !isFirst(each, others));
-  if (wrong.length === 0) return [];
-  const missing = wrong.map(({ module, name }) => `${module}.${name}`);
-  const named = listed(wrong.map(({ type }, index) => `${missing[index] ?? ''} (a ${type.kind})`));
+  const kinds: readonly string[] = ['function', ...importable];
+  return refused(imports.filter(({ type }) => !kinds.includes(type.kind)));
+}
+
+/**
+ * Memories and tables. The host makes one of each, and gives it to all imports of its kind: for the second one it frees the first
+ * (proxy-wasm-cpp-host, `V8::link`), and what happens then is left to chance.
+ */
+function notMade(
+  { imports }: ModuleInterface,
+  { importable = [], boundary }: GatewayProfile,
+): Incompatibility[] {
+  const made = imports.filter(({ type }) => (importable as readonly string[]).includes(type.kind));
+  const further = made.filter((each) => made.find(({ type }) => type.kind === each.type.kind) !== each);
+  const wrong = refused(made.filter((each) => !further.includes(each) && !fits(each)));
+  if (further.length === 0 || boundary?.beyond !== 'kills') return [...refused(further), ...wrong];
+  const named = listed(further.map(({ module, name, type }) => `${module}.${name} (a ${type.kind})`));
+  const reason = `imports more than one memory or table, which may take the gateway down: ${named}`;
+  const missing = further.map(({ module, name }) => `${module}.${name}`);
+  return [{ kind: 'kills', reason, missing }, ...wrong];
+}
+
+function refused(imports: readonly TypedImport[]): Incompatibility[] {
+  if (imports.length === 0) return [];
+  const missing = imports.map(({ module, name }) => `${module}.${name}`);
+  const named = listed(imports.map(({ type }, index) => `${missing[index] ?? ''} (a ${type.kind})`));
   return [{ kind: 'import', reason: `imports ${named}, which the gateway does not offer`, missing }];
 }
 
-/** The host makes a memory or a table of its own, not shared, of 32 bits, whose elements may be null. */
-function fits({ type }: TypedImport, importable: readonly ('memory' | 'table')[]): boolean {
+/** The host makes a memory or a table of its own, not shared, of 32 bits, whose elements may be null; and its engine must find it. */
+function fits({ module, name, type }: TypedImport): boolean {
   if (type.kind !== 'memory' && type.kind !== 'table') return false;
   const nullable = type.kind === 'memory' || plain(type.element) === type.element;
-  return importable.includes(type.kind) && !type.limits.shared && !type.limits.wide && nullable;
+  return !type.limits.shared && !type.limits.wide && nullable && isFound(module, name);
 }
-
-const isFirst = (one: TypedImport, all: readonly TypedImport[]): boolean =>
-  all.find(({ type }) => type.kind === one.type.kind) === one;

@@ -70,15 +70,24 @@ export class CustomSections {
 
 const functionNames = 1;
 
+/** The host reads no larger numbers (`BytecodeUtil::parseVarint`). */
+const maxHostNumber = 2 ** 30;
+
+function hostNumber(cursor: Cursor): number {
+  const number = cursor.unsigned();
+  if (number >= maxHostNumber) throw cursor.failure('holds a number of more than 30 bits');
+  return number;
+}
+
 function skipNames(cursor: Cursor): void {
   while (cursor.peek() !== undefined) {
     const subsection = cursor.byte();
-    const size = cursor.unsigned();
+    const size = hostNumber(cursor);
     const end = cursor.consumed + size;
     if (subsection === functionNames) {
       for (let count = cursor.count(); count > 0; count -= 1) {
-        cursor.unsigned();
-        cursor.skip(cursor.unsigned());
+        hostNumber(cursor);
+        cursor.skip(hostNumber(cursor));
       }
       if (cursor.consumed !== end) throw cursor.failure('has function names of another length than it says');
     } else cursor.skip(size);

@@ -12,7 +12,10 @@ const engine = (globalThis as unknown as { readonly WebAssembly: { validate(byte
  * that uses a feature which this V8 does not have: the gateway's may have it.
  */
 export const engineRefuses = (bytes: Uint8Array, features: readonly Feature[]): boolean =>
-  features.every(engineHas) && !engine.validate(bytes);
+  engineKnows(features) && !engine.validate(bytes);
+
+/** Whether this V8 has all of these features. */
+export const engineKnows = (features: readonly Feature[]): boolean => features.every(engineHas);
 
 const known = new Map<Feature, boolean>();
 

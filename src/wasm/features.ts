@@ -61,6 +61,16 @@ export class FeatureSet {
     if (this.#unknown.size < 8) this.#unknown.add(what);
   }
 
+  /** Takes over what another set has met. */
+  join(other: FeatureSet): void {
+    for (const feature of other.#met) this.#met.add(feature);
+    for (const what of other.#unknown) this.unknown(what);
+  }
+
+  has(feature: Feature): boolean {
+    return this.#met.has(feature);
+  }
+
   /** Ascending. */
   get names(): Feature[] {
     return [...this.#met].sort();

@@ -6,8 +6,8 @@ import { maxNames, maxTextLength } from './facts.js';
 import type { FeatureSet } from './features.js';
 import type { ExternType, TypedImport } from './interface.js';
 import { readLimits } from './limits.js';
-import { readField, type TypeTable } from './types.js';
-import { readValueType } from './value-type.js';
+import { readGlobalType, type TypeTable } from './types.js';
+import { readReferenceType } from './value-type.js';
 
 const maxModules = 256;
 /** Most imports of all modules together, repeated ones counted: real ones ask for some hundred things. */
@@ -61,13 +61,13 @@ function importedType(cursor: Cursor, types: TypeTable, features: FeatureSet): E
     case 1:
       return {
         kind: 'table',
-        element: readValueType(cursor, features),
+        element: readReferenceType(cursor, features),
         limits: readLimits(cursor, features),
       };
     case 2:
       return { kind: 'memory', limits: readLimits(cursor, features) };
     case 3: {
-      const field = readField(cursor, features);
+      const field = readGlobalType(cursor, features);
       if (field.mutable) features.add('mutable-globals');
       return { kind: 'global', ...field };
     }

@@ -3,8 +3,8 @@ import type { FeatureSet } from './features.js';
 import { InstructionWalk } from './instructions.js';
 import type { ExternType, Limits, TypedImport } from './interface.js';
 import { readLimits } from './limits.js';
-import { readField, type TypeTable } from './types.js';
-import { readValueType } from './value-type.js';
+import { readGlobalType, type TypeTable } from './types.js';
+import { readReferenceType } from './value-type.js';
 
 /** Where V8, the engine of most gateways, stops (`wasm-limits.h`): tables or memories, and globals or tags. */
 const maxTables = 100_000;
@@ -29,6 +29,7 @@ export class IndexSpaces {
     global: [],
     tag: [],
   };
+  readonly #importedGlobals: number;
   /** Types of the module's own functions, of which there may be a million. */
   #functions: Uint32Array = new Uint32Array();
 
@@ -36,6 +37,7 @@ export class IndexSpaces {
     this.#types = types;
     this.#features = features;
     for (const { type } of imports) this.#spaces[type.kind].push(type);
+    this.#importedGlobals = this.#spaces.global.length;
   }
 
   typeOf(kind: Kind, index: number): ExternType | undefined {
@@ -47,6 +49,21 @@ export class IndexSpaces {
 
   get memories(): Limits[] {
     return this.#spaces.memory.flatMap((type) => (type.kind === 'memory' ? [type.limits] : []));
+  }
+
+  get tableLimits(): Limits[] {
+    return this.#spaces.table.flatMap((type) => (type.kind === 'table' ? [type.limits] : []));
+  }
+
+  /** Globals that constant expressions could always read; those of the module itself came later. */
+  get importedGlobals(): number {
+    return this.#importedGlobals;
+  }
+
+  /** Types of the module's own functions that are none: at most one of them. */
+  get strangeFunctions(): number[] {
+    const strange = [...new Set(this.#functions)].find((type) => this.#types.function(type) === undefined);
+    return strange === undefined ? [] : [strange];
   }
 
   /** @returns how many. */
@@ -62,7 +79,7 @@ export class IndexSpaces {
     for (let count = atMost(cursor, maxTables); count > 0; count -= 1) {
       const filled = cursor.peek() === 0x40;
       if (filled) cursor.skip(2);
-      const element = readValueType(cursor, this.#features);
+      const element = readReferenceType(cursor, this.#features);
       this.#spaces.table.push({ kind: 'table', element, limits: readLimits(cursor, this.#features) });
       if (!filled) continue;
       this.#features.add('function-references');
@@ -79,7 +96,7 @@ export class IndexSpaces {
   globals(cursor: Cursor): void {
     const known = new Map<string, ExternType>();
     for (let count = atMost(cursor, maxGlobals); count > 0; count -= 1) {
-      const field = readField(cursor, this.#features);
+      const field = readGlobalType(cursor, this.#features);
       const key = `${field.value} ${field.mutable}`;
       const type = known.get(key) ?? { kind: 'global', ...field };
       known.set(key, type);
@@ -105,7 +122,7 @@ export class IndexSpaces {
   #passConstant(cursor: Cursor): boolean {
     const rest = cursor.rest();
     const walk = new InstructionWalk(rest, 0, this.#features);
-    const passed = walk.constant();
+    const passed = walk.constant(this.#importedGlobals);
     cursor.skip(passed ? walk.at : rest.length);
     return passed;
   }

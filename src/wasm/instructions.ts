@@ -1,4 +1,5 @@
 import type { Feature, FeatureSet } from './features.js';
+import { readUnsigned } from './leb.js';
 
 /** What follows an opcode (WebAssembly core specification 3.0, "Instructions"); letters for one immediate each. */
 type Shape = string;
@@ -122,6 +123,7 @@ const prefixed: ReadonlyMap<number, readonly Instruction[]> = new Map([
 ]);
 
 const end = 0x0b;
+const globalGet = 0x23;
 
 /** Walks over instructions and notes the features that they belong to. Nothing is validated: that is an engine's work. */
 export class InstructionWalk {
@@ -146,10 +148,19 @@ export class InstructionWalk {
     return this.#at === this.#bytes.length;
   }
 
-  /** Up to the first `end`, as that of a constant expression. @returns false as {@link all}, and where there is no end. */
-  constant(): boolean {
+  /**
+   * Up to the first `end`, as that of a constant expression.
+   *
+   * @param importedGlobals how many globals come before those of the module itself.
+   * @returns false as {@link all}, and where there is no end.
+   */
+  constant(importedGlobals: number): boolean {
     for (;;) {
+      const start = this.#at;
       const code = this.#next();
+      // Garbage collection also let a constant read a global that the module defines.
+      if (code === globalGet && (readUnsigned(this.#bytes, start + 1, 32)?.value ?? 0) >= importedGlobals)
+        this.#features.add('gc');
       if (code === undefined || this.#at > this.#bytes.length) return false;
       if (code === end) return true;
       if ([0x6a, 0x6b, 0x6c, 0x7c, 0x7d, 0x7e].includes(code)) this.#features.add('extended-const');

@@ -50,6 +50,8 @@ export interface ModuleInterface {
   readonly unknown: readonly string[];
   /** Why no gateway takes the bytes, whatever it offers. */
   readonly flaws: readonly string[];
+  /** Segments that no gateway can put where they are to go, which it finds when it has given all that is imported. */
+  readonly overruns: readonly string[];
 }
 
 /** A module that was read. */

@@ -3,12 +3,15 @@ import { scanCode } from './code.js';
 import { Cursor } from './cursor.js';
 import { CustomSections } from './custom.js';
 import { exportFacts, readExports } from './exports.js';
+import { maxJudgedBytes } from './engine.js';
 import { FeatureSet } from './features.js';
+import { formFlaws } from './form.js';
 import { readHeader } from './header.js';
 import { importFacts, readImports } from './imports.js';
 import { IndexSpaces } from './index-spaces.js';
 import type { ModuleReading, TypedExport, TypedImport } from './interface.js';
 import { partName, type ScanOptions, type Section, sectionIds, SectionOrder } from './sections.js';
+import { scanData, scanElements } from './segments.js';
 import { noTypes, readTypes, type TypeTable } from './types.js';
 import { unloadable } from './unloadable.js';
 
@@ -30,6 +33,7 @@ export class Scan {
   readonly #custom: CustomSections;
   readonly #counts = new Map<number, number>();
   readonly #flaws: string[] = [];
+  readonly #overruns: string[] = [];
   #types: TypeTable = noTypes;
   #imports: readonly TypedImport[] = [];
   #exports: readonly TypedExport[] = [];
@@ -54,6 +58,7 @@ export class Scan {
       this.#feed.skip(section.end - this.#feed.position);
     }
     this.#checkCounts();
+    if (this.#spaces.memories.length > 1) this.#features.add('multi-memory');
     const { toolchain, flaw } = this.#custom;
     const { abi, start, exports } = exportFacts(this.#exports);
     return {
@@ -70,7 +75,12 @@ export class Scan {
         memories: this.#spaces.memories,
         features: this.#features.names,
         unknown: this.#features.unknowns,
-        flaws: [...this.#flaws, ...(flaw === undefined ? [] : [flaw])],
+        flaws: [
+          ...this.#flaws,
+          ...formFlaws(this.#spaces, this.#exports),
+          ...(flaw === undefined ? [] : [flaw]),
+        ],
+        overruns: this.#overruns,
       },
     };
   }
@@ -81,22 +91,43 @@ export class Scan {
         return yield* this.#custom.read(this.#feed, section);
       case sectionIds.code:
         this.#counts.set(section.id, yield* this.#count(section));
-        if (!this.#options.code) return;
-        return yield* scanCode(this.#feed, section, {
-          name: this.#name,
-          features: this.#features,
-          flaw: (text) => this.#flaws.push(text),
-        });
+        return yield* this.#code(section);
       case sectionIds.data:
+        this.#counts.set(section.id, yield* this.#count(section));
+        return yield* this.#segments(section, scanData);
       case sectionIds.dataCount:
         this.#counts.set(section.id, yield* this.#count(section));
         return;
-      case sectionIds.start:
       case sectionIds.element:
+        return yield* this.#segments(section, scanElements);
+      case sectionIds.start:
         return;
       default:
         return yield* this.#parsed(section);
     }
+  }
+
+  *#code(section: Section): Reading<void> {
+    if (!this.#options.code) return;
+    const features = new FeatureSet();
+    const flaw = (text: string): void => void this.#flaws.push(text);
+    yield* scanCode(this.#feed, section, { name: this.#name, features, flaw });
+    // V8 has both, and takes one of them in a module; types alone do not count.
+    if (features.has('exceptions') && features.has('legacy-exceptions'))
+      flaw('its functions use both the exceptions of WebAssembly 3.0 and the older ones');
+    this.#features.join(features);
+  }
+
+  *#segments(section: Section, scan: typeof scanData): Reading<void> {
+    if (!this.#options.code || section.end - section.start > maxJudgedBytes) return;
+    const place = { module: this.#name, part: partName(section.id), offset: section.start };
+    scan(new Cursor(yield* this.#feed.take(section.end - section.start), place), {
+      name: this.#name,
+      spaces: this.#spaces,
+      features: this.#features,
+      flaw: (text) => this.#flaws.push(text),
+      overrun: (text) => this.#overruns.push(text),
+    });
   }
 
   *#parsed(section: Section): Reading<void> {
@@ -127,7 +158,6 @@ export class Scan {
         return;
       case sectionIds.memory:
         this.#spaces.memoriesOf(cursor);
-        if (this.#spaces.memories.length > 1) this.#features.add('multi-memory');
         return;
       case sectionIds.tag:
         this.#spaces.tags(cursor);

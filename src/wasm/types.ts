@@ -1,7 +1,7 @@
 import type { Cursor } from './cursor.js';
 import type { FeatureSet } from './features.js';
 import type { FunctionType } from './interface.js';
-import { readValueType } from './value-type.js';
+import { readStorageType, readValueType } from './value-type.js';
 
 /** The types that a module defines, by index. */
 export interface TypeTable {
@@ -113,12 +113,21 @@ function repeat(cursor: Cursor, item: () => unknown): void {
   for (let count = cursor.count(); count > 0; count -= 1) item();
 }
 
-/** A value type and whether it can be changed: the type of a global and of a field. */
-export function readField(
-  cursor: Cursor,
-  features: FeatureSet,
-): { readonly value: string; readonly mutable: boolean } {
-  const value = readValueType(cursor, features);
+/** A type and whether what is of it can be changed. */
+interface Changeable {
+  readonly value: string;
+  readonly mutable: boolean;
+}
+
+/** The type of a global. */
+export const readGlobalType = (cursor: Cursor, features: FeatureSet): Changeable =>
+  changeable(cursor, readValueType(cursor, features));
+
+/** The type of a field of a struct or an array, which may be packed. */
+const readField = (cursor: Cursor, features: FeatureSet): Changeable =>
+  changeable(cursor, readStorageType(cursor, features));
+
+function changeable(cursor: Cursor, value: string): Changeable {
   const change = cursor.byte();
   if (change > 1) throw cursor.failure('holds neither 0 nor 1 where it says whether a value can change');
   return { value, mutable: change === 1 };

@@ -29,13 +29,31 @@ const shortNames: ReadonlyMap<number, string> = new Map([
 const reference = 0x64;
 const nullableReference = 0x63;
 
-/** Reads a value type, and notes the feature that it belongs to: `i32`, `externref`, `(ref null 3)`, `(ref func)`. */
+const notReferences = new Set(['i32', 'i64', 'f32', 'f64', 'v128']);
+const packed = new Set(['i8', 'i16']);
+
+/** Reads the type of what a table holds. */
+export function readReferenceType(cursor: Cursor, features: FeatureSet): string {
+  const type = readValueType(cursor, features);
+  if (notReferences.has(type)) throw cursor.failure(`holds a table of ${type}`);
+  return type;
+}
+
+/** Reads a value type that is not packed into a field: {@link readStorageType}. */
 export function readValueType(cursor: Cursor, features: FeatureSet): string {
+  const type = readStorageType(cursor, features);
+  if (packed.has(type)) throw cursor.failure(`holds ${type} where only a field may have it`);
+  return type;
+}
+
+/** Reads a value type, and notes the feature that it belongs to: `i32`, `externref`, `(ref null 3)`, `(ref func)`. */
+export function readStorageType(cursor: Cursor, features: FeatureSet): string {
   const code = cursor.byte();
   if (code === reference || code === nullableReference) {
     const heap = readHeapType(cursor, features);
-    if (code === nullableReference && heap.short !== undefined) return heap.short;
+    // Function references brought this long form, also for what had a byte of its own.
     features.add('function-references');
+    if (code === nullableReference && heap.short !== undefined) return heap.short;
     return `(ref ${code === reference ? '' : 'null '}${heap.name})`;
   }
   if (code < 0x68 || code > 0x7f)

@@ -44,6 +44,9 @@ export interface PluginParts {
   readonly memories?: readonly Bytes[];
   readonly tags?: readonly Bytes[];
   readonly globals?: readonly Bytes[];
+  readonly elements?: readonly Bytes[];
+  readonly data?: readonly Bytes[];
+  readonly dataCount?: number;
   readonly exports?: readonly (readonly [name: string, kind: number, index: number])[];
   /** Exports that the plugin does without. */
   readonly without?: readonly string[];
@@ -69,7 +72,11 @@ export function typeOf(signature: string): number[] {
 }
 
 /** The smallest plugin that every gateway takes, and what is added to it or left out. */
-export function pluginModule(parts: PluginParts = {}): Buffer {
+export const pluginModule = (parts: PluginParts = {}): Buffer =>
+  Buffer.concat([wasmHeader, ...pluginSections(parts)]);
+
+/** The sections of that plugin. */
+export function pluginSections(parts: PluginParts): Buffer[] {
   const { imports = [], functions = [], without = [] } = parts;
   const own = imports.filter(([, , [kind]]) => kind === 0).length;
   const all = [
@@ -88,8 +95,7 @@ export function pluginModule(parts: PluginParts = {}): Buffer {
   const exports = [...standard.filter(([name]) => !without.includes(name)), ...(parts.exports ?? [])];
   const section = (id: number, items: readonly Bytes[]): Buffer[] =>
     items.length === 0 ? [] : [wasmSection(id, Buffer.from(vector(items)))];
-  return Buffer.concat([
-    wasmHeader,
+  return [
     ...section(1, [typeOf('void -> void'), typeOf('i32 -> i32'), ...(parts.types ?? [])]),
     ...section(
       2,
@@ -108,11 +114,14 @@ export function pluginModule(parts: PluginParts = {}): Buffer {
       exports.map(([name, kind, index]) => [...wasmName(name), kind, ...leb(index)]),
     ),
     ...(parts.start === undefined ? [] : [wasmSection(8, leb(parts.start))]),
+    ...section(9, parts.elements ?? []),
+    ...(parts.dataCount === undefined ? [] : [wasmSection(12, leb(parts.dataCount))]),
     ...section(10, all.map(code)),
+    ...section(11, parts.data ?? []),
     ...(parts.custom ?? []).map(([name, content]) =>
       wasmSection(0, Buffer.concat([wasmName(name), Buffer.from(content)])),
     ),
-  ]);
+  ];
 }
 
 function code({ body = [], locals = [] }: NonNullable<PluginParts['functions']>[number]): number[] {
