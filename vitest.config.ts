@@ -8,6 +8,7 @@ export const sweeps = [
   'test/volume/{kill,errno,errno-releases,power-cut,readers,two-importers}.test.ts',
   'test/corpus/{mutation,process}.test.ts',
   'test/bundle/zip-mutation.test.ts',
+  'test/gateway/envoy-fuzz.test.ts',
   'test/trust/edit-steps.test.ts',
 ];
 
