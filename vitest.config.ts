@@ -9,6 +9,7 @@ export const sweeps = [
   'test/corpus/{mutation,process}.test.ts',
   'test/bundle/zip-mutation.test.ts',
   'test/gateway/envoy-fuzz.test.ts',
+  'test/parts/part-mutation.test.ts',
   'test/trust/edit-steps.test.ts',
 ];
 
