@@ -1,6 +1,6 @@
-import { comparePluginIds, compareVersions, formatPluginId, type PluginId } from '../plugin/plugin.js';
-import { alikeOnes } from '../plugin/similarity.js';
-import { type Finding, findingOn, type HeldModule } from './finding.js';
+import { comparePluginIds, formatPluginId, type PluginId } from '../plugin/plugin.js';
+import { findingOn, type Finding } from './finding.js';
+import { HeldModules, type HeldModule } from './held.js';
 import { aliasLine, environmentLine, patchLine, shellLine } from './fix-commands.js';
 import { type Reference, type Target, targetOf } from './reference.js';
 import { moduleUrl } from '../plugin/module-url.js';
@@ -35,14 +35,15 @@ export function diagnose(
   { base, orphans = false }: DiagnoseOptions,
 ): { readonly findings: Finding[]; readonly asked: PluginId[] } {
   const asked = new Map<string, PluginId>();
-  const context: Context = { holding, base: base ?? usualBase };
+  const held = new HeldModules(holding.modules);
+  const context: Context = { holding, held, base: base ?? usualBase };
   const findings = references.flatMap((reference) => {
     const { url, meant } = reference;
     if (url === undefined) return [withoutUrl(reference)];
     const target = meant ?? targetOf(url, base);
     if (!('id' in target)) return [notFromHere(reference, target, context)];
     asked.set(formatPluginId(target.id), target.id);
-    return pluginFindings(reference, target.id, holding);
+    return pluginFindings(reference, target.id, context);
   });
   return {
     findings: orphans ? [...findings, ...orphansIn(holding, asked)] : findings,
@@ -52,15 +53,16 @@ export function diagnose(
 
 interface Context {
   readonly holding: Holding;
+  readonly held: HeldModules;
   readonly base: string;
 }
 
-function pluginFindings(reference: Reference, id: PluginId, holding: Holding): Finding[] {
-  const held = holding.modules.find(({ name, version }) => name === id.name && version === id.version);
+function pluginFindings(reference: Reference, id: PluginId, context: Context): Finding[] {
+  const held = context.held.get(id);
   const { resource } = reference;
   const ofResource =
     resource === undefined ? [] : resourceFindings({ reference, resource, plugin: id, held });
-  if (held === undefined) return [missing(reference, id, holding), ...ofResource];
+  if (held === undefined) return [missing(reference, id, context), ...ofResource];
   const promised = reference.meant?.sha256;
   return promised === undefined || promised === held.sha256
     ? ofResource
@@ -70,14 +72,11 @@ function pluginFindings(reference: Reference, id: PluginId, holding: Holding): F
 function missing(
   reference: Reference,
   id: PluginId,
-  { location, volume = 'VOLUME', modules }: Holding,
+  { holding: { location, volume = 'VOLUME' }, held }: Context,
 ): Finding {
   const disabled =
     reference.resource?.disabled === true ? '; it is disabled, and will fail once enabled' : '';
-  const versions = modules
-    .filter(({ name }) => name === id.name)
-    .map(({ version }) => version)
-    .sort(compareVersions);
+  const versions = held.versionsOf(id.name);
   const highest = versions.at(-1);
   if (highest !== undefined) {
     return findingOn(reference, {
@@ -87,7 +86,7 @@ function missing(
       mend: aliasLine(volume, id, highest),
     });
   }
-  const near = nearest(id.name, modules);
+  const near = held.nearest(id.name);
   const hint = near === undefined ? '' : `; did they mean "${near}"?`;
   return findingOn(reference, {
     kind: 'dangling',
@@ -124,16 +123,6 @@ const otherBytes = (
     ),
   });
 
-/** Names that differ by a letter or two. */
-const alike = 0.75;
-
-const nearest = (name: string, modules: readonly HeldModule[]): string | undefined =>
-  alikeOnes(
-    name,
-    modules.map((module) => module.name),
-    alike,
-  )[0];
-
 const withoutUrl = (reference: Reference): Finding =>
   findingOn(reference, {
     kind: 'no-url',
@@ -147,9 +136,9 @@ const withoutUrl = (reference: Reference): Finding =>
 function notFromHere(
   reference: Reference,
   { elsewhere, guess }: Exclude<Target, { readonly id: PluginId }>,
-  { holding, base }: Context,
+  { holding, held: modules, base }: Context,
 ): Finding {
-  const held = holding.modules.find(({ name, version }) => name === guess?.name && version === guess.version);
+  const held = guess === undefined ? undefined : modules.get(guess);
   const id = guess ?? { name: 'NAME', version: 'VERSION' };
   const url = moduleUrl(base, id);
   const known = held === undefined ? '' : `, though ${holding.location} has ${formatPluginId(held)}`;

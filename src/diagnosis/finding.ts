@@ -48,8 +48,3 @@ export function findingOn(
     ...finding,
   };
 }
-
-/** A module that a place holds; the digest is that of plugin.wasm. */
-export interface HeldModule extends PluginId {
-  readonly sha256: string;
-}

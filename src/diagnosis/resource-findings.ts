@@ -1,5 +1,6 @@
 import type { PluginId } from '../plugin/plugin.js';
-import { type Finding, findingOn, type HeldModule } from './finding.js';
+import { findingOn, type Finding } from './finding.js';
+import type { HeldModule } from './held.js';
 import { patchLine } from './fix-commands.js';
 import type { Reference, ReferringResource } from './reference.js';
 
