@@ -1,6 +1,7 @@
 import { isPlugferryError, PlugferryError, type ErrorCode } from '../errors.js';
 import { Fetching } from './fetch-progress.js';
 import type { Progress, ProgressObserver } from '../stream/progress.js';
+import { OfferQueue } from '../offer-queue.js';
 import { formatPluginId, type PluginId } from '../plugin/plugin.js';
 import type { Offer, SourcePlugin } from '../source/source.js';
 import { surveyPlugin, type SurveyedPlugin } from '../source/survey.js';
@@ -28,9 +29,6 @@ export interface Gathered {
   /** Empty unless it was asked to keep going. */
   readonly failures: readonly ExportFailure[];
 }
-
-/** Most requests that one host is sent at once: as many as browsers allow themselves. */
-const perHost = 6;
 
 /**
  * Fetches and surveys offers, several at a time. What comes out does not depend on which one is faster.
@@ -65,7 +63,7 @@ interface Outcome {
 async function outcomesOf(offers: readonly Offer[], options: GatherOptions): Promise<Outcome[]> {
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...(options.signal === undefined ? [] : [options.signal])]);
-  const queue = new Queue(offers);
+  const queue = new OfferQueue(offers);
   const fetching = new Fetching(offers, options.onProgress);
   const survey = (plugin: SourcePlugin, progress?: Progress): Promise<SurveyedPlugin> =>
     surveyPlugin(plugin, signal, progress);
@@ -96,32 +94,6 @@ async function outcomesOf(offers: readonly Offer[], options: GatherOptions): Pro
   // The others were aborted because of it.
   if (first !== undefined) throw first;
   return outcomes;
-}
-
-/** Hands out offers in order, but no more of one host at once than it is sent. */
-class Queue {
-  readonly #waiting: { readonly offer: Offer; readonly index: number }[];
-  readonly #busy = new Map<string, number>();
-
-  constructor(offers: readonly Offer[]) {
-    this.#waiting = offers.map((offer, index) => ({ offer, index }));
-  }
-
-  /** Undefined where nothing may be begun; whoever works on the busy host then takes what is left. */
-  next(): { readonly offer: Offer; readonly index: number } | undefined {
-    const at = this.#waiting.findIndex(({ offer: { host } }) => this.#busyWith(host) < perHost);
-    const [job] = at === -1 ? [] : this.#waiting.splice(at, 1);
-    if (job?.offer.host !== undefined) this.#busy.set(job.offer.host, this.#busyWith(job.offer.host) + 1);
-    return job;
-  }
-
-  done({ host }: Offer): void {
-    if (host !== undefined) this.#busy.set(host, this.#busyWith(host) - 1);
-  }
-
-  #busyWith(host: string | undefined): number {
-    return host === undefined ? 0 : (this.#busy.get(host) ?? 0);
-  }
 }
 
 /** Whether other plugins may fare better: not when somebody stops us, the disk is full, or we are broken. */
