@@ -49,7 +49,8 @@ async function* filesBelow(
 ): AsyncGenerator<string> {
   const waiting = [''];
   let seen = 0;
-  for (let directory = waiting.shift(); directory !== undefined; directory = waiting.shift()) {
+  // Also those that are put in on the way.
+  for (const directory of waiting) {
     signal?.throwIfAborted();
     for (const { name, kind } of await tree.entries(directory)) {
       seen += 1;

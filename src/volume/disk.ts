@@ -67,16 +67,17 @@ export async function orIfMissing<T, U>(promise: Promise<T>, otherwise: U): Prom
  * item is begun, and those under way are waited for: nothing goes on behind the back of whoever cleans up.
  */
 export async function eachOf<T>(items: Iterable<T>, work: (item: T) => Promise<unknown>): Promise<void> {
-  let queue = [...items];
+  // One for all runners: each takes what comes next, without moving what is left.
+  const remaining = [...items].values();
   const failures: unknown[] = [];
   const runner = async (): Promise<void> => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
+    for (const item of remaining) {
       try {
         await work(item);
       } catch (error) {
         failures.push(error);
-        queue = [];
       }
+      if (failures.length > 0) return;
     }
   };
   await Promise.all(Array.from({ length: 8 }, runner));
