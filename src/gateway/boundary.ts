@@ -33,9 +33,16 @@ export function exportsBeyond({ exports }: ModuleInterface, { boundary }: Gatewa
 function beyond(what: string, type: ExternType | undefined, boundary: Boundary): Found[] {
   if (type === undefined) return [];
   const how = boundary.kinds.includes(type.kind)
-    ? valueTypes(type).find((value) => !boundary.types.includes(plain(value)))
+    ? (valueTypes(type).find((value) => !boundary.types.includes(plain(value))) ??
+      (boundary.beyond === 'kills' ? uncounted(type) : undefined))
     : `a ${type.kind}`;
   return how === undefined ? [] : [{ what, how }];
+}
+
+/** V8 counts the elements of a table in a signed number of 32 bits where it is asked for the type. */
+function uncounted(type: ExternType): string | undefined {
+  if (type.kind !== 'table' || (type.limits.maximum ?? 0) < 2 ** 31) return undefined;
+  return `a table of up to ${type.limits.maximum ?? 0} elements`;
 }
 
 function incompatible(verb: string, found: readonly Found[], boundary: Boundary): Incompatibility[] {

@@ -39,7 +39,7 @@ function missingFeatures(
 }
 
 function tooLarge({ memories }: ModuleInterface, { memoryPages }: GatewayProfile): Incompatibility[] {
-  const largest = Math.max(0, ...memories.slice(0, 1).map(({ minimum }) => minimum));
+  const largest = memories.reduce((most, { minimum }) => Math.max(most, minimum), 0);
   if (memoryPages === undefined || largest <= memoryPages) return [];
   const reason = `asks for a memory of ${largest} pages, and the gateway gives ${memoryPages}`;
   return [{ kind: 'memory', reason, missing: [] }];

@@ -1,5 +1,6 @@
 import type { GatewayProfile } from '../schema/gatewayProfile.js';
 import type { ModuleFacts } from '../schema/manifest.js';
+import { maxElements } from '../wasm/form.js';
 import { signatureOf, type ModuleInterface, type TypedImport } from '../wasm/interface.js';
 import { plain } from './boundary.js';
 import { listed, type ComparedModule, type Incompatibility } from './incompatibility.js';
@@ -147,5 +148,7 @@ function refused(imports: readonly TypedImport[]): Incompatibility[] {
 function fits({ module, name, type }: TypedImport): boolean {
   if (type.kind !== 'memory' && type.kind !== 'table') return false;
   const nullable = type.kind === 'memory' || plain(type.element) === type.element;
+  // It makes a table of the largest size that is asked for.
+  if (type.kind === 'table' && (type.limits.maximum ?? 0) > maxElements) return false;
   return !type.limits.shared && !type.limits.wide && nullable && isFound(module, name);
 }

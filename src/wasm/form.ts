@@ -2,10 +2,10 @@ import { escapeText } from '../stream/text.js';
 import type { IndexSpaces } from './index-spaces.js';
 import type { Limits, TypedExport } from './interface.js';
 
-/** Pages of a memory (WebAssembly core specification 3.0, "Memory Types"), by the bits of its addresses. */
-const maxPages = { 32: 2 ** 16, 64: 2 ** 48 } as const;
-/** Where V8, the engine of most gateways, stops (`kV8MaxWasmTableInitEntries`). */
-const maxElements = 10_000_000;
+/** Where V8, the engine of most gateways, stops (`wasm-limits.h`): pages of a memory, by the bits of its addresses. */
+const maxPages = { 32: 2 ** 16, 64: 2 ** 18 } as const;
+/** Elements of a table that is made. */
+export const maxElements = 10_000_000;
 
 /** Why no engine takes a module, whatever features it has: sizes that contradict themselves, exports and types of nothing. */
 export function formFlaws(spaces: IndexSpaces, exports: readonly TypedExport[]): string[] {

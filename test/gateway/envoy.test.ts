@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readGatewayProfile } from '../../src/gateway/profile.js';
 import { askAll, envoyBinary } from '../oracle/envoy.js';
+import { leb } from '../helpers/wasm.js';
 import { agreement, judge } from '../oracle/judge.js';
 import {
   featureModules,
@@ -220,6 +221,33 @@ const cases: Readonly<Record<string, PluginParts>> = {
     functions: [{ type: 0, body: [0x06, 0x40, 0x19, 0x0b] }],
   },
   'a name of a function beyond 30 bits': { custom: [['name', [1, 7, 1, 0x80, 0x80, 0x80, 0x80, 4, 0]]] },
+  ...Object.fromEntries(
+    [10_000_000, 10_000_001, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1].flatMap((most) => {
+      const table = [0x70, 1, 1, ...leb(most)];
+      return [
+        [`table inside of up to ${most}`, { tables: [table] } satisfies PluginParts],
+        [
+          `exported table of up to ${most}`,
+          { tables: [table], exports: [['t', 1, 0]] } satisfies PluginParts,
+        ],
+        [`imported table of up to ${most}`, { imports: [['env', 't', [1, ...table]]] } satisfies PluginParts],
+      ];
+    }),
+  ),
+  'a second memory of 16,384 pages': {
+    memories: [
+      [0, 1],
+      [0, 0x80, 0x80, 1],
+    ],
+  },
+  'a second memory of 16,385 pages': {
+    memories: [
+      [0, 1],
+      [0, 0x81, 0x80, 1],
+    ],
+  },
+  'a memory of 64 bits and up to 262,144 pages': { memories: [[5, 1, ...leb(262_144)]] },
+  'a memory of 64 bits and up to 262,145 pages': { memories: [[5, 1, ...leb(262_145)]] },
   'a memory larger than its maximum': { memories: [[1, 2, 1]] },
   'a shared memory without a maximum': { memories: [[2, 1]] },
   'a table of ten million': { tables: [[0x70, 0, 0x80, 0xad, 0xe2, 4]] },
