@@ -1,7 +1,7 @@
 import { isPlugferryError, PlugferryError, type ErrorCode } from '../errors.js';
 import { Fetching } from './fetch-progress.js';
 import type { Progress, ProgressObserver } from '../stream/progress.js';
-import { OfferQueue } from '../offer-queue.js';
+import { OfferQueue } from './offer-queue.js';
 import { formatPluginId, type PluginId } from '../plugin/plugin.js';
 import type { Offer, SourcePlugin } from '../source/source.js';
 import { surveyPlugin, type SurveyedPlugin } from '../source/survey.js';

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { diagnose, type HeldModule } from '../../src/diagnosis/diagnose.js';
+import { diagnose } from '../../src/diagnosis/diagnose.js';
+import type { HeldModule } from '../../src/diagnosis/held.js';
 import type { Reference } from '../../src/diagnosis/reference.js';
 
 /** How often the names of held modules are read where there are so many, and as many references. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { OfferQueue } from '../src/offer-queue.js';
-import type { Offer } from '../src/source/source.js';
+import { OfferQueue } from '../../src/collection/offer-queue.js';
+import type { Offer } from '../../src/source/source.js';
 
 interface Counted {
   readonly offers: readonly Offer[];

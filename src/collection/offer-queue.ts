@@ -1,4 +1,4 @@
-import type { Offer } from './source/source.js';
+import type { Offer } from '../source/source.js';
 
 /** Most requests that one host is sent at once: as many as browsers allow themselves. */
 const perHost = 6;
