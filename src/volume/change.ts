@@ -6,7 +6,8 @@ import { describeTree } from './adopt.js';
 import { appendAudit, type AuditAction } from './audit.js';
 import { currentRelease } from './current.js';
 import { volumeFailure } from './failure.js';
-import { auditEntry, withVolume, type OpenOptions, type OpenVolume } from './open.js';
+import { withVolume, type OpenOptions, type OpenVolume } from './open.js';
+import { auditEntry, makeRoomInAudit } from './record.js';
 import { publish } from './publish.js';
 import { BlobStore } from './store.js';
 
@@ -89,5 +90,11 @@ async function recordRefusal(volume: OpenVolume, error: PlugferryError, action: 
     // A change that got as far as the state may yet turn out to have happened: its own line is still to come.
     serial: volume.audited,
   };
-  await appendAudit(volume.layout, entry).catch(() => undefined);
+  try {
+    // Where that fails, the log takes no more of what anybody can cause without end.
+    await makeRoomInAudit(volume);
+    await appendAudit(volume.layout, entry);
+  } catch {
+    // See above.
+  }
 }

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { PlugferryError } from '../errors.js';
+import { asidePath, loggedAside } from './audit-files.js';
 import { lstatIfThere, orIfMissing } from './disk.js';
 import { linkInTheWay, volumeFailure } from './failure.js';
 import { layoutOf, type VolumeLayout } from './layout.js';
@@ -18,7 +19,8 @@ export async function demandControl(layout: VolumeLayout): Promise<void> {
     if (stats?.isSymbolicLink() === true) throw linkInTheWay(path);
     if (stats !== undefined && !stats.isDirectory()) throw otherKind(path, 'is not a directory');
   }
-  for (const path of [state, audit]) {
+  const aside = (await loggedAside(layout)).map((number) => asidePath(layout, number));
+  for (const path of [state, audit, ...aside]) {
     const stats = await lstatIfThere(files, path);
     if (stats?.isSymbolicLink() === true) throw linkInTheWay(path);
     if (stats !== undefined && !stats.isFile()) throw otherKind(path, 'is not a regular file');

@@ -5,9 +5,8 @@ import type { Exposure } from '../files/writable-by-others.js';
 import type { FileSystem } from '../files/file-system.js';
 import { localFileSystem } from '../files/local-file-system.js';
 import { emptyState, withReleases } from '../release/state.js';
-import { formatTime } from '../release/time.js';
 import type { State } from '../schema/state.js';
-import { appendAudit, lastAuditedSerial, releaseFields, type AuditEntry } from './audit.js';
+import { endOfAudit, type AuditEntry } from './audit.js';
 import { demandControl } from './control.js';
 import { ensureDirectory, exists, lstatIfThere, orIfMissing } from './disk.js';
 import { noVolume, volumeFailure } from './failure.js';
@@ -16,10 +15,11 @@ import { layoutOf, type VolumeLayout } from './layout.js';
 import { acquireLock, type Lock } from './lock.js';
 import { probeFileSystem, type Features } from './probe.js';
 import { FileProofs } from './proofs.js';
+import { completeAudit } from './record.js';
 import { readReleases, restoreLink, sweepReleases, sweepStaging, type Releases } from './recover.js';
 import { readState, settledState } from './state.js';
 import { treeOf, type Tree } from './tree.js';
-import type { VolumeOptions } from './volume.js';
+import { nowOf, type VolumeOptions } from './volume.js';
 
 /** A volume under our lock, with nothing left over from earlier runs. */
 export interface OpenVolume {
@@ -103,8 +103,6 @@ async function placeOf(
   return { layout, vouched, warnings };
 }
 
-export const nowOf = (options: VolumeOptions): Date => options.clock?.() ?? new Date();
-
 async function inside<T>(
   layout: VolumeLayout,
   { options, lock, vouched, warnings }: { options: VolumeOptions; lock: Lock } & Place,
@@ -146,7 +144,8 @@ async function recovered(
   if (found.kind === 'foreign') throw foreign(layout, found.target);
   const releases = await readReleases(layout);
   for (const { message } of releases.damaged.values()) warnings.push(`damaged release: ${message}`);
-  const audited = await lastAuditedSerial(layout);
+  const { serial: audited, warning } = await endOfAudit(layout);
+  if (warning !== undefined) warnings.push(warning);
   const committed = await committedState(layout, { releases, warnings, serial: audited });
   const tree =
     found.kind === 'absent'
@@ -182,51 +181,6 @@ function effectiveState(state: State, { tree, releases }: { tree: Tree; releases
   if (state.history.at(-1)?.release === current) return state;
   // Either a change was cut short, or a run without its lock wrote an older state over a newer one.
   return withReleases(settledState(state, current), releases.complete.values());
-}
-
-/**
- * A change whose run ended between the switch and its line in the audit log gets the line now. One run makes two changes at
- * most: it adopts and publishes. Older ones are not looked for, because an audit log may be rotated.
- */
-async function completeAudit(volume: OpenVolume): Promise<void> {
-  const { options, state, releases, audited } = volume;
-  for (const entry of state.history.slice(-2).filter(({ serial }) => serial > audited)) {
-    const release = releases.complete.get(entry.release);
-    await append(volume, {
-      ...(release === undefined || entry.action === 'rollback' ? {} : releaseFields(release)),
-      ...entry,
-      at: formatTime(nowOf(options)),
-      result: 'recovered',
-    });
-  }
-}
-
-/** What a line of the audit log says besides when, by whom and after which change. */
-export type AuditNote = Omit<AuditEntry, 'serial' | 'at' | 'user' | 'host' | 'pid' | 'tool'>;
-
-export function auditEntry({ state, options, vouched }: OpenVolume, note: AuditNote): AuditEntry {
-  const { user, host, pid, tool } = options.actor;
-  const safe = vouched.length === 0 ? {} : { safeDirectories: vouched.map(({ place }) => place) };
-  return { serial: state.serial, at: formatTime(nowOf(options)), ...note, ...safe, user, host, pid, tool };
-}
-
-/** Appends to the audit log. The change itself is done by then, so a failure is told and made up for by the next run. */
-export const audit = (volume: OpenVolume, note: AuditNote): Promise<void> =>
-  append(volume, auditEntry(volume, note));
-
-async function append(volume: OpenVolume, entry: AuditEntry): Promise<void> {
-  const { layout, warnings, unaudited } = volume;
-  unaudited.push(entry);
-  try {
-    for (let next = unaudited.at(0); next !== undefined; next = unaudited.at(0)) {
-      await appendAudit(volume.layout, next);
-      volume.audited = next.serial;
-      unaudited.shift();
-    }
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    warnings.push(`${layout.audit}: the line about this change could not be written yet (${reason})`);
-  }
 }
 
 interface Root {

@@ -4,10 +4,11 @@ import { filesOf } from '../release/release.js';
 import { audited } from './change.js';
 import { exists } from './disk.js';
 import { blobPath, releaseDirectory } from './layout.js';
-import { audit, nowOf, withVolume, type OpenVolume } from './open.js';
+import { withVolume, type OpenVolume } from './open.js';
+import { audit } from './record.js';
 import { readParts, type ReadVolume } from './read.js';
 import { sweepBlobs } from './recover.js';
-import type { VolumeOptions } from './volume.js';
+import { nowOf, type VolumeOptions } from './volume.js';
 
 export interface PruneOptions {
   /** How many releases to keep, the current one among them. At least 1. */

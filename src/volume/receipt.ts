@@ -27,6 +27,8 @@ export interface Receipt {
   readonly evidence: readonly { readonly manifestSha256: string; readonly keyIds: readonly string[] }[];
   /** Lines of the audit log about it, oldest first. */
   readonly audit: readonly AuditEntry[];
+  /** What could not be read of the audit log. */
+  readonly warnings?: readonly string[];
 }
 
 export interface ReceiptOptions {
@@ -56,12 +58,16 @@ export async function receipt(
   };
 }
 
+type RecordOfRelease = Pick<Receipt, 'evidence' | 'audit' | 'warnings'>;
+
 /** @throws PlugferryError `E_RELEASE` for a link in the place of evidence or of the audit log, `E_IO`. */
-async function recordOf(layout: VolumeLayout, id: string): Promise<Pick<Receipt, 'evidence' | 'audit'>> {
+async function recordOf(layout: VolumeLayout, id: string): Promise<RecordOfRelease> {
   try {
+    const { entries, warnings } = await readAudit(layout, ({ release }) => release === id);
     return {
       evidence: await evidenceOf(layout, id),
-      audit: (await readAudit(layout)).filter((entry) => entry.release === id),
+      audit: entries,
+      ...(warnings.length === 0 ? {} : { warnings }),
     };
   } catch (error) {
     throw volumeFailure(error, layout.root);

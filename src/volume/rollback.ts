@@ -6,7 +6,8 @@ import type { Release } from '../schema/release.js';
 import { activate, currentId } from './activate.js';
 import { audited } from './change.js';
 import { damageIn, mendRelease, repairEverywhere } from './health.js';
-import { audit, withVolume, type OpenVolume } from './open.js';
+import { withVolume, type OpenVolume } from './open.js';
+import { audit } from './record.js';
 import { BlobStore } from './store.js';
 import type { VolumeOptions } from './volume.js';
 

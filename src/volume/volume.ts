@@ -11,3 +11,5 @@ export interface VolumeOptions {
   /** @default the clock of this machine */
   readonly clock?: () => Date;
 }
+
+export const nowOf = (options: VolumeOptions): Date => options.clock?.() ?? new Date();

@@ -12,11 +12,12 @@ export default command({
     ...sshOptions,
   },
   examples: [['/srv/plugin-server', 'Redirect it to a file; "plugferry sign --detached" signs that']],
-  async run({ volume, release, ...flags }, { signal }) {
+  async run({ volume, release, ...flags }, { signal, terminal }) {
     const receipt = await volumeReceipt(volume, release === undefined ? {} : { release }, {
       access: { ssh: sshSettings(flags) },
       signal,
     });
+    for (const warning of receipt.warnings ?? []) terminal.warn(warning);
     return { json: receipt, text: asciiJson(receipt, 2) };
   },
 });
