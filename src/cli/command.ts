@@ -26,6 +26,8 @@ export interface Context {
   readonly terminal: Terminal;
   /** Aborted by Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;
+  /** To be called by a command that ends by itself after the signal, however long that takes. */
+  readonly finishesItself: () => void;
   /** What the configuration file says, where there is one. */
   readonly settled: Settled | undefined;
   /** Options whose value came from the environment or the configuration file: not meant for this command in particular. */
@@ -33,7 +35,7 @@ export interface Context {
 }
 
 /** A command that was understood, and waits for what it is run with. */
-export type Run = (context: Pick<Context, 'terminal' | 'signal'>) => Promise<Outcome>;
+export type Run = (context: Pick<Context, 'terminal' | 'signal' | 'finishesItself'>) => Promise<Outcome>;
 
 /** What the commands are told when they are declared. */
 export interface Registry {

@@ -7,6 +7,7 @@ import { exitCodes } from './exit-codes.js';
 import { readGlobals } from './globals.js';
 import { parse } from './parser.js';
 import { settledFrom } from './settings.js';
+import { listenToSignals } from './stop.js';
 import { processTerminal, type Terminal } from './output/terminal.js';
 
 /**
@@ -18,13 +19,15 @@ export async function main(argv: readonly string[]): Promise<number> {
   if (argv[0] === completionRequest) return answerShell(argv.slice(1));
   const globals = readGlobals(argv);
   const { json, asks } = globals;
+  const stop = listenToSignals();
+  listenToOutput();
   const terminal = await processTerminal(globals);
-  const stop = stopSignals();
   try {
     const table = await commandsFor(globals.command);
     const run = await parse(argv, table, { settled: await settledFrom(globals), asks });
     if (run === undefined) return 0;
-    const { exit = 0, summary, ...outcome } = await run({ terminal, signal: stop.signal });
+    const { signal, finishesItself } = stop;
+    const { exit = 0, summary, ...outcome } = await stop.within(run({ terminal, signal, finishesItself }));
     terminal.end();
     const text = json ? asciiJson(outcome.json, 2) : outcome.text;
     if (!json && outcome.exact !== undefined) terminal.exact(outcome.exact);
@@ -69,30 +72,12 @@ const internal = (cause: unknown): PlugferryError =>
     cause,
   });
 
-/** Turns the first Ctrl-C or SIGTERM into an abort; a second one ends the process at once, as if nobody listened. */
-function stopSignals(): { readonly signal: AbortSignal; forget(): void } {
-  const controller = new AbortController();
-  const onInterrupt = (): void => {
-    controller.abort(new PlugferryError('E_INTERRUPTED', 'interrupted', { hint: leftovers }));
-  };
-  const onTerminate = (): void => {
-    controller.abort(new PlugferryError('E_TERMINATED', 'terminated', { hint: leftovers }));
-  };
-  process.once('SIGINT', onInterrupt);
-  process.once('SIGTERM', onTerminate);
+/** Errors of the streams that we talk on are no reason to end. */
+function listenToOutput(): void {
   // A reader such as `head` may close stdout early; that is its right. Whoever writes bytes there listens too, and says what happened.
   // Nor does a log that cannot be written end the work that it tells of.
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE' && process.stdout.listenerCount('error') === 1) throw error;
   });
-  return {
-    signal: controller.signal,
-    forget: () => {
-      process.off('SIGINT', onInterrupt);
-      process.off('SIGTERM', onTerminate);
-    },
-  };
 }
-
-const leftovers = 'Nothing half written has its final name. Run the same command again.';

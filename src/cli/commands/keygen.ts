@@ -26,8 +26,10 @@ export default command({
     ['keys/qa --passphrase-file qa.pass', 'Take the passphrase from a file'],
     ['root', 'A key that signs updates of trust stores'],
   ],
-  async run({ name, algorithm, ...flags }) {
-    const passphrase = flags['allow-plain-key'] ? undefined : await readPassphrase(flags, { twice: true });
+  async run({ name, algorithm, ...flags }, { signal }) {
+    const passphrase = flags['allow-plain-key']
+      ? undefined
+      : await readPassphrase(flags, { twice: true, signal });
     const made = await generateKeys({
       path: name,
       algorithm: algorithm === 'ed25519' ? 'ed25519' : 'ecdsa-p256',

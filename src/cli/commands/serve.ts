@@ -52,6 +52,7 @@ export default command({
     const place = rootFrom(root ?? flags.volume, flags, terminal);
     if (root !== undefined && flags.volume !== undefined) throw placeTwice(root, flags.volume);
     const imported = await importBeforeServing(flags, context);
+    context.finishesItself();
     const server = await servePlugins(
       {
         root: place,

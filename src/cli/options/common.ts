@@ -122,7 +122,7 @@ export async function signerFrom(flags: SigningFlags, signal: AbortSignal): Prom
   const { 'signing-key': keyFile, 'sign-command': command, signature } = flags;
   if (keyFile !== undefined) {
     return readSigner(keyFile, {
-      passphrase: () => readPassphrase(flags, { twice: false }),
+      passphrase: () => readPassphrase(flags, { twice: false, signal }),
       allowPlainKey: flags['allow-plain-key'],
     });
   }

@@ -37,7 +37,11 @@ export function secretLine(bytes: Buffer, where: string, what: string): Buffer {
  * @returns undefined where there is no terminal.
  * @throws PlugferryError `E_INTERRUPTED` at Ctrl-C, and when the process is told to end.
  */
-export async function askHidden(questions: readonly string[]): Promise<Buffer[] | undefined> {
+export async function askHidden(
+  questions: readonly string[],
+  signal?: AbortSignal,
+): Promise<Buffer[] | undefined> {
+  signal?.throwIfAborted();
   let terminal: ReadStream;
   try {
     terminal = new ReadStream(openSync('/dev/tty', 'r+'));

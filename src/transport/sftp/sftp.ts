@@ -116,7 +116,8 @@ class SftpFile implements RemoteFile {
   async #open(retry: Retry, signal: AbortSignal | undefined): Promise<Opened> {
     for (;;) {
       try {
-        return await this.#openOn(await this.#dial.session(signal));
+        const session = await this.#dial.session(signal);
+        return await endingOn(signal, session, () => this.#openOn(session));
       } catch (error) {
         await retry.after(this.#failure(error), 0);
       }
@@ -165,5 +166,23 @@ class SftpFile implements RemoteFile {
 
   #failure(error: unknown): unknown {
     return fileError(error, this.name);
+  }
+}
+
+/** Runs requests whose answers nobody waits for once `signal` is aborted. */
+async function endingOn<T>(
+  signal: AbortSignal | undefined,
+  session: SftpSession,
+  requests: () => Promise<T>,
+): Promise<T> {
+  const stop = (): void => {
+    session.abort();
+  };
+  signal?.throwIfAborted();
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    return await requests();
+  } finally {
+    signal?.removeEventListener('abort', stop);
   }
 }
