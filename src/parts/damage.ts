@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import { blockLength, blockOffset, partCount, type Shape } from './shape.js';
+import { blockCount, blockLength, blockOffset, partCount, type Shape } from './shape.js';
 
 /** Bytes from `first` to `last`, both included. */
 export interface ByteRange {
@@ -39,6 +39,11 @@ export class DamageNotes {
     const last = runs.at(-1);
     if (last?.last === block - 1) last.last = block;
     else runs.push({ first: block, last: block });
+  }
+
+  /** Notes all blocks of a part. */
+  addWhole(part: number): void {
+    this.#runs.set(part, [{ first: 0, last: blockCount(this.#shape, part) - 1 }]);
   }
 
   /** @param fileOf the file of a part, undefined for one that is missing. */

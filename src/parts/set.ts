@@ -17,6 +17,8 @@ import {
 
 /** Most files that are looked at, copies of parts included. */
 const maxFiles = 1024;
+/** Most bytes of digests of blocks: those of 2 TiB in blocks of 256 KiB, and more than any bundle has. */
+const maxTables = 256 * 1024 * 1024;
 
 /** By number of the part, counted from 0: the files that claim to be it. Copies help each other out. */
 type Files = ReadonlyMap<number, readonly PartFile[]>;
@@ -56,6 +58,11 @@ export class PartSet {
   get missing(): number[] {
     const all = Array.from({ length: partCount(this.shape) }, (_, part) => part);
     return all.filter((part) => !this.#found.files.has(part));
+  }
+
+  /** Whether what a part should be is known, and proved: without that, none of its blocks is. */
+  knows(part: number): boolean {
+    return this.#found.tables.has(part);
   }
 
   /** A block of a part, proved; undefined when no file has it as it should be. */
@@ -149,13 +156,19 @@ async function readDigests(file: PartFile): Promise<readonly string[] | undefine
   return bytes && recordDigests(bytes, file.header);
 }
 
-/** The block digests of every part that has them whole itself, or in the part behind it. */
+/**
+ * The block digests of every part that has them whole itself, or in the part behind it. A header is easily made, and a file may
+ * consist of holes: how many digests there are is only claimed, so there is a limit to what they may take.
+ *
+ * @throws PlugferryError `E_LIMIT`.
+ */
 async function readTables(
   shape: Shape,
   files: Files,
   digests: readonly string[],
 ): Promise<ReadonlyMap<number, Buffer>> {
   const tables = new Map<number, Buffer>();
+  let left = maxTables;
   for (const file of [...files.values()].flat()) {
     const own = file.header.part;
     const neighbour = neighbourOf(shape, own);
@@ -165,12 +178,26 @@ async function readTables(
       [neighbour, start + blockCount(shape, own) * digestSize],
     ] as const) {
       if (tables.has(part)) continue;
-      const table = await readExactly(file, at, blockCount(shape, part) * digestSize);
-      if (table !== undefined && sha256Of(table) === digests[part]) tables.set(part, table);
+      const size = blockCount(shape, part) * digestSize;
+      if (size > left) throw tooManyBlocks(file);
+      const table = await readExactly(file, at, size);
+      if (table === undefined || sha256Of(table) !== digests[part]) continue;
+      tables.set(part, table);
+      left -= size;
     }
   }
   return tables;
 }
+
+const tooManyBlocks = ({ path, header }: PartFile): PlugferryError =>
+  new PlugferryError(
+    'E_LIMIT',
+    `${path} says that it is of a bundle of ${header.shape.bundleSize} bytes in blocks of ${header.shape.block}, whose digests take more than ${maxTables} bytes`,
+    {
+      hint: 'Plugferry makes no such parts. Ask whoever gave you the file what it is.',
+      details: { file: path, expected: maxTables },
+    },
+  );
 
 const tooManyFiles = (found: number): PlugferryError =>
   new PlugferryError('E_LIMIT', `${found} files were given as parts, and at most ${maxFiles} are looked at`, {

@@ -30,6 +30,9 @@ const maxBundleSize = 2 ** 41;
 /** Smallest size of a part file that makes sense. */
 export const minPartFile = 1024 * 1024;
 
+/** Most bytes of one block of every data part, which are in memory together: 255 blocks of 1 MiB. Plugferry makes up to 64 MiB. */
+const maxStripe = 255 * 1024 * 1024;
+
 /** How many parts there are. */
 export const partCount = ({ data, parity }: Shape): number => data + parity;
 
@@ -69,6 +72,7 @@ export function isPossible({ data, parity, block, partSize, bundleSize }: Shape)
     data + parity <= maxParts &&
     block >= 64 * 1024 &&
     block <= 16 * 1024 * 1024 &&
+    data * block <= maxStripe &&
     bundleSize <= maxBundleSize &&
     last >= 1 &&
     last <= partSize &&

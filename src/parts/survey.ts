@@ -42,7 +42,7 @@ export async function survey(
   const { add } = new Tally(progress, stripeCount(set.shape) * data * block);
   const surveyor = new Surveyor(set, { coder, spool });
   try {
-    await forEachStripe(stripeCount(set.shape), stripesAtOnce(set.shape, coder), async (stripe) => {
+    await forEachStripe(surveyor.stripes, stripesAtOnce(set.shape, coder), async (stripe) => {
       signal?.throwIfAborted();
       await surveyor.look(stripe);
       add(data * block);
@@ -66,6 +66,8 @@ class Surveyor {
   readonly #rows = new Map<string, Matrix>();
   readonly #damage: DamageNotes;
   #lost = 0;
+  /** Data parts that nothing is known of, where parity cannot make up for them. */
+  readonly #hopeless: ReadonlySet<number>;
   /** Where in the spool the repaired blocks stand. */
   readonly #places = new Map<string, number>();
   /** Stripes end in any order; the spool is written by one at a time. */
@@ -78,6 +80,16 @@ class Surveyor {
     this.#spool = spool;
     this.#parity = parityRows(set.shape.data, set.shape.parity);
     this.#damage = new DamageNotes(set.shape);
+    this.#hopeless = hopelessParts(set);
+    for (const part of this.#hopeless) this.#damage.addWhole(part);
+    this.#lost = this.#hopeless.size;
+  }
+
+  /** How many stripes are worth a look: how large lost parts are is only claimed, and there may be no end of them. */
+  get stripes(): number {
+    if (this.#hopeless.size === 0) return stripeCount(this.#shape);
+    const known = this.#dataParts().map((part) => blockCount(this.#shape, part));
+    return Math.max(0, ...known);
   }
 
   result(): Survey {
@@ -106,9 +118,12 @@ class Surveyor {
     }
   }
 
+  #dataParts(): number[] {
+    return numbers(0, this.#shape.data).filter((part) => !this.#hopeless.has(part));
+  }
+
   async #readData(stripe: number): Promise<Blocks> {
-    const parts = Array.from({ length: this.#shape.data }, (_, part) => part);
-    const present = parts.filter((part) => stripe < blockCount(this.#shape, part));
+    const present = this.#dataParts().filter((part) => stripe < blockCount(this.#shape, part));
     return new Map(
       await Promise.all(present.map(async (part) => [part, await this.#set.block(part, stripe)] as const)),
     );
@@ -147,4 +162,15 @@ class Surveyor {
     });
     await this.#keeping;
   }
+}
+
+const numbers = (first: number, end: number): number[] =>
+  Array.from({ length: end - first }, (_, at) => first + at);
+
+/** The data parts that are lost for good, as far as that is clear before a block is read. */
+function hopelessParts(set: PartSet): ReadonlySet<number> {
+  const { data, parity } = set.shape;
+  const unknown = numbers(0, data).filter((part) => !set.knows(part));
+  const spare = numbers(data, data + parity).filter((part) => set.knows(part)).length;
+  return new Set(unknown.length > spare ? unknown : []);
 }
