@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { PlugferryError, systemCode } from '../errors.js';
-import { ioError } from '../files/file-errors.js';
+import { ioError, temporaryError } from '../files/file-errors.js';
 
 const pieceSize = 256 * 1024;
 const createFlags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -43,7 +43,7 @@ export class Scratch implements ScratchFile {
     try {
       return new Scratch(await nameless(directory), directory, signal);
     } catch (error) {
-      if (systemCode(error) !== 'ENOENT' || directory === tmpdir()) throw ioError(error, directory);
+      if (systemCode(error) !== 'ENOENT' || directory === tmpdir()) throw temporaryError(error, directory);
       return Scratch.open(tmpdir(), signal);
     }
   }
@@ -63,7 +63,7 @@ export class Scratch implements ScratchFile {
         this.#size += bytesWritten;
       }
     } catch (error) {
-      throw ioError(error, this.#directory);
+      throw temporaryError(error, this.#directory);
     }
   }
 

@@ -11,6 +11,7 @@ import { formatPluginId } from '../plugin/plugin.js';
 import type { ManifestFile, ManifestPlugin } from '../schema/manifest.js';
 import type { Offer, Source, SourcePlugin } from '../source/source.js';
 import { openVerifiedBundle, type VerifiedBundle } from '../verification/verified-bundle.js';
+import { maxFetchedBytes } from '../plugin/limits.js';
 
 export interface BundleSourceOptions extends ReachOptions {
   /** Whose signatures the bundle must have. */
@@ -55,7 +56,7 @@ class BundleSource implements Source {
     this.#path = path;
     this.#progress = progress;
     this.#bundle = bundle;
-    this.#directory = new PrivateDirectory(scratch);
+    this.#directory = new PrivateDirectory(scratch, { of: path, limit: maxFetchedBytes });
   }
 
   async list(): ReturnType<Source['list']> {

@@ -19,6 +19,7 @@ import { moduleAtUrl } from '../source/module-url.js';
 import { Registries } from '../source/oci.js';
 import { isPluginTree } from '../source/plugins-directory.js';
 import type { Source, SourceListing, SourcePlugin } from '../source/source.js';
+import { maxFetchedBytes } from '../plugin/limits.js';
 
 export interface CatalogueSourceOptions {
   /** What `-` reads. */
@@ -52,7 +53,7 @@ export async function isCatalogue(location: string): Promise<boolean> {
 export async function catalogueSource(location: string, options: CatalogueSourceOptions): Promise<Source> {
   const { entries, notes } = await openCatalogue(location, options);
   const modules = new Modules(
-    new PrivateDirectory(options.scratch),
+    new PrivateDirectory(options.scratch, { of: location, limit: maxFetchedBytes }),
     anonymousAccess(options.http),
     options.registries,
   );

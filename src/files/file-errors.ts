@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { isPlugferryError, PlugferryError, systemCode } from '../errors.js';
 
 /**
@@ -32,6 +33,20 @@ export function ioError(error: unknown, path: string): unknown {
         cause: error,
       });
   }
+}
+
+/** {@link ioError} for a temporary file: a full disk is that of the directory, and another one can be named. */
+export function temporaryError(error: unknown, directory: string): unknown {
+  const code = systemCode(error);
+  if (isPlugferryError(error) || (code !== 'ENOSPC' && code !== 'EDQUOT')) return ioError(error, directory);
+  return new PlugferryError('E_NO_SPACE', `${directory}: no space left for temporary files (${code})`, {
+    hint:
+      directory === tmpdir()
+        ? 'Free some space there, or name a directory that has more in the environment variable TMPDIR; then run the same command again.'
+        : 'Free some space there, or write to a directory that has more; then run the same command again.',
+    details: { file: directory, found: code },
+    cause: error,
+  });
 }
 
 /** Whether an error is what the system said to a call, such as `EIO`; none of Node itself. */

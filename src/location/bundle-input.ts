@@ -11,6 +11,7 @@ import { partsIn } from '../parts/find.js';
 import { looksLikePart } from '../parts/part-file.js';
 import { transportFor } from '../transport/locations.js';
 import type { RemoteAccess } from '../transport/transport.js';
+import { maxFetchedBytes } from '../plugin/limits.js';
 
 /**
  * Where a bundle is: a path, `-` for standard input, `sftp://USER@HOST/PATH` or `http(s)://HOST/PATH`; or the paths of its parts, in
@@ -106,6 +107,7 @@ export async function bundleCopy(place: BundlePlace, options: BytesOptions = {})
       const hash = createHash('sha256');
       for await (const chunk of source.bytes) {
         hash.update(chunk as Buffer);
+        if (copy.size + (chunk as Buffer).length > maxFetchedBytes) throw tooMuch(source.name);
         await copy.append(chunk as Buffer);
       }
       const found = hash.digest('hex');
@@ -199,6 +201,12 @@ export const notPinned = (name: string, expected: string, found: string): Plugfe
   new PlugferryError('E_DIGEST', `${name} has sha256 ${found}, expected ${expected}`, {
     hint: 'Compare the digest that you were given with its origin. If that is right, somebody gave you another file.',
     details: { file: name, expected, found, check: 'sha256' },
+  });
+
+const tooMuch = (name: string): PlugferryError =>
+  new PlugferryError('E_LIMIT', `${name} has more than ${maxFetchedBytes} bytes, and no bundle does`, {
+    hint: 'Check that this is the right file.',
+    details: { file: name, expected: maxFetchedBytes },
   });
 
 const scattered = (paths: readonly string[]): PlugferryError =>

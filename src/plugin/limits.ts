@@ -19,3 +19,8 @@ export const maxIndexBytes = 16 * 1024 * 1024;
 export const maxStateBytes = 16 * 1024 * 1024;
 /** Bytes of a `snapshot-inventory.json`, which has one row a plugin name; the official one has 35 in 8 KiB. */
 export const maxInventoryBytes = 4 * 1024 * 1024;
+/**
+ * Bytes that may lie in temporary files at once of what one source brings, before its digests are compared: 128 modules of the
+ * largest size. No plugin set comes near, and somebody who answers without end must not fill the disk.
+ */
+export const maxFetchedBytes = 32 * 1024 * 1024 * 1024;

@@ -11,6 +11,7 @@ import { escapeText } from '../stream/text.js';
 import { maxModuleBytes } from '../plugin/plugin.js';
 import { isModuleName, listingOf, noModules, type FoundModule } from './modules.js';
 import type { Source, SourceListing } from './source.js';
+import { maxFetchedBytes } from '../plugin/limits.js';
 
 /** Most entries that are looked at. */
 const maxEntries = 100_000;
@@ -26,7 +27,7 @@ export async function artifactZipSource(path: string, scratch: string): Promise<
   // Loading it takes time that those who never meet a zip need not wait.
   const { openPromise } = await import('yauzl');
   const zip = await guarded(path, () => openPromise(path, { autoClose: false }));
-  const archive = { path, zip, copies: new PrivateDirectory(scratch) };
+  const archive = { path, zip, copies: new PrivateDirectory(scratch, { of: path, limit: maxFetchedBytes }) };
   return {
     list: (signal) => guarded(path, () => listEntries(archive, signal)),
     close: async () => {

@@ -7,6 +7,7 @@ import { maxModuleBytes } from '../plugin/plugin.js';
 import { isModuleName, listingOf, type FoundModule } from './modules.js';
 import { refusePage } from './server-tree.js';
 import type { Source } from './source.js';
+import { maxFetchedBytes } from '../plugin/limits.js';
 
 /** Whether a URL is that of one module rather than of a server. */
 export const isModuleUrl = (location: string): boolean =>
@@ -22,7 +23,7 @@ export function moduleUrlSource(
   location: string,
   options: HttpOptions & { readonly scratch: string },
 ): Source {
-  const copies = new PrivateDirectory(options.scratch);
+  const copies = new PrivateDirectory(options.scratch, { of: location, limit: maxFetchedBytes });
   const module = moduleAtUrl(location, copies, options);
   return { list: async () => listingOf([module]), close: () => copies.remove() };
 }

@@ -13,6 +13,7 @@ import { unwrapModule } from './artifact.js';
 import { imagePlugins, mayBeImage } from './image.js';
 import { named, type FoundModule, type NamedModule } from './modules.js';
 import type { Offer, Source, SourceListing } from './source.js';
+import { maxFetchedBytes } from '../plugin/limits.js';
 
 /** Registries, each asked by one client, which remembers its login. */
 export class Registries {
@@ -54,7 +55,7 @@ export class Registries {
 export function ociSource(location: string, scratch: string, access: RegistryAccess): Source {
   const reference = parseReference(location);
   if (reference?.kind !== 'oci') throw noReference(location);
-  const copies = new PrivateDirectory(scratch);
+  const copies = new PrivateDirectory(scratch, { of: location, limit: maxFetchedBytes });
   const registries = new Registries(copies, access);
   const list = async (signal?: AbortSignal): Promise<SourceListing> => {
     const artifact = await registries.artifact(reference, signal);
@@ -76,7 +77,7 @@ export function ociSource(location: string, scratch: string, access: RegistryAcc
  * @param scratch directory in which a private one for what is unpacked is made.
  */
 export function storedSource(location: string, scratch: string): Source {
-  const copies = new PrivateDirectory(scratch);
+  const copies = new PrivateDirectory(scratch, { of: location, limit: maxFetchedBytes });
   const list = async (signal?: AbortSignal): Promise<SourceListing> => {
     const stored = (await isDirectory(location))
       ? await layoutArtifacts(location, signal)

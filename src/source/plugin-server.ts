@@ -11,6 +11,7 @@ import { notAsListed, promised, type InventoryEntry } from './inventory.js';
 import { listServer } from './server-listing.js';
 import { ServerTree } from './server-tree.js';
 import type { Source, SourceListing, SourcePlugin, StatedFiles } from './source.js';
+import { maxFetchedBytes } from '../plugin/limits.js';
 
 export interface PluginServerOptions extends HttpOptions {
   /** Directory in which a private one for the downloads is made. */
@@ -28,7 +29,7 @@ const listingMs = 10 * 60_000;
  */
 export async function pluginServerSource(location: string, options: PluginServerOptions): Promise<Source> {
   const server = new ServerTree(location, options);
-  const downloads = new PrivateDirectory(options.scratch);
+  const downloads = new PrivateDirectory(options.scratch, { of: location, limit: maxFetchedBytes });
   return { list: (signal) => listOffers({ server, downloads }, signal), close: () => downloads.remove() };
 }
 
