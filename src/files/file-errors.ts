@@ -26,6 +26,18 @@ export function ioError(error: unknown, path: string): unknown {
         details,
         cause: error,
       });
+    case 'ENAMETOOLONG':
+      return new PlugferryError('E_IO', `${path}: the name is too long for its file system (${code})`, {
+        hint: 'Choose a shorter name: most file systems take 255 bytes, and ".partial" is added while the file is written.',
+        details,
+        cause: error,
+      });
+    case 'ELOOP':
+      return new PlugferryError('E_IO', `${path}: the symbolic links on the way lead in a circle (ELOOP)`, {
+        hint: 'Look where they lead ("ls -l"), and name the directory itself.',
+        details,
+        cause: error,
+      });
     default:
       return new PlugferryError('E_IO', `${path}: ${reasonOf(code)}`, {
         hint: 'Check permissions and mount options, then run the same command again.',

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { PlugferryError, systemCode } from '../errors.js';
 import { isSystemError, readHints } from './file-errors.js';
@@ -99,16 +99,42 @@ export async function readBounded(
   });
 }
 
-/** Whether there is a directory at `path`, links followed. */
-export const isDirectory = (path: string): Promise<boolean> =>
-  stat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
+/**
+ * Whether there is a directory at `path`, links followed.
+ *
+ * @throws PlugferryError `E_IO` where that cannot be found out: what may not be looked at is not nothing.
+ */
+export const isDirectory = async (path: string): Promise<boolean> =>
+  (await statIfThere(path))?.isDirectory() === true;
 
-/** Whether there is a regular file at `path`, links followed. */
-export const isRegularFile = (path: string): Promise<boolean> =>
+/**
+ * Whether there is a regular file at `path`, links followed.
+ *
+ * @throws PlugferryError as {@link isDirectory}.
+ */
+export const isRegularFile = async (path: string): Promise<boolean> =>
+  (await statIfThere(path))?.isFile() === true;
+
+/** Whether there is a regular file where one is usually, and nobody said that there is: what may not be looked at is none. */
+export const isUsualFile = (path: string): Promise<boolean> =>
   stat(path).then(
     (stats) => stats.isFile(),
     () => false,
   );
+
+/** No file can have a path that is too long, such as a URL may be. */
+const absent = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG']);
+
+async function statIfThere(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (!isSystemError(error) || absent.has(systemCode(error) ?? '')) return undefined;
+    const code = systemCode(error);
+    throw new PlugferryError('E_IO', `${path} cannot be looked at: ${code ?? String(error)}`, {
+      hint: readHints(code),
+      details: { file: path, found: code ?? 'unknown' },
+      cause: error,
+    });
+  }
+}

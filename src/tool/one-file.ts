@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PlugferryError } from '../errors.js';
-import { isRegularFile, openRegular } from '../files/open-regular.js';
+import { isUsualFile, openRegular } from '../files/open-regular.js';
 import { version } from '../version.js';
 
 /** Set by the build that makes one file of everything. */
@@ -43,7 +43,7 @@ async function findOneFile(): Promise<string> {
   const own = fileURLToPath(import.meta.url);
   if (typeof PLUGFERRY_ONE_FILE !== 'undefined') return own;
   const path = join(await packageRoot(dirname(own)), 'dist/plugferry.mjs');
-  if (await isRegularFile(path)) return path;
+  if (await isUsualFile(path)) return path;
   throw new PlugferryError('E_NOT_FOUND', `${path} does not exist`, {
     hint: 'Make it with "npm run bundle" in the directory of Plugferry; the published package has it.',
     details: { file: path },

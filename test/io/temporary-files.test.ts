@@ -64,12 +64,12 @@ test.skipIf(!canMount)(
       server.close();
       server.closeAllConnections();
     });
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/waf.wasm`;
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/waf-1.0.0.wasm`;
     const signing = ['--signing-key', 'dev.key', '--allow-plain-key', '-o', join(small, 'out.tar.gz')];
     for (const args of [
       ['verify', 'set.zip', '--public-key', 'dev.pub'],
       ['export', 'set.zip', ...signing, '--public-key', 'dev.pub'],
-      ['export', url, ...signing],
+      ['export', url, '--as', `${url}=waf@1.0.0`, ...signing],
     ]) {
       const run = await cli(args, { cwd: top, env: { TMPDIR: small } });
       expect([run.code, run.stderr], run.stderr).toEqual([7, expect.stringContaining('E_NO_SPACE')]);

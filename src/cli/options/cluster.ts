@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 import type { ClusterOptions, ConfigMapStore } from '../../index.js';
 import { configMapsInCluster, configMapsInDirectory } from '../../location/configmap-target.js';
 import { PlugferryError } from '../../errors.js';
-import { isRegularFile } from '../../files/open-regular.js';
+import { isUsualFile } from '../../files/open-regular.js';
 import type { OptionTable } from '../option-table.js';
 import { proxiesOf } from './network.js';
 
@@ -58,7 +58,7 @@ async function kubeconfigPaths(flag: string | undefined): Promise<readonly strin
   const named = (process.env['KUBECONFIG'] ?? '').split(delimiter).filter((path) => path !== '');
   if (named.length > 0) return named;
   const usual = join(homedir(), '.kube/config');
-  return (await isRegularFile(usual)) ? [usual] : [];
+  return (await isUsualFile(usual)) ? [usual] : [];
 }
 
 /** The ConfigMaps that a location and the options name. */

@@ -1,6 +1,6 @@
 import type { ParsedKey } from 'ssh2';
 import { isPlugferryError, PlugferryError } from '../../errors.js';
-import { isRegularFile } from '../../files/open-regular.js';
+import { isUsualFile } from '../../files/open-regular.js';
 import { readSecretFile } from '../../files/key-file.js';
 import { escapeText } from '../../stream/text.js';
 import type { SshSettings, SshTarget } from './settings.js';
@@ -54,7 +54,7 @@ async function* keyOffers(target: SshTarget, settings: SshSettings): AsyncGenera
   for (const file of target.named) yield { type: 'publickey', username, key: await readKey(file, settings) };
   if (settings.agent !== undefined) yield { type: 'agent', username, agent: settings.agent };
   for (const file of target.usual) {
-    const key = (await isRegularFile(file)) ? await usualKey(file, settings) : undefined;
+    const key = (await isUsualFile(file)) ? await usualKey(file, settings) : undefined;
     if (key !== undefined) yield { type: 'publickey', username, key };
   }
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { PlugferryError } from '../../errors.js';
-import { isRegularFile } from '../../files/open-regular.js';
+import { isUsualFile } from '../../files/open-regular.js';
 import { readUnwritableFile } from '../../files/key-file.js';
 import { hostConfig, type HostConfig } from './config.js';
 import type { HostTrust } from './host-key.js';
@@ -84,7 +84,7 @@ export async function sshTarget(address: SshAddress, settings: SshSettings): Pro
 
 async function configOf(alias: string, { config, home }: SshSettings): Promise<HostConfig> {
   const usual = home === undefined ? undefined : join(home, '.ssh', 'config');
-  const file = config ?? (usual !== undefined && (await isRegularFile(usual)) ? usual : undefined);
+  const file = config ?? (usual !== undefined && (await isUsualFile(usual)) ? usual : undefined);
   if (file === undefined) return { identityFiles: [] };
   return hostConfig((await readUnwritableFile(file, 'SSH config', maxConfig)).toString('utf8'), alias, file);
 }
@@ -97,7 +97,7 @@ async function trustIn({ hostKeys, knownHosts, home }: SshSettings, name: string
   ];
   const files: string[] = [];
   for (const file of knownHosts ?? usual)
-    if (knownHosts !== undefined || (await isRegularFile(file))) files.push(file);
+    if (knownHosts !== undefined || (await isUsualFile(file))) files.push(file);
   const known = await Promise.all(
     files.map(async (file) =>
       knownKeys(
