@@ -7,7 +7,7 @@ import { formatTime } from '../release/time.js';
 import type { HistoryEntry, SeenBundle, State } from '../schema/state.js';
 import { exists, renameDurably } from './disk.js';
 import { releasePlugins } from './layout.js';
-import type { OpenVolume } from './open.js';
+import type { OpenVolume } from './open-volume.js';
 import { nowOf } from './volume.js';
 import { readState } from './state.js';
 import { switchDurably, switchTo, treeOf } from './tree.js';

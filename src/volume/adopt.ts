@@ -10,7 +10,7 @@ import { composeRelease } from './compose.js';
 import { eachOf, makeDirectory, renameDurably } from './disk.js';
 import { damageIn, mendRelease, refuseUnreadable } from './health.js';
 import { linkTarget, releaseDirectory, releasePlugins } from './layout.js';
-import type { OpenVolume } from './open.js';
+import type { OpenVolume } from './open-volume.js';
 import { audit } from './record.js';
 import { nowOf } from './volume.js';
 import { belongsTo, closeToOthers, directoriesIn } from './ownership.js';

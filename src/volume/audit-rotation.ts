@@ -5,9 +5,11 @@ import { lstatIfThere, renameDurably } from './disk.js';
 import type { VolumeLayout } from './layout.js';
 
 /** A log of so many bytes is thinned or put aside before the next line: some ten thousand lines. */
-export const maxAudit = 8 * 1024 * 1024;
+const maxAudit = 8 * 1024 * 1024;
+
 /** A log with more bytes than this about changes is put aside whole; every file so made costs that many changes. */
 const maxChanges = maxAudit / 2;
+
 /** Bytes of the newest lines that changed nothing, of those that stay. */
 const maxOthers = maxAudit / 8;
 

@@ -1,4 +1,5 @@
-import { isPlugferryError, type PlugferryError } from '../errors.js';
+import type { PlugferryError} from '../errors.js';
+import { isPlugferryError } from '../errors.js';
 import type { ReleaseChange } from '../release/change.js';
 import { filesOf } from '../release/release.js';
 import { currentId } from './activate.js';
@@ -6,7 +7,8 @@ import { describeTree } from './adopt.js';
 import { appendAudit, type AuditAction } from './audit.js';
 import { currentRelease } from './current.js';
 import { volumeFailure } from './failure.js';
-import { withVolume, type OpenOptions, type OpenVolume } from './open.js';
+import { withVolume, type OpenOptions } from './open.js';
+import type { OpenVolume } from './open-volume.js';
 import { auditEntry, makeRoomInAudit } from './record.js';
 import { publish } from './publish.js';
 import { BlobStore } from './store.js';

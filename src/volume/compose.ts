@@ -4,7 +4,7 @@ import type { Release } from '../schema/release.js';
 import { eachOf, makeDirectory } from './disk.js';
 import { bringEvidence, type EvidenceSources } from './evidence.js';
 import { releaseDirectory, releaseFile } from './layout.js';
-import type { OpenVolume } from './open.js';
+import type { OpenVolume } from './open-volume.js';
 import { directoriesIn } from './ownership.js';
 import type { BlobStore } from './store.js';
 

@@ -7,7 +7,7 @@ import type { FileSystem } from '../files/file-system.js';
 import { ensureDirectory, exists, linkOrCopy, makeDirectory } from './disk.js';
 import { linkInTheWay } from './failure.js';
 import { isSha256, releaseDirectory } from './layout.js';
-import type { OpenVolume } from './open.js';
+import type { OpenVolume } from './open-volume.js';
 import { isOurs } from './ownership.js';
 
 /** Where the manifests that a release refers to can be had. */

@@ -4,9 +4,9 @@ import { PlugferryError, systemCode } from '../errors.js';
 import { formatPluginId } from '../plugin/plugin.js';
 import { filesOf } from '../release/release.js';
 import type { Release, ReleaseFile } from '../schema/release.js';
-import { lstatIfThere, makeDirectory, exists } from './disk.js';
+import { exists, lstatIfThere, makeDirectory } from './disk.js';
 import { releaseDirectory } from './layout.js';
-import type { OpenVolume } from './open.js';
+import type { OpenVolume } from './open-volume.js';
 import { isOurs, refuseShared } from './ownership.js';
 import type { BlobStore } from './store.js';
 

@@ -6,48 +6,27 @@ import type { FileSystem } from '../files/file-system.js';
 import { localFileSystem } from '../files/local-file-system.js';
 import { emptyState, withReleases } from '../release/state.js';
 import type { State } from '../schema/state.js';
-import { endOfAudit, type AuditEntry } from './audit.js';
+import { endOfAudit } from './audit.js';
 import { demandControl } from './control.js';
 import { ensureDirectory, exists, lstatIfThere, orIfMissing } from './disk.js';
 import { noVolume, volumeFailure } from './failure.js';
 import { closedWarning, refuseExposedPlace, relianceOn, vouchedWarning } from './guard.js';
 import { layoutOf, type VolumeLayout } from './layout.js';
 import { acquireLock, type Lock } from './lock.js';
-import { probeFileSystem, type Features } from './probe.js';
+import { probeFileSystem } from './probe.js';
 import { FileProofs } from './proofs.js';
 import { completeAudit } from './record.js';
 import { readReleases, restoreLink, sweepReleases, sweepStaging, type Releases } from './recover.js';
 import { readState, settledState } from './state.js';
 import { treeOf, type Tree } from './tree.js';
 import { nowOf, type VolumeOptions } from './volume.js';
-
-/** A volume under our lock, with nothing left over from earlier runs. */
-export interface OpenVolume {
-  readonly layout: VolumeLayout;
-  readonly options: VolumeOptions;
-  readonly lock: Lock;
-  readonly features: Features;
-  /** Our own directory in staging. */
-  readonly run: string;
-  /** Grows; whoever is not of this folder gets a copy when all is done. */
-  readonly warnings: string[];
-  /** What others may write, and the operator vouches for. */
-  readonly vouched: readonly Exposure[];
-  readonly releases: Releases;
-  /** SHA-256 of files that were read during this run, by what {@link FileProofs} tells a file by. */
-  readonly proofs: FileProofs;
-  /** Lines that the audit log did not take yet, oldest first. */
-  readonly unaudited: AuditEntry[];
-  /** Serial of the newest change whose line the audit log has. */
-  audited: number;
-  tree: Tree;
-  state: State;
-}
+import type { OpenVolume } from './open-volume.js';
 
 export interface OpenOptions extends VolumeOptions {
   /** What must be there already: a directory, or a volume that Plugferry wrote. @default nothing */
   readonly demand?: Demand;
 }
+
 type Demand = 'directory' | 'volume';
 
 /**

@@ -11,7 +11,7 @@ import { attestRelease, composeRelease } from './compose.js';
 import { eachOf, orIfMissing, renameDurably } from './disk.js';
 import { damageIn, mendRelease, refuseUnreadable, repairEverywhere } from './health.js';
 import { releaseDirectory } from './layout.js';
-import type { OpenVolume } from './open.js';
+import type { OpenVolume } from './open-volume.js';
 import { audit } from './record.js';
 import { nowOf } from './volume.js';
 import type { BlobStore } from './store.js';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { formatTime } from '../release/time.js';
 import { appendAudit, releaseFields, type AuditEntry } from './audit.js';
 import { rotateAudit } from './audit-rotation.js';
-import type { OpenVolume } from './open.js';
+import type { OpenVolume } from './open-volume.js';
 import { nowOf } from './volume.js';
 
 /**

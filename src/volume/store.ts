@@ -9,7 +9,7 @@ import { Verifying, type Digest, type Expected } from '../stream/digest.js';
 import { blobPath } from './layout.js';
 import type { FileSystem } from '../files/file-system.js';
 import { eachOf, exists, linkOrCopy, lstatIfThere } from './disk.js';
-import type { OpenVolume } from './open.js';
+import type { OpenVolume } from './open-volume.js';
 import { isOurs } from './ownership.js';
 import { ensureSpace } from './space.js';
 

@@ -25,6 +25,7 @@ interface Place {
   /** Commands that make a directory of it, or take one. */
   readonly fine?: readonly string[];
 }
+
 const places: Readonly<Record<string, Place>> = {
   'a directory that is not there': {
     path: 'nowhere/out.tar.gz',

@@ -1,17 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, Server as WebServer, type RequestListener } from 'node:http';
-import { createServer as createListener, type AddressInfo, type Server } from 'node:net';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { Server as WebServer, createServer, type RequestListener } from 'node:http';
+import type { Server} from 'node:net';
+import { createServer as createListener, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { exportBundle } from '../src/index.js';
-import { finished, start, type CliOptions, type Started } from './helpers/cli.js';
-import { testKey } from './helpers/keys.js';
-import { startLyingServer } from './helpers/ssh-server.js';
-import { tempDir } from './helpers/temp.js';
-import { tinyTree } from './helpers/tree.js';
+import { exportBundle } from '../../src/index.js';
+import { finished, start, type CliOptions, type Started } from '../helpers/cli.js';
+import { testKey } from '../helpers/keys.js';
+import { startLyingServer } from '../helpers/ssh-server.js';
+import { tempDir } from '../helpers/temp.js';
+import { tinyTree } from '../helpers/tree.js';
 
 /** A wait that nothing but a signal ends. */
 interface Wait {
@@ -195,6 +196,7 @@ const waits: Readonly<Record<string, (directory: string) => Promise<Wait>>> = {
     };
   },
 };
+
 /** Of no key. */
 const fingerprint = `SHA256:${Buffer.alloc(32).toString('base64').replace(/=+$/, '')}`;
 
