@@ -15,7 +15,7 @@ import {
   parseResourcePath,
   resourcePath,
 } from '../plugin/resource-name.js';
-import type { Manifest, ManifestFile } from '../schema/manifest.js';
+import type { Manifest, ManifestFile, ModuleFacts } from '../schema/manifest.js';
 import { parseDocument } from '../schema/parse.js';
 import { checksumNames, manifestName, maxSharedPath } from './bundle.js';
 import { checksumText } from './checksums.js';
@@ -37,6 +37,7 @@ export function parseManifest(bytes: Uint8Array): Manifest {
     limitCode: 'E_LIMIT',
     hint,
   });
+  if (Object.keys(manifest)[0] !== 'type') throw refused('its first key is not "type"');
   checkPlugins(manifest);
   checkResources(manifest);
   checkFiles(manifest);
@@ -68,8 +69,27 @@ function checkPlugins({ plugins }: Manifest): void {
     if (before !== undefined && comparePluginIds(before, plugin) >= 0) {
       throw refused(`plugin ${formatPluginId(plugin)} is listed twice or out of order`);
     }
+    const unordered = unorderedFact(plugin.wasm);
+    if (unordered !== undefined)
+      throw refused(`${unordered} of the module of ${formatPluginId(plugin)} are out of order`);
   }
 }
+
+/** Names that a manifest cut short, or wrote in ASCII, may be alike; modules of imports are not. */
+function unorderedFact({ abi, start, imports, exports }: ModuleFacts): string | undefined {
+  const lists = {
+    abi,
+    start,
+    exports,
+    ...Object.fromEntries(imports.map(({ module, names }) => [`imports from ${module}`, names])),
+  };
+  const modules = imports.map(({ module }) => module);
+  if (new Set(modules).size !== modules.length) return 'imports';
+  return Object.entries({ ...lists, imports: modules }).find(([, names]) => !isAscending(names))?.[0];
+}
+
+const isAscending = (names: readonly string[]): boolean =>
+  names.every((name, at) => at === 0 || compareText(names[at - 1] ?? '', name) <= 0);
 
 function checkResources({ resources = [] }: Manifest): void {
   for (const [index, { name, variables }] of resources.entries()) {
@@ -99,6 +119,7 @@ function checkFiles(manifest: Manifest): void {
   checkResourceSizes(files);
   const expected = expectedPaths(manifest);
   const seen = new Map<string, ManifestFile>();
+  const modules = new Map<string, string>();
   const folded = new Set<string>();
   let total = 0;
   for (const [index, file] of files.entries()) {
@@ -109,6 +130,7 @@ function checkFiles(manifest: Manifest): void {
     if (folded.has(file.path.toLowerCase()))
       throw refused(`"${file.path}" differs from another path only in case`);
     checkSameAs(file, seen);
+    checkShared(file, modules);
     seen.set(file.path, file);
     folded.add(file.path.toLowerCase());
     total += file.size;
@@ -131,6 +153,18 @@ function checkSameAs(file: ManifestFile, seen: ReadonlyMap<string, ManifestFile>
   ) {
     throw refused(`"${file.path}" says it is the same as "${file.sameAs}", which is not so`);
   }
+}
+
+/**
+ * Equal modules travel once: one bundle has one list of files.
+ *
+ * @param modules digests of the modules so far that others can point to, with their paths.
+ */
+function checkShared({ path, sha256, sameAs }: ManifestFile, modules: Map<string, string>): void {
+  if (parsePluginPath(path)?.file !== 'plugin.wasm') return;
+  const first = modules.get(sha256);
+  if (first !== sameAs) throw refused(`"${path}" has the bytes of "${first ?? ''}" and does not say so`);
+  if (first === undefined && path.length <= maxSharedPath) modules.set(sha256, path);
 }
 
 /** Resources are read whole. */

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { Transform, pipeline, type TransformCallback } from 'node:stream';
 import { PlugferryError } from '../errors.js';
 import { parsePluginPath, pluginPath } from '../plugin/layout.js';
-import { checkMetadata, maxMetadataBytes, parseMetadata } from '../plugin/metadata.js';
+import { checkMetadata, checkOwner, maxMetadataBytes, parseMetadata } from '../plugin/metadata.js';
 import type { Manifest, ManifestFile, ManifestPlugin } from '../schema/manifest.js';
 import type { PayloadWatch, PayloadReceiver } from './bundle.js';
 import { checkClaim } from './claim.js';
@@ -47,6 +47,7 @@ export class PayloadCheck {
       const module = this.#modules.get(file.path.replace(/metadata\.txt$/, 'plugin.wasm'));
       const head = new Collector((text) => {
         const metadata = parseMetadata(text, file.path);
+        checkOwner(metadata, parsed.id, file.path);
         if (module !== undefined) checkMetadata(metadata, module, file.path);
       });
       await this.#receive(file, through(body, head));

@@ -1,5 +1,5 @@
 import { PlugferryError } from '../errors.js';
-import { isPluginName, isPluginVersion } from './plugin.js';
+import { formatPluginId, isPluginName, isPluginVersion, type PluginId } from './plugin.js';
 
 /** What a metadata.txt says. The times are carried as they stand: local time without an offset, so they name no moment. */
 export interface Metadata {
@@ -104,6 +104,27 @@ export const formatMetadata = ({ name, size, md5 }: Pick<Metadata, 'name' | 'siz
     `MD5: ${md5}`,
     '',
   ].join('\n');
+
+/** Whether metadata speaks of this plugin; in the dialect that says a version, of this one. */
+export const isOf = (metadata: Pick<Metadata, 'name' | 'version'>, { name, version }: PluginId): boolean =>
+  metadata.name === name && (metadata.version === undefined || metadata.version === version);
+
+/**
+ * Refuses metadata that lies in the directory of another plugin than it speaks of.
+ *
+ * @param file how errors call the metadata.txt.
+ * @throws PlugferryError `E_METADATA` with both names.
+ */
+export function checkOwner(metadata: Metadata, id: PluginId, file: string): void {
+  if (isOf(metadata, id)) return;
+  const { name, version } = metadata;
+  const [expected, found] =
+    version === undefined ? [id.name, name] : [formatPluginId(id), formatPluginId({ name, version })];
+  throw new PlugferryError('E_METADATA', `${file} speaks of ${found}, but lies with ${expected}`, {
+    hint: 'Have the bundle exported again: a metadata.txt that speaks of another plugin is made anew there.',
+    details: { file, expected, found },
+  });
+}
 
 /**
  * Refuses metadata that contradicts the module beside it.

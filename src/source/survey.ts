@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { PlugferryError } from '../errors.js';
 import { DigestMeter, type Digest } from '../stream/digest.js';
 import { openRegular } from '../files/open-regular.js';
-import { checkMetadata, formatMetadata, parseMetadata } from '../plugin/metadata.js';
+import { checkMetadata, formatMetadata, isOf, parseMetadata } from '../plugin/metadata.js';
 import { pluginPath } from '../plugin/layout.js';
 import { formatPluginId, maxModuleBytes, type PluginId } from '../plugin/plugin.js';
 import { Tally, type Progress } from '../stream/progress.js';
@@ -16,7 +16,7 @@ export interface SurveyedPlugin extends PluginId {
   readonly wasmFile: string;
   readonly wasm: Digest;
   readonly facts: ModuleFacts;
-  /** Bytes of metadata.txt: those of the source, or ours where it has none. */
+  /** Bytes of metadata.txt: those of the source, or ours where it has none that speaks of this plugin. */
   readonly metadata: Buffer;
   readonly provenance: ManifestPlugin['source'];
 }
@@ -54,13 +54,15 @@ export async function surveyPlugin(
   }
 }
 
+/** Under another name or version than its metadata.txt speaks of (`latest`, an alias), a plugin gets one that speaks of it. */
 function metadataOf(plugin: SourcePlugin, wasm: Digest): Buffer {
-  if (plugin.metadata === undefined) {
-    return Buffer.from(formatMetadata({ name: plugin.name, size: wasm.size, md5: wasm.md5 }));
-  }
+  const ours = (): Buffer =>
+    Buffer.from(formatMetadata({ name: plugin.name, size: wasm.size, md5: wasm.md5 }));
+  if (plugin.metadata === undefined) return ours();
   const label = pluginPath(plugin, 'metadata.txt');
-  checkMetadata(parseMetadata(plugin.metadata.toString('utf8'), label), wasm, label);
-  return plugin.metadata;
+  const metadata = parseMetadata(plugin.metadata.toString('utf8'), label);
+  checkMetadata(metadata, wasm, label);
+  return isOf(metadata, plugin) ? plugin.metadata : ours();
 }
 
 /** Digest of a module from its first byte; of one that is too large for a gateway, no more is read than shows it. */

@@ -123,23 +123,26 @@ sum_of() {
 # with the curve by name and the point in full, or Ed25519 with a point that is not of small order.
 read_key() {
   [ "$(size_of "$1")" -le 65536 ] || fail 2 "$1 is too large for a public key"
+  [ "$(tr -cd '\t\n\r -~' <"$1" | wc -c)" -eq "$(size_of "$1")" ] || fail 2 "$1 is not one public key in PEM"
   body=$(awk '
     { sub(/\r$/, "") }
-    /^-----BEGIN / { begun++; inside = ($0 == "-----BEGIN PUBLIC KEY-----"); public += inside; next }
-    /^-----END / { ended += inside; inside = 0; next }
-    inside { body = body $0 }
-    END { if (begun == 1 && public == 1 && ended == 1 && body !~ /[^A-Za-z0-9+\/=]/) print body }' <"$1") || body=
+    !inside && /^[ \t]*$/ { next }
+    !inside && $0 == "-----BEGIN PUBLIC KEY-----" && !begun { begun = inside = 1; next }
+    inside && $0 == "-----END PUBLIC KEY-----" { inside = 0; next }
+    !inside || last || /[^A-Za-z0-9+\/=]/ || (!length($0) && body != "") { wrong = 1; next }
+    { body = body $0; last = length($0) && length($0) != 64 }
+    END { if (!wrong && !inside) print body }' <"$1") || body=
   [ -n "$body" ] || fail 2 "$1 is not one public key in PEM"
   case ${#body}:$body in
-    124:MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE*==) algorithm=ecdsa ;;
-    60:MCowBQYDK2VwAyEA*=) algorithm=ed25519 ;;
+    124:MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE*[AQgw]==) algorithm=ecdsa ;;
+    60:MCowBQYDK2VwAyEA*[AEIMQUYcgkosw048]=) algorithm=ed25519 ;;
     *) fail 2 "$1 is neither an ECDSA P-256 nor an Ed25519 key in its usual form" ;;
   esac
   case ${body#MCowBQYDK2VwAyEA} in
     AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA[AI][AI]= | AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA[AI][AI]= | \
-    7[Pfv]//////////////////////////////////////[3/]8= | \
+    [789+/][Pfv/]//////////////////////////////////////[3/]8= | \
     JuiVj8KyJ7BFw/SJ8u+Y8NXfrAXTxjM5sTgCiG1T/[AI][UI]= | xxdqcD1N2E+6PAt2DRBnDyogU/osOczGTsf9d5KsA[3/]o=)
-      fail 2 "$1 is a key of small order: anybody can sign for it" ;;
+      fail 2 "$1 is a key of small order, for which anybody can sign, or no point in its one spelling" ;;
   esac
   {
     printf '%s\n' '-----BEGIN PUBLIC KEY-----'
@@ -153,6 +156,8 @@ read_key() {
 # signed_by NAME ALGORITHM SIGNATURE FILE: whether the key signed the file.
 signed_by() {
   if [ "$2" = ecdsa ]; then
+    # The longest there is; openssl does not look at what follows it.
+    [ "$(size_of "$3")" -le 72 ] || return 1
     limited 8 openssl dgst -sha256 -verify "$work/$1.pem" -signature "$3" "$4" >/dev/null
   else
     limited 8 openssl pkeyutl -verify -pubin -inkey "$work/$1.pem" -rawin -in "$4" -sigfile "$3" >/dev/null
@@ -193,6 +198,10 @@ sum_of "$work/binary"
 limited $((size / 512 + 1)) cat <"$bundle" >"$work/bundle.gz" || fail 7 "$bundle cannot be copied to $work"
 sum_of "$work/bundle.gz"
 [ "$sum" = "$file_sum" ] || fail 3 "$bundle changed while it was read"
+# Some gzips do not tell of what stands behind the last member. One more member, which nobody can have foreseen, comes out at
+# the end only where nothing does.
+printf '%s' "$file_sum" | limited 8 gzip -c >"$work/mark.gz" || fail 7 "$work cannot be written to"
+cat <"$work/mark.gz" >>"$work/bundle.gz" || fail 7 "$work is full"
 
 # 2. The head of the archive: the manifest and its signature.
 # unzip BLOCKS FILE: the archive, or its first BLOCKS.
@@ -218,7 +227,12 @@ piece() {
 entry() {
   entry=$(field $(($1 * 512)) 100)
   entry=${entry%%|*}
-  size=$(field $(($1 * 512 + 124)) 11)
+  prefix=$(field $(($1 * 512 + 345)) 155)
+  prefix=${prefix%%|*}
+  [ -z "$prefix" ] || entry=$prefix/$entry
+  size=$(field $(($1 * 512 + 124)) 12)
+  size=${size%[| ]}
+  size=${size%[| ]}
   case $size in '' | *[!0-7]*) entry= ;; *) size=$((0$size)) ;; esac
 }
 no_bundle() { fail 3 "$bundle is no bundle, or it is damaged: $1"; }
@@ -319,6 +333,7 @@ function take(place, value) {
   }
   else if (place == "set") { if (!name_of_set(value)) wrong("no name of a set"); set = value }
   else if (place == "sequence") sequence = value
+  else if (place == "epoch") epoch = value
   else if (place == "audience[]") {
     if (!name_of_set(value) || (value in audience)) wrong("no name of an environment, or twice")
     audience[value] = 1; environments = environments " " value
@@ -329,17 +344,33 @@ function take(place, value) {
   else if (place == "plugins[].name") plugin = value
   else if (place == "plugins[].version") version = value
   else if (place == "plugins[].source.digest") { if (value !~ /^sha256:/ || !hex(substr(value, 8), 64)) wrong("no digest") }
-  else if (place == "plugins[].wasm.start[]") { if (value != "_initialize" && value != "_start") wrong("no start function") }
-  else if (place == "resources[].name") { resource = value; variable = "" }
+  else if (place == "plugins[].wasm.start[]") { if (value != "_initialize" && value != "_start") wrong("no start function"); ascend(place, value) }
+  else if (place == "plugins[].wasm.imports[].module") {
+    if (value == last_of[place]) wrong("a module twice")
+    ascend(place, value)
+  }
+  else if (place ~ /^plugins\[\]\.wasm\..*\[\]$/) ascend(place, value)
+  else if (place == "resources[].name") resource = value
   else if (place == "resources[].variables[]") {
     if (value !~ /^[A-Z_][A-Z0-9_]*$/ || length(value) > 128 || value "" <= variable "") wrong("no name of a variable, or in another order")
     variable = value
   }
-  else if (place == "files[].path") { path = value; same = "" }
+  else if (place == "files[].path") path = value
   else if (place == "files[].size") size = value
   else if (place == "files[].sha256") { if (!hex(value, 64)) wrong("no SHA-256"); sha256 = value }
   else if (place == "files[].md5") { if (!hex(value, 32)) wrong("no MD5"); md5 = value }
   else if (place == "files[].sameAs") same = value
+}
+function ascend(place, value) {
+  if (value "" < last_of[place] "") wrong("not in ascending order")
+  last_of[place] = value
+}
+# An object or list begins: what was said in the one before is not said in this one.
+function start(place,   each) {
+  if (place == "files[]") same = ""
+  else if (place == "resources[].variables") variable = ""
+  else if (place ~ /^plugins\[\]\.wasm\.[a-z]*$/ || place ~ /names$/)
+    for (each in last_of) if (index(each, place) == 1) delete last_of[each]
 }
 # An object or list has ended.
 function finish(place) {
@@ -362,6 +393,10 @@ function finish(place) {
       first = (same in by_path) ? by_path[same] : 0
       if (!first || path !~ /\/plugin\.wasm$/ || f_same[first] != "" || length(same) > 100 || f_size[first] != size || f_sha256[first] != sha256 || f_md5[first] != md5)
         wrong("a file that is not the same as the one it names")
+    }
+    if (path ~ /\/plugin\.wasm$/) {
+      if (module_of[sha256] != same) wrong("a module that does not say which earlier one it is the same as")
+      if (same == "" && length(path) <= 100) module_of[sha256] = path
     }
     by_path[path] = files
   }
@@ -403,6 +438,7 @@ NR == 1 { if ($0 != "{") wrong("no JSON"); depth = 1; at[1] = ""; kind[""] = "o"
     if (kind[place] != (text == "{" ? "o" : "a")) wrong("another kind of value than it should be")
     depth++
     at[depth] = place; count[depth] = 0; held[depth] = 0; comma[depth] = 0; serial[depth] = ++objects
+    start(place)
     next
   }
   comma[depth] = sub(/,$/, "", text)
@@ -452,12 +488,15 @@ END {
   if (list(f_md5, "checksums.md5") != f_size[1] || list(f_sha256, "checksums.sha256") != f_size[2]) wrong("checksum files of another size")
   print f_sha256[1] "  checksums.md5\n" f_sha256[2] "  checksums.sha256" > (facts "/lists")
   for (i = 1; i <= files; i++) {
-    print sprintf("%.0f", block), f_size[i], (f_same[i] == "" ? "-" : f_same[i]), f_path[i] > (facts "/plan")
+    print sprintf("%.0f", block), f_size[i], (f_same[i] == "" ? "-" : f_same[i]), f_path[i], f_md5[i] > (facts "/plan")
     print f_sha256[i] "  " f_path[i] > (facts "/sums")
     block += 1 + (f_same[i] == "" ? int((f_size[i] + 511) / 512) : 0)
   }
   if (created_time > now + 86400) refuse(4, "the bundle says it was made in the future (" created "); check the clock")
   if (expires != "" && expires_time + 0 < now + 0) refuse(4, "the bundle could be imported until " expires "; ask for a new one")
+  if (!number(epoch, "10000")) refuse(4, "the bundle is of epoch " epoch ", the highest is 10000")
+  highest = sprintf("%.0f", now + 10 * 31557600)
+  if (!number(sequence, highest)) refuse(4, "sequence " sequence " is higher than " highest ", which is 10 years ahead of the clock in seconds")
   if (wanted != "" && !(wanted in audience)) refuse(4, "the bundle is not meant for " wanted " but for" (environments == "" ? " nobody in particular" : environments))
   print "0", sprintf("%.0f", block), files, set, sequence, (created (environments == "" ? "" : ", meant for" environments)) > (facts "/verdict")
 }' "$work/manifest" || :
@@ -475,7 +514,7 @@ cat "$work/facts/plan" >>"$work/plan"
 
 # 4. The whole archive, no larger than what was signed can make it: two blocks of zeros end it, and fill it up to 10 KiB.
 most=$(((blocks + 2 + 19) / 20 * 20))
-unzip "$most" "$work/bundle.tar" || {
+unzip $((most + 1)) "$work/bundle.tar" || {
   if [ "$(size_of "$work/bundle.tar")" -lt $((most * 512)) ] && limited 8 gzip -t <"$work/bundle.gz"; then
     fail 7 "$work is full"
   fi
@@ -483,8 +522,10 @@ unzip "$most" "$work/bundle.tar" || {
 }
 rm "$work/bundle.gz" "$work/head.tar"
 # Each header is what the manifest says, in the one form that schemas/README.md (1.2) allows, and stands where the sizes
-# before it put it. NUL is | here, and what cannot be printed is ?.
-tr '\000|' '|?' <"$work/bundle.tar" | tr -c ' -~' '?' | fold -w 512 | limited 8 awk -v blocks="$blocks" -v most="$most" '
+# before it put it; and modules begin as such, and each metadata.txt speaks of its module. NUL is | here, a line feed `, a
+# carriage return ^, the byte 1 ~, and what else cannot be printed is ?, as are these four: they stand in nothing that is compared.
+tr '\000\001\n\r|`^~' '|~`^????' <"$work/bundle.tar" | tr -c ' -~' '?' | fold -w 512 |
+  limited 8 awk -v blocks="$blocks" -v most="$most" -v mark="$file_sum" '
 BEGIN {
   for (i = 32; i < 127; i++) value[sprintf("%c", i)] = i
   zeros = "|"
@@ -509,6 +550,28 @@ function name(offset, width,   text) {
   return text
 }
 function zero(offset, width) { return substr($0, offset + 1, width) == substr(zeros, 1, width) }
+# Two dialects, as the field has them, in lines that end in one way or the other; the last one may have no end.
+function describes(text, module,   parts, line, time) {
+  split(path[module], parts, "/")
+  gsub(/\^`/, "`", text)
+  sub(/`$/, "", text)
+  time = ": [0-9][0-9][0-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9][0-9][0-9][0-9][0-9][0-9])?$"
+  return split(text, line, "`") == 5 &&
+    (line[1] == "Plugin Name: " parts[2] || line[1] == "File: " parts[2] ":" parts[3]) &&
+    line[2] == "Size: " size_of[module] " bytes" && line[3] ~ ("^Last Modified" time) && line[4] ~ ("^Created" time) &&
+    line[5] == "MD5: " md5[module]
+}
+# A block of the body of an entry, or its header where it has none.
+function body(module) {
+  module = path[next_entry] ~ /\/plugin\.wasm$/
+  if (module && same[next_entry] == "-" && (length_of[next_entry] < 8 || (number == at[next_entry] + 1 && substr($0, 1, 8) != "|asm~|||")))
+    wrong("no WebAssembly module")
+  if (path[next_entry] !~ /\/metadata\.txt$/) return
+  if (length_of[next_entry] > 65536) wrong("larger than such a file is")
+  text = number == at[next_entry] ? "" : text $0
+  if (number == last[next_entry] && !describes(substr(text, 1, length_of[next_entry]), next_entry + 1))
+    wrong("not five lines that speak of the module beside it")
+}
 function header(   sum, bytes, i, prefix, size, link) {
   if (index($0, "?")) wrong("no header")
   if (substr($0, 258, 8) != "ustar|00") wrong("no plain ustar")
@@ -531,6 +594,8 @@ FNR == NR {
   at[++entries] = $1 + 0
   same[entries] = $3
   path[entries] = $4
+  md5[entries] = $5
+  size_of[entries] = $2
   if ($4 ~ /^signatures\// && path[entries - 1] ~ /^signatures\// && $4 "" <= path[entries - 1] "") {
     next_entry = entries
     wrong("another order")
@@ -542,10 +607,13 @@ FNR == NR {
   next
 }
 {
+  if (marked) wrong("something follows")
+  if ($0 == mark) { marked = 1; next }
   number = FNR - 1
   if (length($0) != 512) wrong("half a block")
   if (next_entry > entries) { if ($0 != zeros) wrong("something follows"); next }
   if (number == at[next_entry]) header()
+  body()
   if (number == last[next_entry]) {
     if (rest[next_entry] && number > at[next_entry] && !zero(rest[next_entry], 512 - rest[next_entry])) wrong("padding that is not zero")
     next_entry++
@@ -554,7 +622,7 @@ FNR == NR {
 END {
   if (refused) exit 1
   if (next_entry <= entries || number + 1 < blocks + 2) wrong("the archive is cut off")
-  if (number + 1 > most) wrong("something follows")
+  if (number + 1 > most || !marked) wrong("something follows")
   print "fits"
 }' "$work/plan" - >"$work/fit" || :
 fit=
@@ -565,7 +633,7 @@ IFS= read -r fit <"$work/fit" || :
 mkdir "$work/tree"
 cannot_write() { fail 7 "$1 cannot be unpacked to $work"; }
 ulimit -f $((most + 1)) || :
-while read -r block size same path; do
+while read -r block size same path _; do
   directory=$work/tree/${path%/*}
   [ "${path%/*}" = "$path" ] || [ -d "$directory" ] || mkdir -p "$directory" || cannot_write "$path"
   if [ "$same" = - ]; then

@@ -22,7 +22,7 @@ function packed(id: PluginId, content: string): PackedPlugin {
       start: ['_initialize'],
       toolchain: 'TinyGo 0.34.0',
       imports: [{ module: 'env', names: ['proxy_log'] }],
-      exports: ['memory', '_initialize'],
+      exports: ['_initialize', 'memory'],
     },
     provenance: { kind: 'directory', reference: `plugins/${id.name}`, digest: `sha256:${wasm.sha256}` },
   };

@@ -211,12 +211,11 @@ describe.each(wantedBoxes)('%s', (name, box) => {
     }
   });
 
-  test('what follows the archive is refused, or by the gzip of busybox not seen; it is never unpacked', async () => {
-    const there = await machine(box, Buffer.concat([tarGz(bundleParts([dev]).entries), Buffer.from('more')]));
-    if (box.links.get('gzip')?.includes('busybox') !== true) await expectRefused(there, there.install, 3);
-    else {
-      expect(there.install()).toMatchObject({ code: 0 });
-      await expectAsSigned(join(there.here, 'out'), dev);
+  test('what follows the archive is refused, whatever this gzip says of it', async () => {
+    for (const tail of [Buffer.from('more'), Buffer.alloc(1), Buffer.alloc(512)]) {
+      const bundle = Buffer.concat([tarGz(bundleParts([dev]).entries), tail]);
+      const there = await machine(box, bundle);
+      await expectRefused(there, there.install, 3);
     }
   });
 
