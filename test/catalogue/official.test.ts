@@ -43,69 +43,66 @@ const exported = async (directory: string, args: readonly string[]) =>
   cli(['export', ...args, '--plain-http'], { cwd: directory });
 
 describe.skipIf(!hasRegistry)('the official lists, from a registry of the tests', () => {
-  test(
-    'the 43 lines of plugin-server: one command, and all its URLs are answered, by serve and by nginx',
-    async () => {
-      const registry = await startRegistry();
-      for (const name of officialNames) await pushPlugin(registry, [officialRepository(name), '2.0.0'], name);
-      const directory = await tempDir();
-      await writeFile(join(directory, 'plugins.properties'), officialProperties());
-      const line = [
-        'plugins.properties',
-        '-o',
-        'edge.tar.gz',
-        '--mirror',
-        registry.host,
-        '--also-version',
-        '1.0.0',
-      ];
-      const run = await exported(directory, line);
-      expect([run.code, run.stderr.match(/^reading /gm)?.length]).toEqual([0, 86]);
+  test('the 43 lines of plugin-server: one command, and all its URLs are answered, by serve and by nginx', async () => {
+    const registry = await startRegistry();
+    for (const name of officialNames) await pushPlugin(registry, [officialRepository(name), '2.0.0'], name);
+    const directory = await tempDir();
+    await writeFile(join(directory, 'plugins.properties'), officialProperties());
+    const line = [
+      'plugins.properties',
+      '-o',
+      'edge.tar.gz',
+      '--mirror',
+      registry.host,
+      '--also-version',
+      '1.0.0',
+    ];
+    const run = await exported(directory, line);
+    expect([run.code, run.stderr.match(/^reading /gm)?.length]).toEqual([0, 86]);
 
-      const { plugins } = (await inspectBundle({ bundle: join(directory, 'edge.tar.gz') })).manifest;
-      expect(plugins).toHaveLength(86);
-      for (const { source } of plugins) {
-        expect(source.reference).toMatch(
-          new RegExp(`^oci://${registry.host}/(?:plugins|mcp-server)/[a-z-]+:2\\.0\\.0$`),
-        );
-        expect(source.digest).toMatch(/^sha256:[0-9a-f]{64}$/);
-      }
-      const into = ['import', 'edge.tar.gz', '--to', 'volume', '--insecure-skip-signature'];
-      expect(await cli(into, { cwd: directory })).toMatchObject({ code: 0 });
+    const { plugins } = (await inspectBundle({ bundle: join(directory, 'edge.tar.gz') })).manifest;
+    expect(plugins).toHaveLength(86);
+    for (const { source } of plugins) {
+      expect(source.reference).toMatch(
+        new RegExp(`^oci://${registry.host}/(?:plugins|mcp-server)/[a-z-]+:2\\.0\\.0$`),
+      );
+      expect(source.digest).toMatch(/^sha256:[0-9a-f]{64}$/);
+    }
+    const into = ['import', 'edge.tar.gz', '--to', 'volume', '--insecure-skip-signature'];
+    expect(await cli(into, { cwd: directory })).toMatchObject({ code: 0 });
 
-      const volume = join(directory, 'volume');
-      const server = await startServe(volume);
-      const nginx = hasNginx ? await startNginx(volume) : undefined;
-      try {
-        for (const url of [server.url, ...(nginx === undefined ? [] : [nginx.url])]) {
-          for (const path of ['/', '/plugins/'])
+    const volume = join(directory, 'volume');
+    const server = await startServe(volume);
+    const nginx = hasNginx ? await startNginx(volume) : undefined;
+    try {
+      for (const url of [server.url, ...(nginx === undefined ? [] : [nginx.url])]) {
+        for (const path of ['/', '/plugins/'])
+          expect([path, (await get(url, path)).status]).toEqual([path, 200]);
+        for (const name of officialNames) {
+          expect((await get(url, `/plugins/${name}/`)).status).toBe(200);
+          for (const version of ['1.0.0', '2.0.0']) {
+            const path = `/plugins/${name}/${version}/`;
             expect([path, (await get(url, path)).status]).toEqual([path, 200]);
-          for (const name of officialNames) {
-            expect((await get(url, `/plugins/${name}/`)).status).toBe(200);
-            for (const version of ['1.0.0', '2.0.0']) {
-              const path = `/plugins/${name}/${version}/`;
-              expect([path, (await get(url, path)).status]).toEqual([path, 200]);
-              const { status, body, headers } = await get(url, `${path}plugin.wasm`);
-              expect([status, headers['content-type'], headers['content-length']]).toEqual([
-                200,
-                'application/wasm',
-                String(body.length),
-              ]);
-              expect(sha256Of(body)).toBe(sha256Of(tinyModule(name, 2000)));
-              const metadata = await get(url, `${path}metadata.txt`);
-              expect([metadata.status, String(metadata.body).split('\n')[0]]).toEqual([
-                200,
-                `Plugin Name: ${name}`,
-              ]);
-            }
+            const { status, body, headers } = await get(url, `${path}plugin.wasm`);
+            expect([status, headers['content-type'], headers['content-length']]).toEqual([
+              200,
+              'application/wasm',
+              String(body.length),
+            ]);
+            expect(sha256Of(body)).toBe(sha256Of(tinyModule(name, 2000)));
+            const metadata = await get(url, `${path}metadata.txt`);
+            expect([metadata.status, String(metadata.body).split('\n')[0]]).toEqual([
+              200,
+              `Plugin Name: ${name}`,
+            ]);
           }
         }
-      } finally {
-        await server.stop();
-        await nginx?.stop();
       }
-    },
-  );
+    } finally {
+      await server.stop();
+      await nginx?.stop();
+    }
+  });
 
   test('a tag that moved: diff tells which plugin changed', async () => {
     const registry = await startRegistry();

@@ -87,19 +87,16 @@ describe('in a real bash', () => {
     for (const gone of ['--trust', '--quiet']) expect(fewer).not.toContain(gone);
   });
 
-  test(
-    'a Tab in a session completes commands, and files where a file belongs',
-    async () => {
-      const { cwd, env } = await workplace();
-      const shown = await typed('bash --norc --noprofile -i', { cwd, env }, [
-        'source <(plugferry completion bash)\n',
-        'plugferry conve\t--help\n',
-        'echo plugferry; plugferry inspect ed\t--json\n',
-      ]);
-      expect(shown).toContain('Rewrite a bundle as .tar.gz or .zip');
-      expect(shown).toContain('edge.tar.gz is empty');
-    },
-  );
+  test('a Tab in a session completes commands, and files where a file belongs', async () => {
+    const { cwd, env } = await workplace();
+    const shown = await typed('bash --norc --noprofile -i', { cwd, env }, [
+      'source <(plugferry completion bash)\n',
+      'plugferry conve\t--help\n',
+      'echo plugferry; plugferry inspect ed\t--json\n',
+    ]);
+    expect(shown).toContain('Rewrite a bundle as .tar.gz or .zip');
+    expect(shown).toContain('edge.tar.gz is empty');
+  });
 });
 
 /** What a shell on a terminal shows when this is typed into it, each line when the one before has been answered. */

@@ -111,22 +111,19 @@ describe('--progress', () => {
     expect(eventsOf((await cli(['verify', 'none'], { env })).stderr)).toHaveLength(1);
   });
 
-  test(
-    'bar: a terminal sees what is done, how fast, and then what it came to',
-    async () => {
-      const directory = await tempDir();
-      const { url } = await slowServer(3);
-      const run = await cli(exportFrom(url), { cwd: directory, columns: 100 });
-      expect(run.code).toBe(0);
-      expect(run.stdout).toMatch(/\r?download +[\d.]+ KiB +[\d.]+ (?:KiB|B)\/s/);
-      expect(run.stdout).toContain(escape);
-      // What is left when the bar is gone.
-      expect(run.stdout).toMatch(/download: 64\.\d KiB in \d\.\d s, [\d.]+ KiB\/s\r\n/);
-      expect(run.stdout).toMatch(/exported x\.tar\.gz: [\d.]+ KiB, \d\.\d s, sha256:[0-9a-f]{64}\r\n$/);
-      // Nothing is left switched off.
-      expect(run.stdout).not.toMatch(/\u001b\[\?(?:25|7)l/);
-    },
-  );
+  test('bar: a terminal sees what is done, how fast, and then what it came to', async () => {
+    const directory = await tempDir();
+    const { url } = await slowServer(3);
+    const run = await cli(exportFrom(url), { cwd: directory, columns: 100 });
+    expect(run.code).toBe(0);
+    expect(run.stdout).toMatch(/\r?download +[\d.]+ KiB +[\d.]+ (?:KiB|B)\/s/);
+    expect(run.stdout).toContain(escape);
+    // What is left when the bar is gone.
+    expect(run.stdout).toMatch(/download: 64\.\d KiB in \d\.\d s, [\d.]+ KiB\/s\r\n/);
+    expect(run.stdout).toMatch(/exported x\.tar\.gz: [\d.]+ KiB, \d\.\d s, sha256:[0-9a-f]{64}\r\n$/);
+    // Nothing is left switched off.
+    expect(run.stdout).not.toMatch(/\u001b\[\?(?:25|7)l/);
+  });
 
   test.each([
     ['NO_COLOR', { NO_COLOR: '1' }],

@@ -301,37 +301,34 @@ describe(`import into ConfigMaps, ${which}`, () => {
 });
 
 describe('the order of writing', () => {
-  test(
-    'is claim, shards, index; a break anywhere leaves the old release current',
-    async () => {
-      const scene = await clusterScene(await standInCluster());
-      const { standIn } = scene;
-      if (standIn === undefined) throw new Error('no stand-in');
-      await importTo(scene, await scene.bundle(1, { 'waf@1.0.0': ['a', 3000] }));
-      const bundle = await scene.bundle(2, { 'waf@1.0.0': ['b', 90_000], 'big@1.0.0': ['c', 1_200_000] });
-      const before = (await listConfigMaps(scene.store)).release;
-      for (let survive = 0; ; survive += 1) {
-        let left = survive;
-        standIn.intercept = ({ method }, response) => {
-          if (method !== 'PATCH') return false;
-          left -= 1;
-          if (left >= 0) return false;
-          response.writeHead(422, { 'content-type': 'application/json' });
-          response.end(JSON.stringify({ kind: 'Status', code: 422, message: 'broken here' }));
-          return true;
-        };
-        const end = await importTo(scene, bundle).catch(() => undefined);
-        standIn.intercept = undefined;
-        if (end !== undefined) {
-          // Shards that an earlier try sent are not sent again.
-          expect(survive).toBeLessThan(6);
-          break;
-        }
-        expect((await listConfigMaps(scene.store)).release).toBe(before);
+  test('is claim, shards, index; a break anywhere leaves the old release current', async () => {
+    const scene = await clusterScene(await standInCluster());
+    const { standIn } = scene;
+    if (standIn === undefined) throw new Error('no stand-in');
+    await importTo(scene, await scene.bundle(1, { 'waf@1.0.0': ['a', 3000] }));
+    const bundle = await scene.bundle(2, { 'waf@1.0.0': ['b', 90_000], 'big@1.0.0': ['c', 1_200_000] });
+    const before = (await listConfigMaps(scene.store)).release;
+    for (let survive = 0; ; survive += 1) {
+      let left = survive;
+      standIn.intercept = ({ method }, response) => {
+        if (method !== 'PATCH') return false;
+        left -= 1;
+        if (left >= 0) return false;
+        response.writeHead(422, { 'content-type': 'application/json' });
+        response.end(JSON.stringify({ kind: 'Status', code: 422, message: 'broken here' }));
+        return true;
+      };
+      const end = await importTo(scene, bundle).catch(() => undefined);
+      standIn.intercept = undefined;
+      if (end !== undefined) {
+        // Shards that an earlier try sent are not sent again.
+        expect(survive).toBeLessThan(6);
+        break;
       }
-      expect((await listConfigMaps(scene.store)).plugins).toHaveLength(2);
-    },
-  );
+      expect((await listConfigMaps(scene.store)).release).toBe(before);
+    }
+    expect((await listConfigMaps(scene.store)).plugins).toHaveLength(2);
+  });
 
   test('an answer that is lost on the way back is no conflict with ourselves', async () => {
     const scene = await clusterScene(await standInCluster());

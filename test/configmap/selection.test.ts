@@ -90,26 +90,23 @@ describe('who may write the ConfigMaps', () => {
 });
 
 describe('a selection of the importer', () => {
-  test(
-    'is recorded, warned of, refused as it is, and served with --allow-selection',
-    async () => {
-      const { mount, take, files, refused, served } = await mounted();
-      const { warnings } = await take(1, both, { include: ['key-auth'] });
-      expect(warnings).toEqual([expect.stringContaining('--allow-selection')]);
-      const { releases } = JSON.parse(files().get('index.json')?.toString() ?? '') as ShardIndex;
-      expect(releases[0]?.bundles).toMatchObject([{ leftOut: ['waf@1.0.0'] }]);
-      await project(mount, files());
-      expect(await refused()).toMatchObject({
-        code: 'E_RELEASE',
-        text: expect.stringContaining('waf@1.0.0'),
-      });
-      const server = await served('--allow-selection');
-      expect((await get(server.url, '/plugins/key-auth/1.0.0/plugin.wasm')).status).toBe(200);
-      expect((await get(server.url, '/readyz')).status).toBe(200);
-      expect(server.stderr()).toContain('waf@1.0.0 is signed and not served');
-      await server.stop();
-    },
-  );
+  test('is recorded, warned of, refused as it is, and served with --allow-selection', async () => {
+    const { mount, take, files, refused, served } = await mounted();
+    const { warnings } = await take(1, both, { include: ['key-auth'] });
+    expect(warnings).toEqual([expect.stringContaining('--allow-selection')]);
+    const { releases } = JSON.parse(files().get('index.json')?.toString() ?? '') as ShardIndex;
+    expect(releases[0]?.bundles).toMatchObject([{ leftOut: ['waf@1.0.0'] }]);
+    await project(mount, files());
+    expect(await refused()).toMatchObject({
+      code: 'E_RELEASE',
+      text: expect.stringContaining('waf@1.0.0'),
+    });
+    const server = await served('--allow-selection');
+    expect((await get(server.url, '/plugins/key-auth/1.0.0/plugin.wasm')).status).toBe(200);
+    expect((await get(server.url, '/readyz')).status).toBe(200);
+    expect(server.stderr()).toContain('waf@1.0.0 is signed and not served');
+    await server.stop();
+  });
 
   test('ends when the rest is taken', async () => {
     const { take, files } = await mounted();

@@ -86,21 +86,18 @@ async function serving(
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 const module = (sequence: number): readonly [string, number] => [`v${sequence}`, 3000];
 
-test(
-  'serves what was signed, from shards of several ConfigMaps, and leaves nothing behind',
-  async () => {
-    const scene = await serveScene();
-    const release = await scene.bring(1, { 'big@1.0.0': ['big', 2_500_000], 'waf@1.0.0': ['waf', 3000] });
-    const { server } = await serving(scene);
-    expect(await server.ready).toEqual({ release, plugins: 2 });
-    const answer = await get(server.url, '/plugins/big/1.0.0/plugin.wasm');
-    expect([answer.status, sha256(answer.body)]).toEqual([200, sha256(moduleOf(['big', 2_500_000]))]);
-    expect((await get(server.url, '/plugins/waf/1.0.0/metadata.txt')).status).toBe(200);
-    expect(await readdir(scene.scratch)).toHaveLength(1);
-    await server.close();
-    expect(await readdir(scene.scratch)).toEqual([]);
-  },
-);
+test('serves what was signed, from shards of several ConfigMaps, and leaves nothing behind', async () => {
+  const scene = await serveScene();
+  const release = await scene.bring(1, { 'big@1.0.0': ['big', 2_500_000], 'waf@1.0.0': ['waf', 3000] });
+  const { server } = await serving(scene);
+  expect(await server.ready).toEqual({ release, plugins: 2 });
+  const answer = await get(server.url, '/plugins/big/1.0.0/plugin.wasm');
+  expect([answer.status, sha256(answer.body)]).toEqual([200, sha256(moduleOf(['big', 2_500_000]))]);
+  expect((await get(server.url, '/plugins/waf/1.0.0/metadata.txt')).status).toBe(200);
+  expect(await readdir(scene.scratch)).toHaveLength(1);
+  await server.close();
+  expect(await readdir(scene.scratch)).toEqual([]);
+});
 
 test(
   '200 replacements under load: each answer is whole, and of one release',
@@ -209,71 +206,65 @@ const tampered: readonly (readonly [string, (files: Map<string, Buffer>) => void
   ['no index any more', (files) => files.delete('index.json'), 'E_NOT_FOUND'],
 ];
 
-test.each(tampered)(
-  '%s is refused, and the last good release stays',
-  async (_what, change, code) => {
-    const scene = await serveScene();
-    await scene.bring(1, { 'waf@1.0.0': module(1) });
-    const { server, next } = await serving(scene);
-    await server.ready;
-    await importTo(scene, await scene.bundle(2, { 'waf@1.0.0': ['v2', 90_000] }), { mode: 'replace' });
-    const files = payloadOf(scene.objects());
-    const bad = new Map(files);
-    change(bad);
-    await project(scene.mount, bad);
-    expect(await next()).toMatchObject({ refused: { code } });
-    const still = await get(server.url, '/plugins/waf/1.0.0/plugin.wasm');
-    expect([still.status, sha256(still.body)]).toEqual([200, sha256(moduleOf(module(1)))]);
-    expect((await get(server.url, '/readyz')).status).toBe(200);
-    await project(scene.mount, files);
-    expect(await next()).toMatchObject({ plugins: 1 });
-    expect(sha256((await get(server.url, '/plugins/waf/1.0.0/plugin.wasm')).body)).toBe(
-      sha256(moduleOf(['v2', 90_000])),
-    );
-  },
-);
+test.each(tampered)('%s is refused, and the last good release stays', async (_what, change, code) => {
+  const scene = await serveScene();
+  await scene.bring(1, { 'waf@1.0.0': module(1) });
+  const { server, next } = await serving(scene);
+  await server.ready;
+  await importTo(scene, await scene.bundle(2, { 'waf@1.0.0': ['v2', 90_000] }), { mode: 'replace' });
+  const files = payloadOf(scene.objects());
+  const bad = new Map(files);
+  change(bad);
+  await project(scene.mount, bad);
+  expect(await next()).toMatchObject({ refused: { code } });
+  const still = await get(server.url, '/plugins/waf/1.0.0/plugin.wasm');
+  expect([still.status, sha256(still.body)]).toEqual([200, sha256(moduleOf(module(1)))]);
+  expect((await get(server.url, '/readyz')).status).toBe(200);
+  await project(scene.mount, files);
+  expect(await next()).toMatchObject({ plugins: 1 });
+  expect(sha256((await get(server.url, '/plugins/waf/1.0.0/plugin.wasm')).body)).toBe(
+    sha256(moduleOf(['v2', 90_000])),
+  );
+});
 
-test(
-  'other bytes with a record and an index that fit them are refused: nobody signed them',
-  async () => {
-    const scene = await serveScene();
-    await scene.bring(1, { 'waf@1.0.0': module(1) });
-    const { server, next } = await serving(scene);
-    await server.ready;
-    // Everything is consistent, and signed by somebody whom the server does not know.
-    const mallory = await testKey('mallory');
-    const other = collectedStore({ namespace: 'gateway', name: 'edge' });
-    await importTo(
-      { key: mallory, store: other },
-      await scene.bundle(2, { 'waf@1.0.0': ['evil', 3000] }, mallory),
-    );
-    await project(scene.mount, payloadOf(objectsIn(other.yaml())));
-    expect(await next()).toMatchObject({ refused: { code: 'E_SIGNER_UNKNOWN' } });
-    // The signed manifest of the one, the files of the other.
-    const evil = objectsIn(other.yaml());
-    const swapped = payloadOf([...scene.objects(), ...evil]);
-    const index = JSON.parse(swapped.get('index.json')?.toString() ?? '') as {
-      releases: { bundles: unknown }[];
-      blobs: unknown[];
-    };
-    const good = JSON.parse(payloadOf(scene.objects()).get('index.json')?.toString() ?? '') as typeof index;
-    for (const release of index.releases) release.bundles = good.releases[0]?.bundles;
-    const blobs = new Map(
-      [...index.blobs, ...good.blobs].map((blob) => [(blob as { sha256: string }).sha256, blob]),
-    );
-    index.blobs = [...blobs.values()].sort((a, b) =>
-      (a as { sha256: string }).sha256 < (b as { sha256: string }).sha256 ? -1 : 1,
-    );
-    swapped.set('index.json', Buffer.from(`${JSON.stringify(index, null, 2)}\n`));
-    await project(scene.mount, swapped);
-    expect(await next()).toMatchObject({
-      refused: { code: 'E_RELEASE', message: expect.stringContaining('comes from no bundle') as string },
-    });
-    expect(sha256((await get(server.url, '/plugins/waf/1.0.0/plugin.wasm')).body)).toBe(
-      sha256(moduleOf(module(1))),
-    );
-  },
-);
+test('other bytes with a record and an index that fit them are refused: nobody signed them', async () => {
+  const scene = await serveScene();
+  await scene.bring(1, { 'waf@1.0.0': module(1) });
+  const { server, next } = await serving(scene);
+  await server.ready;
+  // Everything is consistent, and signed by somebody whom the server does not know.
+  const mallory = await testKey('mallory');
+  const other = collectedStore({ namespace: 'gateway', name: 'edge' });
+  await importTo(
+    { key: mallory, store: other },
+    await scene.bundle(2, { 'waf@1.0.0': ['evil', 3000] }, mallory),
+  );
+  await project(scene.mount, payloadOf(objectsIn(other.yaml())));
+  expect(await next()).toMatchObject({ refused: { code: 'E_SIGNER_UNKNOWN' } });
+  // The signed manifest of the one, the files of the other.
+  const evil = objectsIn(other.yaml());
+  const swapped = payloadOf([...scene.objects(), ...evil]);
+  const index = JSON.parse(swapped.get('index.json')?.toString() ?? '') as {
+    releases: { bundles: unknown }[];
+    blobs: unknown[];
+  };
+  const good = JSON.parse(payloadOf(scene.objects()).get('index.json')?.toString() ?? '') as typeof index;
+  for (const release of index.releases) release.bundles = good.releases[0]?.bundles;
+  const blobs = new Map(
+    [...index.blobs, ...good.blobs].map((blob) => [(blob as { sha256: string }).sha256, blob]),
+  );
+  index.blobs = [...blobs.values()].sort((a, b) =>
+    (a as { sha256: string }).sha256 < (b as { sha256: string }).sha256 ? -1 : 1,
+  );
+  swapped.set('index.json', Buffer.from(`${JSON.stringify(index, null, 2)}\n`));
+  await project(scene.mount, swapped);
+  expect(await next()).toMatchObject({
+    refused: { code: 'E_RELEASE', message: expect.stringContaining('comes from no bundle') as string },
+  });
+  expect(sha256((await get(server.url, '/plugins/waf/1.0.0/plugin.wasm')).body)).toBe(
+    sha256(moduleOf(module(1))),
+  );
+});
 
 test('a rollback of the index is followed', async () => {
   const scene = await serveScene();
@@ -289,50 +280,44 @@ test('a rollback of the index is followed', async () => {
   );
 });
 
-test(
-  'the command serves a mount, says what it refuses, and ends when nothing can be trusted',
-  async () => {
-    const scene = await serveScene();
-    await scene.bring(1, { 'waf@1.0.0': module(1) });
-    for (const [args, code] of [
-      [['--from-configmaps', scene.mount], 'E_TRUST_MISSING'],
+test('the command serves a mount, says what it refuses, and ends when nothing can be trusted', async () => {
+  const scene = await serveScene();
+  await scene.bring(1, { 'waf@1.0.0': module(1) });
+  for (const [args, code] of [
+    [['--from-configmaps', scene.mount], 'E_TRUST_MISSING'],
+    [
       [
-        [
-          '--from-configmaps',
-          scene.mount,
-          '--public-key',
-          (await (await testKey('other')).writeTo(scene.directory)).pub,
-        ],
-        'E_SIGNER_UNKNOWN',
+        '--from-configmaps',
+        scene.mount,
+        '--public-key',
+        (await (await testKey('other')).writeTo(scene.directory)).pub,
       ],
-      [
-        ['--from-configmaps', join(scene.directory, 'nothing'), '--public-key', scene.publicKey],
-        'E_NOT_FOUND',
-      ],
-      [['--from-configmaps', scene.mount, scene.mount, '--public-key', scene.publicKey], 'E_USAGE'],
-      [[], 'E_USAGE'],
-    ] as const) {
-      expect(errorCode(await cli(['serve', ...args, '--port', '0', '--json']))).toBe(code);
-    }
-    const server = await startServe('--from-configmaps', [
-      scene.mount,
-      '--public-key',
-      scene.publicKey,
-      '--port',
-      '0',
-      '--no-access-log',
-    ]);
-    expect((await get(server.url, '/plugins/waf/1.0.0/plugin.wasm')).status).toBe(200);
-    await project(scene.mount, new Map([['index.json', Buffer.from('{}\n')]]));
-    await new Promise((resolve) => setTimeout(resolve, 2500));
-    expect((await get(server.url, '/plugins/waf/1.0.0/plugin.wasm')).status).toBe(200);
-    const end = await server.stop();
-    expect([end.code, end.stderr]).toEqual([
-      0,
-      expect.stringMatching(/warning: the change is refused, the release before goes on: E_RELEASE/),
-    ]);
-  },
-);
+      'E_SIGNER_UNKNOWN',
+    ],
+    [['--from-configmaps', join(scene.directory, 'nothing'), '--public-key', scene.publicKey], 'E_NOT_FOUND'],
+    [['--from-configmaps', scene.mount, scene.mount, '--public-key', scene.publicKey], 'E_USAGE'],
+    [[], 'E_USAGE'],
+  ] as const) {
+    expect(errorCode(await cli(['serve', ...args, '--port', '0', '--json']))).toBe(code);
+  }
+  const server = await startServe('--from-configmaps', [
+    scene.mount,
+    '--public-key',
+    scene.publicKey,
+    '--port',
+    '0',
+    '--no-access-log',
+  ]);
+  expect((await get(server.url, '/plugins/waf/1.0.0/plugin.wasm')).status).toBe(200);
+  await project(scene.mount, new Map([['index.json', Buffer.from('{}\n')]]));
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  expect((await get(server.url, '/plugins/waf/1.0.0/plugin.wasm')).status).toBe(200);
+  const end = await server.stop();
+  expect([end.code, end.stderr]).toEqual([
+    0,
+    expect.stringMatching(/warning: the change is refused, the release before goes on: E_RELEASE/),
+  ]);
+});
 
 test('a plain directory of the files will do', async () => {
   const scene = await serveScene();

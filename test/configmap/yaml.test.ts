@@ -64,51 +64,48 @@ test.skipIf(!hasKubectl)('kubectl reads what is meant', async () => {
   expect(errorCode(await cli(scene.args(bundle, '--yaml', file, '--json')))).toBe('E_EXISTS');
 });
 
-test(
-  'a directory is what later imports go on with, and what kustomize builds',
-  async () => {
-    const scene = await yamlScene();
-    const directory = join(scene.directory, 'deploy');
-    expect(
-      errorCode(await cli(scene.args(await scene.bundle(1, modules), '--yaml', directory, '--json'))),
-    ).toBe('E_NOT_FOUND');
-    await mkdir(directory);
-    expect(await cli(scene.args(await scene.bundle(1, modules), '--yaml', directory))).toMatchObject({
-      code: 0,
-    });
-    const first = await treeOf(directory);
-    const again = await cli(scene.args(await scene.bundle(1, modules), '--yaml', directory));
-    expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('UNCHANGED')]);
-    expect(await treeOf(directory)).toEqual(first);
-    expect(
-      await cli(scene.args(await scene.bundle(2, { 'new@1.0.0': ['new', 3000] }), '--yaml', directory)),
-    ).toMatchObject({ code: 0 });
-    const second = await treeOf(directory);
-    for (const [name, text] of first)
-      if (/-[0-9a-f]{16}\.yaml$/.test(name)) expect(second.get(name)).toBe(text);
-    const listed = await cli(['list', 'configmap:gateway/edge', '--yaml', directory, '--json']);
-    expect(
-      (JSON.parse(listed.stdout) as { plugins: { name: string }[] }).plugins.map(({ name }) => name),
-    ).toEqual(['big', 'new', 'waf']);
-    expect(await cli(['rollback', 'configmap:gateway/edge', '--yaml', directory])).toMatchObject({ code: 0 });
-    const history = await cli(['history', 'configmap:gateway/edge', '--yaml', directory]);
-    expect(history.stdout).toMatch(/\* +\S+ +\S+ +2 +\S+ +rollback/);
-    expect(await cli(['prune', 'configmap:gateway/edge', '--yaml', directory, '--keep', '1'])).toMatchObject({
-      code: 0,
-      stdout: expect.stringContaining('in use within the hour') as string,
-    });
-    const kustomization = valuesOf(
-      await readFile(join(directory, 'kustomization.yaml'), 'utf8'),
-    )[0] as unknown as { resources: string[] };
-    expect(kustomization.resources.toSorted()).toEqual(
-      (await readdir(directory)).filter((name) => name !== 'kustomization.yaml').toSorted(),
-    );
-    const built = await run('kubectl', ['kustomize', directory], { maxBuffer: 64 * 1024 * 1024 }).catch(
-      () => undefined,
-    );
-    if (built !== undefined) expect(valuesOf(built.stdout)).toHaveLength(kustomization.resources.length);
-  },
-);
+test('a directory is what later imports go on with, and what kustomize builds', async () => {
+  const scene = await yamlScene();
+  const directory = join(scene.directory, 'deploy');
+  expect(
+    errorCode(await cli(scene.args(await scene.bundle(1, modules), '--yaml', directory, '--json'))),
+  ).toBe('E_NOT_FOUND');
+  await mkdir(directory);
+  expect(await cli(scene.args(await scene.bundle(1, modules), '--yaml', directory))).toMatchObject({
+    code: 0,
+  });
+  const first = await treeOf(directory);
+  const again = await cli(scene.args(await scene.bundle(1, modules), '--yaml', directory));
+  expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('UNCHANGED')]);
+  expect(await treeOf(directory)).toEqual(first);
+  expect(
+    await cli(scene.args(await scene.bundle(2, { 'new@1.0.0': ['new', 3000] }), '--yaml', directory)),
+  ).toMatchObject({ code: 0 });
+  const second = await treeOf(directory);
+  for (const [name, text] of first)
+    if (/-[0-9a-f]{16}\.yaml$/.test(name)) expect(second.get(name)).toBe(text);
+  const listed = await cli(['list', 'configmap:gateway/edge', '--yaml', directory, '--json']);
+  expect(
+    (JSON.parse(listed.stdout) as { plugins: { name: string }[] }).plugins.map(({ name }) => name),
+  ).toEqual(['big', 'new', 'waf']);
+  expect(await cli(['rollback', 'configmap:gateway/edge', '--yaml', directory])).toMatchObject({ code: 0 });
+  const history = await cli(['history', 'configmap:gateway/edge', '--yaml', directory]);
+  expect(history.stdout).toMatch(/\* +\S+ +\S+ +2 +\S+ +rollback/);
+  expect(await cli(['prune', 'configmap:gateway/edge', '--yaml', directory, '--keep', '1'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('in use within the hour') as string,
+  });
+  const kustomization = valuesOf(
+    await readFile(join(directory, 'kustomization.yaml'), 'utf8'),
+  )[0] as unknown as { resources: string[] };
+  expect(kustomization.resources.toSorted()).toEqual(
+    (await readdir(directory)).filter((name) => name !== 'kustomization.yaml').toSorted(),
+  );
+  const built = await run('kubectl', ['kustomize', directory], { maxBuffer: 64 * 1024 * 1024 }).catch(
+    () => undefined,
+  );
+  if (built !== undefined) expect(valuesOf(built.stdout)).toHaveLength(kustomization.resources.length);
+});
 
 test.each([
   ['cut short', 'apiVersion: v1\nkind: ConfigMap\nmeta'],

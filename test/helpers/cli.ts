@@ -66,7 +66,11 @@ export function start(args: readonly string[], options: CliOptions = {}): Starte
   const [program = '', ...rest] = options.columns === undefined ? words : onTerminal(words, options.columns);
   const child = spawn(program, rest, {
     cwd: options.cwd,
-    env: { ...cleanEnvironment(), ...(options.columns === undefined ? withoutProgress : terminal), ...options.env },
+    env: {
+      ...cleanEnvironment(),
+      ...(options.columns === undefined ? withoutProgress : terminal),
+      ...options.env,
+    },
     stdio: ['pipe', 'pipe', 'pipe'],
     ...(options.user === undefined ? {} : { uid: options.user, gid: options.user }),
   });

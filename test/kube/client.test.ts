@@ -24,112 +24,109 @@ const configMap = (name: string, namespace: string, rest: object = {}) => ({
 const versionOf = (object: Readonly<Record<string, unknown>> | undefined): unknown =>
   (object?.['metadata'] as Record<string, unknown> | undefined)?.['resourceVersion'];
 
-describe(
-  `server-side apply, ${realKubeconfig === undefined ? 'the stand-in' : 'a real API server'}`,
-  () => {
-    async function scene() {
-      const { kubeconfig, namespace } = await cluster();
-      const client = await clientOf(kubeconfig);
-      const resource = { plural: 'configmaps', namespace };
-      return { client, resource, namespace };
-    }
+describe(`server-side apply, ${realKubeconfig === undefined ? 'the stand-in' : 'a real API server'}`, () => {
+  async function scene() {
+    const { kubeconfig, namespace } = await cluster();
+    const client = await clientOf(kubeconfig);
+    const resource = { plural: 'configmaps', namespace };
+    return { client, resource, namespace };
+  }
 
-    test('makes, leaves alone what is the same, and changes', async () => {
-      const { client, resource, namespace } = await scene();
-      expect(await client.get(resource, 'a')).toBeUndefined();
-      const made = await client.apply(resource, configMap('a', namespace, { data: { k: 'v' } }));
-      const same = await client.apply(resource, configMap('a', namespace, { data: { k: 'v' } }));
-      expect(versionOf(same)).toBe(versionOf(made));
-      const other = await client.apply(resource, configMap('a', namespace, { data: { l: 'w' } }));
-      expect(other['data']).toEqual({ l: 'w' });
-      expect(versionOf(other)).not.toBe(versionOf(made));
-      expect(versionOf(await client.get(resource, 'a'))).toBe(versionOf(other));
-    });
+  test('makes, leaves alone what is the same, and changes', async () => {
+    const { client, resource, namespace } = await scene();
+    expect(await client.get(resource, 'a')).toBeUndefined();
+    const made = await client.apply(resource, configMap('a', namespace, { data: { k: 'v' } }));
+    const same = await client.apply(resource, configMap('a', namespace, { data: { k: 'v' } }));
+    expect(versionOf(same)).toBe(versionOf(made));
+    const other = await client.apply(resource, configMap('a', namespace, { data: { l: 'w' } }));
+    expect(other['data']).toEqual({ l: 'w' });
+    expect(versionOf(other)).not.toBe(versionOf(made));
+    expect(versionOf(await client.get(resource, 'a'))).toBe(versionOf(other));
+  });
 
-    test('says who else manages a field, and takes it over only by force', async () => {
-      const { client, resource, namespace } = await scene();
-      await client.apply(resource, configMap('a', namespace, { data: { k: 'v' } }));
-      const other = { force: true, manager: 'other' };
-      await client.apply(resource, configMap('a', namespace, { data: { k: 'w' } }), other);
-      await expect(
-        client.apply(resource, configMap('a', namespace, { data: { k: 'v' } })),
-      ).rejects.toMatchObject({
-        code: 'E_CONFLICT',
-        hint: expect.stringMatching(/\.data\.k .*conflict with "other".*--force-conflicts/) as string,
-      });
-      const forced = await client.apply(resource, configMap('a', namespace, { data: { k: 'v' } }), {
-        force: true,
-      });
-      expect(forced['data']).toEqual({ k: 'v' });
+  test('says who else manages a field, and takes it over only by force', async () => {
+    const { client, resource, namespace } = await scene();
+    await client.apply(resource, configMap('a', namespace, { data: { k: 'v' } }));
+    const other = { force: true, manager: 'other' };
+    await client.apply(resource, configMap('a', namespace, { data: { k: 'w' } }), other);
+    await expect(
+      client.apply(resource, configMap('a', namespace, { data: { k: 'v' } })),
+    ).rejects.toMatchObject({
+      code: 'E_CONFLICT',
+      hint: expect.stringMatching(/\.data\.k .*conflict with "other".*--force-conflicts/) as string,
     });
+    const forced = await client.apply(resource, configMap('a', namespace, { data: { k: 'v' } }), {
+      force: true,
+    });
+    expect(forced['data']).toEqual({ k: 'v' });
+  });
 
-    test('refuses to replace an object that is newer than the one that was read', async () => {
-      const { client, resource, namespace } = await scene();
-      const first = await client.apply(resource, configMap('a', namespace, { data: { k: '1' } }));
-      await client.apply(resource, configMap('a', namespace, { data: { k: '2' } }));
-      const stale = {
-        ...configMap('a', namespace),
-        metadata: { name: 'a', namespace, resourceVersion: versionOf(first) },
-        data: { k: '3' },
-      };
-      await expect(client.apply(resource, stale)).rejects.toMatchObject({ code: 'E_LOCKED' });
-    });
+  test('refuses to replace an object that is newer than the one that was read', async () => {
+    const { client, resource, namespace } = await scene();
+    const first = await client.apply(resource, configMap('a', namespace, { data: { k: '1' } }));
+    await client.apply(resource, configMap('a', namespace, { data: { k: '2' } }));
+    const stale = {
+      ...configMap('a', namespace),
+      metadata: { name: 'a', namespace, resourceVersion: versionOf(first) },
+      data: { k: '3' },
+    };
+    await expect(client.apply(resource, stale)).rejects.toMatchObject({ code: 'E_LOCKED' });
+  });
 
-    test.each([
-      [1_048_576, undefined],
-      [1_048_577, 'E_LIMIT'],
-      [2_500_000, 'E_LIMIT'],
-    ])('%s bytes of values', async (bytes, code) => {
-      const { client, resource, namespace } = await scene();
-      const object = configMap('a', namespace, { binaryData: { k: Buffer.alloc(bytes).toString('base64') } });
-      const applied = client.apply(resource, object);
-      if (code === undefined) expect(await applied).toMatchObject({ kind: 'ConfigMap' });
-      else await expect(applied).rejects.toMatchObject({ code });
-    });
+  test.each([
+    [1_048_576, undefined],
+    [1_048_577, 'E_LIMIT'],
+    [2_500_000, 'E_LIMIT'],
+  ])('%s bytes of values', async (bytes, code) => {
+    const { client, resource, namespace } = await scene();
+    const object = configMap('a', namespace, { binaryData: { k: Buffer.alloc(bytes).toString('base64') } });
+    const applied = client.apply(resource, object);
+    if (code === undefined) expect(await applied).toMatchObject({ kind: 'ConfigMap' });
+    else await expect(applied).rejects.toMatchObject({ code });
+  });
 
-    test('does not change what is immutable', async () => {
-      const { client, resource, namespace } = await scene();
-      await client.apply(resource, configMap('a', namespace, { immutable: true, data: { k: 'v' } }));
-      await expect(
-        client.apply(resource, configMap('a', namespace, { immutable: true, data: { k: 'w' } })),
-      ).rejects.toMatchObject({
-        code: 'E_CONFLICT',
-        message: expect.stringContaining('immutable') as string,
-      });
+  test('does not change what is immutable', async () => {
+    const { client, resource, namespace } = await scene();
+    await client.apply(resource, configMap('a', namespace, { immutable: true, data: { k: 'v' } }));
+    await expect(
+      client.apply(resource, configMap('a', namespace, { immutable: true, data: { k: 'w' } })),
+    ).rejects.toMatchObject({
+      code: 'E_CONFLICT',
+      message: expect.stringContaining('immutable') as string,
     });
+  });
 
-    test('lists by label, without contents, and deletes only the very object', async () => {
-      const { client, resource, namespace } = await scene();
-      for (const name of ['a', 'b'])
-        await client.apply(resource, configMap(name, namespace, { data: { k: 'v' } }));
-      const listed = await client.list(resource, 'of=test');
-      expect(listed.map(({ metadata }) => (metadata as { name: string }).name)).toEqual(['a', 'b']);
-      expect(JSON.stringify(listed)).not.toContain('"data":');
-      expect(await client.list(resource, 'of=nobody')).toEqual([]);
-      const uid = (listed[0]?.['metadata'] as { uid: string }).uid;
-      await expect(client.delete(resource, { name: 'a', uid: 'another' })).rejects.toMatchObject({
-        code: 'E_LOCKED',
-      });
-      await client.delete(resource, { name: 'a', uid });
-      await client.delete(resource, { name: 'a', uid });
-      expect(await client.get(resource, 'a')).toBeUndefined();
+  test('lists by label, without contents, and deletes only the very object', async () => {
+    const { client, resource, namespace } = await scene();
+    for (const name of ['a', 'b'])
+      await client.apply(resource, configMap(name, namespace, { data: { k: 'v' } }));
+    const listed = await client.list(resource, 'of=test');
+    expect(listed.map(({ metadata }) => (metadata as { name: string }).name)).toEqual(['a', 'b']);
+    expect(JSON.stringify(listed)).not.toContain('"data":');
+    expect(await client.list(resource, 'of=nobody')).toEqual([]);
+    const uid = (listed[0]?.['metadata'] as { uid: string }).uid;
+    await expect(client.delete(resource, { name: 'a', uid: 'another' })).rejects.toMatchObject({
+      code: 'E_LOCKED',
     });
+    await client.delete(resource, { name: 'a', uid });
+    await client.delete(resource, { name: 'a', uid });
+    expect(await client.get(resource, 'a')).toBeUndefined();
+  });
 
-    test('names what is not right with an object', async () => {
-      const { client, resource, namespace } = await scene();
-      await expect(client.apply(resource, configMap('A_', namespace))).rejects.toMatchObject({
-        code: 'E_CONFLICT',
-      });
-      await expect(client.apply(resource, configMap('a', namespace, { dataa: {} }))).rejects.toMatchObject({
-        message: expect.stringContaining('field not declared in schema') as string,
-      });
-      const nowhere = { plural: 'configmaps', namespace: 'not-there' };
-      await expect(client.apply(nowhere, configMap('a', 'not-there'))).rejects.toMatchObject({
-        code: 'E_NOT_FOUND',
-      });
+  test('names what is not right with an object', async () => {
+    const { client, resource, namespace } = await scene();
+    await expect(client.apply(resource, configMap('A_', namespace))).rejects.toMatchObject({
+      code: 'E_CONFLICT',
     });
-  },
-);
+    await expect(client.apply(resource, configMap('a', namespace, { dataa: {} }))).rejects.toMatchObject({
+      message: expect.stringContaining('field not declared in schema') as string,
+    });
+    const nowhere = { plural: 'configmaps', namespace: 'not-there' };
+    await expect(client.apply(nowhere, configMap('a', 'not-there'))).rejects.toMatchObject({
+      code: 'E_NOT_FOUND',
+    });
+  });
+});
 
 describe('the login', () => {
   const resource = { plural: 'configmaps', namespace: 'default' };

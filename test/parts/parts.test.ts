@@ -125,34 +125,31 @@ test('the same bundle split again gives the same parts, so that a lost one can b
 });
 
 describe('ten parts with 20 % parity', () => {
-  test(
-    'any one deleted, and any 1 MiB of another overwritten, is repaired',
-    async () => {
-      const split = await splitInto(10, '20%');
-      expect(split.parts).toHaveLength(12);
-      const saved = join(split.directory, 'saved');
-      for (let deleted = 1; deleted <= 12; deleted += 1) {
-        const other = (deleted % 12) + 1;
-        const { size } = await stat(split.part(other));
-        const length = Math.min(mib, size);
-        // From the very first byte, across some blocks, or up to the very last.
-        const at = [0, Math.floor((size - length) / 2), size - length][deleted % 3]!;
-        await rename(split.part(deleted), join(split.directory, 'gone'));
-        await copyFile(split.part(other), saved);
-        await overwrite(split.part(other), at, length);
-        const repaired = await expectJoined(
-          split,
-          ...(await readdir(split.directory)).filter((name) => name.startsWith('b.')),
-        );
-        expect(repaired.map(({ part }) => part).filter((part) => part === deleted)).toEqual(
-          deleted > 10 ? [] : [deleted],
-        );
-        await rm(join(split.directory, 'out.tar.gz'));
-        await rename(join(split.directory, 'gone'), split.part(deleted));
-        await rename(saved, split.part(other));
-      }
-    },
-  );
+  test('any one deleted, and any 1 MiB of another overwritten, is repaired', async () => {
+    const split = await splitInto(10, '20%');
+    expect(split.parts).toHaveLength(12);
+    const saved = join(split.directory, 'saved');
+    for (let deleted = 1; deleted <= 12; deleted += 1) {
+      const other = (deleted % 12) + 1;
+      const { size } = await stat(split.part(other));
+      const length = Math.min(mib, size);
+      // From the very first byte, across some blocks, or up to the very last.
+      const at = [0, Math.floor((size - length) / 2), size - length][deleted % 3]!;
+      await rename(split.part(deleted), join(split.directory, 'gone'));
+      await copyFile(split.part(other), saved);
+      await overwrite(split.part(other), at, length);
+      const repaired = await expectJoined(
+        split,
+        ...(await readdir(split.directory)).filter((name) => name.startsWith('b.')),
+      );
+      expect(repaired.map(({ part }) => part).filter((part) => part === deleted)).toEqual(
+        deleted > 10 ? [] : [deleted],
+      );
+      await rm(join(split.directory, 'out.tar.gz'));
+      await rename(join(split.directory, 'gone'), split.part(deleted));
+      await rename(saved, split.part(other));
+    }
+  });
 
   test('as many bad spots as there is parity for in each stripe are repaired, in every part at once', async () => {
     const split = await splitInto(10, '20%');

@@ -227,52 +227,46 @@ describe('a pull that is stopped', () => {
 const cuts = 20;
 
 describe('twenty cut connections', () => {
-  test.runIf(hasNginx)(
-    'end a pull over http with the right bytes, fetched once',
-    async () => {
-      // Each reset loses what waits in buffers and nobody has seen yet: on a loopback that is always some of it.
-      const size = 500 * mega;
-      const place = await scene(size);
-      const nginx = await startNginx(place.directory);
-      onTestFinished(() => nginx.stop());
-      const at = randomPlaces(cuts, size);
-      const cutter = await startCutter({
-        to: Number(new URL(nginx.url).port),
-        direction: 'down',
-        at,
-      });
-      const run = await place.run(`pull http://127.0.0.1:${cutter.port}/edge.tar.gz -o back --json`);
-      expect([run.code, run.stderr.includes('error')]).toEqual([0, false]);
-      expect(await place.digest('back')).toBe(place.sha256);
-      expect(cutter.cuts).toBeGreaterThan(cuts / 2);
-      expect(cutter.bytes.down / size).toBeLessThan(1.1);
-    },
-  );
+  test.runIf(hasNginx)('end a pull over http with the right bytes, fetched once', async () => {
+    // Each reset loses what waits in buffers and nobody has seen yet: on a loopback that is always some of it.
+    const size = 500 * mega;
+    const place = await scene(size);
+    const nginx = await startNginx(place.directory);
+    onTestFinished(() => nginx.stop());
+    const at = randomPlaces(cuts, size);
+    const cutter = await startCutter({
+      to: Number(new URL(nginx.url).port),
+      direction: 'down',
+      at,
+    });
+    const run = await place.run(`pull http://127.0.0.1:${cutter.port}/edge.tar.gz -o back --json`);
+    expect([run.code, run.stderr.includes('error')]).toEqual([0, false]);
+    expect(await place.digest('back')).toBe(place.sha256);
+    expect(cutter.cuts).toBeGreaterThan(cuts / 2);
+    expect(cutter.bytes.down / size).toBeLessThan(1.1);
+  });
 
-  test.runIf(hasSshd)(
-    'end a push and a pull over sftp with the right bytes',
-    async () => {
-      const size = 64 * mega;
-      const place = await scene(size);
-      const sshd = await startSshd();
-      const login = `--identity ${sshd.identity} --host-key ${sshd.fingerprint}`;
-      const there = await tempDir();
-      const up = await startCutter({ to: sshd.port, direction: 'up', at: randomPlaces(cuts, size) });
-      const pushed = await place.run(
-        `push edge.tar.gz sftp://${sshd.user}@127.0.0.1:${up.port}${there}/edge.tar.gz ${login} --json`,
-      );
-      expect([pushed.code, pushed.stderr]).toEqual([0, expect.not.stringContaining('error')]);
-      expect(sha256Of(await readFile(join(there, 'edge.tar.gz')))).toBe(place.sha256);
-      expect(await readdir(there)).toEqual(['edge.tar.gz']);
-      expect(up.cuts).toBeGreaterThan(cuts / 2);
-      expect(up.bytes.up / size).toBeLessThan(1.1);
-      const down = await startCutter({ to: sshd.port, direction: 'down', at: randomPlaces(cuts, size) });
-      const pulled = await place.run(
-        `pull sftp://${sshd.user}@127.0.0.1:${down.port}${there}/edge.tar.gz -o back ${login} --json`,
-      );
-      expect([pulled.code, pulled.stderr]).toEqual([0, expect.not.stringContaining('error')]);
-      expect(await place.digest('back')).toBe(place.sha256);
-      expect(down.bytes.down / size).toBeLessThan(1.1);
-    },
-  );
+  test.runIf(hasSshd)('end a push and a pull over sftp with the right bytes', async () => {
+    const size = 64 * mega;
+    const place = await scene(size);
+    const sshd = await startSshd();
+    const login = `--identity ${sshd.identity} --host-key ${sshd.fingerprint}`;
+    const there = await tempDir();
+    const up = await startCutter({ to: sshd.port, direction: 'up', at: randomPlaces(cuts, size) });
+    const pushed = await place.run(
+      `push edge.tar.gz sftp://${sshd.user}@127.0.0.1:${up.port}${there}/edge.tar.gz ${login} --json`,
+    );
+    expect([pushed.code, pushed.stderr]).toEqual([0, expect.not.stringContaining('error')]);
+    expect(sha256Of(await readFile(join(there, 'edge.tar.gz')))).toBe(place.sha256);
+    expect(await readdir(there)).toEqual(['edge.tar.gz']);
+    expect(up.cuts).toBeGreaterThan(cuts / 2);
+    expect(up.bytes.up / size).toBeLessThan(1.1);
+    const down = await startCutter({ to: sshd.port, direction: 'down', at: randomPlaces(cuts, size) });
+    const pulled = await place.run(
+      `pull sftp://${sshd.user}@127.0.0.1:${down.port}${there}/edge.tar.gz -o back ${login} --json`,
+    );
+    expect([pulled.code, pulled.stderr]).toEqual([0, expect.not.stringContaining('error')]);
+    expect(await place.digest('back')).toBe(place.sha256);
+    expect(down.bytes.down / size).toBeLessThan(1.1);
+  });
 });

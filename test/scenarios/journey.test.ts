@@ -26,57 +26,52 @@ const sh = (command: string, cwd: string): string =>
   execFileSync('sh', ['-c', command], { cwd, env: { PATH: process.env['PATH'], LC_ALL: 'C' } }).toString();
 
 describe('real modules', () => {
-  test(
-    'go out, are accepted by stock tools, come in, and are served as they were',
-    async () => {
-      const { directory, key, run, exported } = await workplace();
-      await realTree(directory);
-      const made = await exported('edge.tar.gz');
-      expect(made).toMatchObject({ code: 0, signal: null });
+  test('go out, are accepted by stock tools, come in, and are served as they were', async () => {
+    const { directory, key, run, exported } = await workplace();
+    await realTree(directory);
+    const made = await exported('edge.tar.gz');
+    expect(made).toMatchObject({ code: 0, signal: null });
 
-      // No Plugferry from here: tar, md5sum, sha256sum and openssl are enough.
-      await mkdir(join(directory, 'stock'));
-      sh('tar xzf ../edge.tar.gz', join(directory, 'stock'));
-      const lines = Object.keys(realModules).length * 2 + 2;
-      for (const tool of ['md5sum', 'sha256sum']) {
-        const checked = sh(`${tool} -c checksums.${tool.slice(0, -3)}`, join(directory, 'stock'))
-          .trim()
-          .split('\n');
-        expect(checked).toHaveLength(lines);
-        expect(checked.filter((line) => !line.endsWith(': OK'))).toEqual([]);
-      }
-      const signature = `signatures/${key.keyId}.sig`;
-      const openssl = `openssl dgst -sha256 -verify ../dev.pub -signature ${signature} manifest.json`;
-      expect(sh(openssl, join(directory, 'stock'))).toBe('Verified OK\n');
-      // The two equal modules were stored once.
-      expect(sh('tar tvzf ../edge.tar.gz', join(directory, 'stock'))).toMatch(
-        /^h.* plugins\/resvg\/2\.0\.0\/plugin\.wasm link to plugins\/resvg\/1\.0\.0\/plugin\.wasm$/m,
-      );
+    // No Plugferry from here: tar, md5sum, sha256sum and openssl are enough.
+    await mkdir(join(directory, 'stock'));
+    sh('tar xzf ../edge.tar.gz', join(directory, 'stock'));
+    const lines = Object.keys(realModules).length * 2 + 2;
+    for (const tool of ['md5sum', 'sha256sum']) {
+      const checked = sh(`${tool} -c checksums.${tool.slice(0, -3)}`, join(directory, 'stock'))
+        .trim()
+        .split('\n');
+      expect(checked).toHaveLength(lines);
+      expect(checked.filter((line) => !line.endsWith(': OK'))).toEqual([]);
+    }
+    const signature = `signatures/${key.keyId}.sig`;
+    const openssl = `openssl dgst -sha256 -verify ../dev.pub -signature ${signature} manifest.json`;
+    expect(sh(openssl, join(directory, 'stock'))).toBe('Verified OK\n');
+    // The two equal modules were stored once.
+    expect(sh('tar tvzf ../edge.tar.gz', join(directory, 'stock'))).toMatch(
+      /^h.* plugins\/resvg\/2\.0\.0\/plugin\.wasm link to plugins\/resvg\/1\.0\.0\/plugin\.wasm$/m,
+    );
 
-      expect(await run('verify', 'edge.tar.gz', '--public-key', 'dev.pub')).toMatchObject({ code: 0 });
-      expect(await run('import', 'edge.tar.gz', '--to', 'volume', '--public-key', 'dev.pub')).toMatchObject({
-        code: 0,
-      });
-      const server = await startServe(join(directory, 'volume'));
-      const nginx = hasNginx ? await startNginx(join(directory, 'volume')) : undefined;
-      try {
-        for (const [name, file] of Object.entries(realModules)) {
-          const original = await readFile(file);
-          for (const { url } of [server, ...(nginx === undefined ? [] : [nginx])]) {
-            const { status, body } = await get(url, `/plugins/${name}/1.0.0/plugin.wasm`);
-            expect([status, body.equals(original)], `${name} at ${url}`).toEqual([200, true]);
-          }
+    expect(await run('verify', 'edge.tar.gz', '--public-key', 'dev.pub')).toMatchObject({ code: 0 });
+    expect(await run('import', 'edge.tar.gz', '--to', 'volume', '--public-key', 'dev.pub')).toMatchObject({
+      code: 0,
+    });
+    const server = await startServe(join(directory, 'volume'));
+    const nginx = hasNginx ? await startNginx(join(directory, 'volume')) : undefined;
+    try {
+      for (const [name, file] of Object.entries(realModules)) {
+        const original = await readFile(file);
+        for (const { url } of [server, ...(nginx === undefined ? [] : [nginx])]) {
+          const { status, body } = await get(url, `/plugins/${name}/1.0.0/plugin.wasm`);
+          expect([status, body.equals(original)], `${name} at ${url}`).toEqual([200, true]);
         }
-        const metadata = await get(server.url, '/plugins/resvg/2.0.0/metadata.txt');
-        expect(metadata.body.toString()).toContain(
-          `Size: ${(await readFile(realModules.resvg)).length} bytes`,
-        );
-      } finally {
-        await nginx?.stop();
-        expect(await server.stop()).toMatchObject({ code: 0, signal: null });
       }
-    },
-  );
+      const metadata = await get(server.url, '/plugins/resvg/2.0.0/metadata.txt');
+      expect(metadata.body.toString()).toContain(`Size: ${(await readFile(realModules.resvg)).length} bytes`);
+    } finally {
+      await nginx?.stop();
+      expect(await server.stop()).toMatchObject({ code: 0, signal: null });
+    }
+  });
 });
 
 describe('exporting', () => {

@@ -75,73 +75,70 @@ async function fetched(there: Site, volume: string, path: string): Promise<{ sta
   }
 }
 
-test(
-  'the whole journey from dev to prod works with nothing but the one file',
-  async () => {
-    const dev = await site();
-    await writeFile(join(dev.directory, 'dev.pass'), `${secret('four words of yours')}\n`, { mode: 0o600 });
-    await putPlugin(dev.directory, 'waf@1.0.0', 'waf');
-    await putPlugin(dev.directory, 'key-auth@1.0.0', 'key-auth');
-    const key = '--signing-key dev.key --passphrase-file dev.pass';
-    await mkdir(join(dev.directory, 'usb'));
-    expectDone(
-      dev,
-      'keygen dev --passphrase-file dev.pass',
-      `export plugins -o edge.tar.gz --set edge --sequence 1 ${key}`,
-      'inspect edge.tar.gz',
-      'verify edge.tar.gz --public-key dev.pub --gateway-profile higress',
-      'convert edge.tar.gz -o edge.zip',
-      'verify edge.zip --public-key dev.pub',
-      'split edge.tar.gz --split-size 1M --parity 100%',
-      `export plugins -o usb/edge-2.tar.gz --with-tool --set edge --sequence 2 --plugin waf ${key}`,
-    );
+test('the whole journey from dev to prod works with nothing but the one file', async () => {
+  const dev = await site();
+  await writeFile(join(dev.directory, 'dev.pass'), `${secret('four words of yours')}\n`, { mode: 0o600 });
+  await putPlugin(dev.directory, 'waf@1.0.0', 'waf');
+  await putPlugin(dev.directory, 'key-auth@1.0.0', 'key-auth');
+  const key = '--signing-key dev.key --passphrase-file dev.pass';
+  await mkdir(join(dev.directory, 'usb'));
+  expectDone(
+    dev,
+    'keygen dev --passphrase-file dev.pass',
+    `export plugins -o edge.tar.gz --set edge --sequence 1 ${key}`,
+    'inspect edge.tar.gz',
+    'verify edge.tar.gz --public-key dev.pub --gateway-profile higress',
+    'convert edge.tar.gz -o edge.zip',
+    'verify edge.zip --public-key dev.pub',
+    'split edge.tar.gz --split-size 1M --parity 100%',
+    `export plugins -o usb/edge-2.tar.gz --with-tool --set edge --sequence 2 --plugin waf ${key}`,
+  );
 
-    // qa has what came on the stick, and makes a key of its own.
-    const qa = await site(join(dev.directory, 'usb/plugferry.mjs'));
-    await writeFile(join(qa.directory, 'qa.pass'), `${secret('four other words of yours')}\n`, {
-      mode: 0o600,
-    });
-    for (const name of ['edge.tar.gz', 'dev.pub'])
-      await copyFile(join(dev.directory, name), join(qa.directory, name));
-    expectDone(
-      qa,
-      'keygen qa --passphrase-file qa.pass',
-      'sign edge.tar.gz --signing-key qa.key --passphrase-file qa.pass --public-key dev.pub',
-      'trust init ./trust',
-      'trust add ./trust dev.pub --name dev --role dev --not-after 2096-12-31',
-      'trust add ./trust qa.pub --name qa --role qa --not-after 2096-12-31',
-      'trust set ./trust edge --require dev=1,qa=1',
-      'verify edge.tar.gz --trust ./trust',
-    );
+  // qa has what came on the stick, and makes a key of its own.
+  const qa = await site(join(dev.directory, 'usb/plugferry.mjs'));
+  await writeFile(join(qa.directory, 'qa.pass'), `${secret('four other words of yours')}\n`, {
+    mode: 0o600,
+  });
+  for (const name of ['edge.tar.gz', 'dev.pub'])
+    await copyFile(join(dev.directory, name), join(qa.directory, name));
+  expectDone(
+    qa,
+    'keygen qa --passphrase-file qa.pass',
+    'sign edge.tar.gz --signing-key qa.key --passphrase-file qa.pass --public-key dev.pub',
+    'trust init ./trust',
+    'trust add ./trust dev.pub --name dev --role dev --not-after 2096-12-31',
+    'trust add ./trust qa.pub --name qa --role qa --not-after 2096-12-31',
+    'trust set ./trust edge --require dev=1,qa=1',
+    'verify edge.tar.gz --trust ./trust',
+  );
 
-    const prod = await site();
-    await copyFile(join(qa.directory, 'edge.tar.gz'), join(prod.directory, 'edge.tar.gz'));
-    for (const name of ['dev.pub', 'usb/edge-2.tar.gz'])
-      await copyFile(join(dev.directory, name), join(prod.directory, name.replace('usb/', '')));
-    for (const name of (await readdir(dev.directory)).filter((each) => each.includes('.part')))
-      await copyFile(join(dev.directory, name), join(prod.directory, name));
-    // The first part did not make it; repairing takes worker threads.
-    await rm(join(prod.directory, 'edge.tar.gz.part001'));
-    expectDone(
-      prod,
-      'import edge.tar.gz.part002 edge.tar.gz.part003 edge.tar.gz.part004 --to volume --public-key dev.pub',
-      'join edge.tar.gz.part002 edge.tar.gz.part003 edge.tar.gz.part004 -o joined.tar.gz',
-      'diff volume edge-2.tar.gz',
-      'import edge-2.tar.gz --to volume --public-key dev.pub --mode replace',
-      'list volume',
-      'history volume',
-      'rollback volume',
-      'receipt volume',
-      'verify volume',
-    );
-    expect(await readFile(join(prod.directory, 'joined.tar.gz'))).toEqual(
-      await readFile(join(dev.directory, 'edge.tar.gz')),
-    );
-    const answer = await fetched(prod, 'volume', '/plugins/key-auth/1.0.0/plugin.wasm');
-    expect(answer.status).toBe(200);
-    expect(answer.body.equals(tinyModule('key-auth', 600_000))).toBe(true);
-  },
-);
+  const prod = await site();
+  await copyFile(join(qa.directory, 'edge.tar.gz'), join(prod.directory, 'edge.tar.gz'));
+  for (const name of ['dev.pub', 'usb/edge-2.tar.gz'])
+    await copyFile(join(dev.directory, name), join(prod.directory, name.replace('usb/', '')));
+  for (const name of (await readdir(dev.directory)).filter((each) => each.includes('.part')))
+    await copyFile(join(dev.directory, name), join(prod.directory, name));
+  // The first part did not make it; repairing takes worker threads.
+  await rm(join(prod.directory, 'edge.tar.gz.part001'));
+  expectDone(
+    prod,
+    'import edge.tar.gz.part002 edge.tar.gz.part003 edge.tar.gz.part004 --to volume --public-key dev.pub',
+    'join edge.tar.gz.part002 edge.tar.gz.part003 edge.tar.gz.part004 -o joined.tar.gz',
+    'diff volume edge-2.tar.gz',
+    'import edge-2.tar.gz --to volume --public-key dev.pub --mode replace',
+    'list volume',
+    'history volume',
+    'rollback volume',
+    'receipt volume',
+    'verify volume',
+  );
+  expect(await readFile(join(prod.directory, 'joined.tar.gz'))).toEqual(
+    await readFile(join(dev.directory, 'edge.tar.gz')),
+  );
+  const answer = await fetched(prod, 'volume', '/plugins/key-auth/1.0.0/plugin.wasm');
+  expect(answer.status).toBe(200);
+  expect(answer.body.equals(tinyModule('key-auth', 600_000))).toBe(true);
+});
 
 describe('the one file', () => {
   test.skipIf(!hasSshd)('speaks SSH without the native code that ssh2 looks for', async () => {

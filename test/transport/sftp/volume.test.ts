@@ -225,48 +225,45 @@ describe.skipIf(!hasSshd)('a run that dies', () => {
     }
   });
 
-  test(
-    'because its connection is cut anywhere leaves the old or the new release, and cleans up over a new one',
-    async () => {
-      const sshd = await startSshd();
-      const top = await tempDir();
-      const settings = { hostKeys: [sshd.fingerprint], identities: [sshd.identity] };
-      const [old, next] = [waf('old'), { ...waf('old'), 'jwt@1.0.0': large }];
-      const arrival = { plugins: { 'jwt@1.0.0': large }, sequence: 2 };
-      let failed = 0;
-      for (const share of [0, 0.001, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99]) {
-        const root = join(top, String(share));
-        await importInto(root, { plugins: old });
-        const at = [Math.floor(2000 + share * large.length)];
-        const cutter = await startCutter({ to: sshd.port, direction: 'up', at });
-        const remote = await openSftpDirectory(
-          `sftp://${sshd.user}@127.0.0.1:${cutter.port}${root}`,
-          settings,
-        ).catch(() => undefined);
-        if (remote === undefined) continue;
-        const error: unknown = await importInto(root, { ...arrival, options: { files: remote.files } }).then(
-          () => undefined,
-          (reason: unknown) => reason,
-        );
-        await remote.close();
-        const found = await servedBy(root);
-        expect([old, next]).toContainEqual(found);
-        if (error !== undefined) {
-          failed += 1;
-          expect(error).toMatchObject({
-            code: 'E_NETWORK',
-            message: expect.stringContaining('connection was lost'),
-          });
-          expect(await readdir(join(root, '.plugferry/staging'))).toEqual([]);
-          expect(await readdir(join(root, '.plugferry'))).not.toContain('lock');
-        }
-        await importInto(root, arrival);
-        expect(await servedBy(root)).toEqual(next);
-        await expectClean(root);
+  test('because its connection is cut anywhere leaves the old or the new release, and cleans up over a new one', async () => {
+    const sshd = await startSshd();
+    const top = await tempDir();
+    const settings = { hostKeys: [sshd.fingerprint], identities: [sshd.identity] };
+    const [old, next] = [waf('old'), { ...waf('old'), 'jwt@1.0.0': large }];
+    const arrival = { plugins: { 'jwt@1.0.0': large }, sequence: 2 };
+    let failed = 0;
+    for (const share of [0, 0.001, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99]) {
+      const root = join(top, String(share));
+      await importInto(root, { plugins: old });
+      const at = [Math.floor(2000 + share * large.length)];
+      const cutter = await startCutter({ to: sshd.port, direction: 'up', at });
+      const remote = await openSftpDirectory(
+        `sftp://${sshd.user}@127.0.0.1:${cutter.port}${root}`,
+        settings,
+      ).catch(() => undefined);
+      if (remote === undefined) continue;
+      const error: unknown = await importInto(root, { ...arrival, options: { files: remote.files } }).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      await remote.close();
+      const found = await servedBy(root);
+      expect([old, next]).toContainEqual(found);
+      if (error !== undefined) {
+        failed += 1;
+        expect(error).toMatchObject({
+          code: 'E_NETWORK',
+          message: expect.stringContaining('connection was lost'),
+        });
+        expect(await readdir(join(root, '.plugferry/staging'))).toEqual([]);
+        expect(await readdir(join(root, '.plugferry'))).not.toContain('lock');
       }
-      expect(failed).toBeGreaterThan(4);
-    },
-  );
+      await importInto(root, arrival);
+      expect(await servedBy(root)).toEqual(next);
+      await expectClean(root);
+    }
+    expect(failed).toBeGreaterThan(4);
+  });
 
   test('because somebody stopped it leaves nothing behind', async () => {
     const { root, files } = await scene();
