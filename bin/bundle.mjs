@@ -13,9 +13,9 @@ const { version, license, engines } = JSON.parse(readFileSync(join(root, 'packag
 /** Packages without a licence file, with one from the same repository that has it. */
 const sameRepository = { 'proxy-agent-negotiate': 'https-proxy-agent' };
 
-/** Asked for by libraries in ways that go on without: native code of ssh2, proxies with Kerberos, a cloud client of
+/** Asked for by libraries in ways that go on without: native code of ssh2, proxies with Kerberos, colours of debug, a cloud client of
  * unzipper. */
-const optional = /^(cpu-features|kerberos|@aws-sdk\/client-s3)$|\.node$/;
+const optional = /^(cpu-features|kerberos|supports-color|@aws-sdk\/client-s3)$|\.node$/;
 const withoutOptional = {
   name: 'without-optional',
   setup({ onResolve, onLoad }) {
