@@ -39,7 +39,8 @@ export { type WrittenPart } from './parts/split.js';
 export { media, parseParity, parseSplitSize } from './parts/size.js';
 export { importBundle, type ImportOptions, type ImportResult } from './operations/import.js';
 export { verifyBundle, type Verification, type VerifyOptions } from './operations/verify.js';
-export { signFile, type SignedSubject, type SignOptions, type SignResult } from './operations/sign.js';
+export { signFile, type SignOptions, type SignResult } from './operations/sign.js';
+export { type SignedSubject } from './verification/countersigning.js';
 export { inspectBundle, type InspectOptions, type Inspection } from './operations/inspect.js';
 export {
   diff,

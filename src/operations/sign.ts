@@ -2,42 +2,38 @@ import { realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Authentication, Trust } from '../verification/authenticate.js';
-import { maxSignatures } from '../bundle/bundle.js';
+import type { Trust } from '../verification/authenticate.js';
 import { repack } from '../bundle/repack.js';
 import { PlugferryError } from '../errors.js';
 import { committedFile, refuseExisting } from '../files/atomic-file.js';
 import { sha256Of } from '../stream/digest.js';
-import { Discard } from '../stream/drain.js';
 import { openRegular, readSmallFile } from '../files/open-regular.js';
 import { withoutCredentials } from '../http/address.js';
-import { type ProgressObserver, progressOf } from '../stream/progress.js';
+import { progressOf, type ProgressObserver } from '../stream/progress.js';
 import { noBundleWritten, signsFileOf } from '../location/file-signing.js';
 import type { Signer } from '../trust/key-files.js';
 import {
-  type BundlePlace,
   isElsewhere,
   isInParts,
   nameOf,
   reachOf,
+  type BundlePlace,
   type ReachOptions,
 } from '../location/bundle-input.js';
 import {
   checkOutput,
   containerAt,
-  type Delivered,
   outputName,
   scratchFor,
   writeOutput,
+  type Delivered,
 } from '../location/bundle-output.js';
-import { type Origin, originOf } from '../location/reread-bundle.js';
+import { originOf, type Origin } from '../location/reread-bundle.js';
 import type { PartDamage } from '../parts/damage.js';
-import type { Manifest } from '../schema/manifest.js';
-import type { TrustDocument } from '../schema/trust.js';
-import type { Check } from '../trust/rule-result.js';
 import { sigstoreBundle } from '../trust/sigstore.js';
 import { maxTrustBytes, parseTrust } from '../trust/store.js';
-import { verifiedBundle } from '../verification/verified-bundle.js';
+import { withSignature } from '../bundle/add-signature.js';
+import { proveBundle, type SignedSubject, type Signing } from '../verification/countersigning.js';
 
 export interface SignOptions extends ReachOptions {
   /** Where the bundle is; or the path of the `trust.json` of a trust store. */
@@ -74,18 +70,6 @@ export interface SignOptions extends ReachOptions {
   /** Told of bytes as they flow. */
   readonly onProgress?: ProgressObserver;
 }
-
-/** What was signed. */
-export type SignedSubject =
-  | {
-      readonly kind: 'bundle';
-      readonly manifest: Manifest;
-      /** Undefined when nobody asked whose the earlier signatures are. */
-      readonly authentication: Authentication | undefined;
-      /** Every rule that was applied, in order, with what was found. */
-      readonly checks: readonly Check[];
-    }
-  | { readonly kind: 'trust store'; readonly document: TrustDocument };
 
 export interface SignResult extends Delivered {
   readonly subject: SignedSubject;
@@ -131,7 +115,7 @@ export async function signFile({ file, ...rest }: SignOptions): Promise<SignResu
   };
 }
 
-interface Signable extends Omit<SignOptions, 'file'> {
+export interface Signable extends Omit<SignOptions, 'file'> {
   readonly place: BundlePlace;
   /** What messages call it; its path, if it is one file of this machine. */
   readonly file: string;
@@ -139,12 +123,6 @@ interface Signable extends Omit<SignOptions, 'file'> {
   readonly isFile: boolean;
   /** Whether the digest of the bundle file is signed, too. */
   readonly signsFile: boolean;
-}
-
-/** The exact bytes to sign, and what they mean. */
-interface Signing {
-  readonly bytes: Buffer;
-  readonly subject: SignedSubject;
 }
 
 interface Signed {
@@ -194,22 +172,6 @@ async function beginsWithBrace(path: string): Promise<boolean> {
 async function readDocument({ file }: Signable): Promise<Signing> {
   const bytes = await readSmallFile(file, 'trust store', maxTrustBytes);
   return { bytes, subject: { kind: 'trust store', document: parseTrust(bytes, file) } };
-}
-
-/** All rules but thresholds: what a receiver would refuse whoever else signs it, nobody signs here. */
-async function proveBundle(origin: Origin, options: Signable): Promise<Signing> {
-  const { trust } = options;
-  const bundle = await verifiedBundle(() => origin.open(), { trust, rules: 'all-but-thresholds' });
-  try {
-    options.notify?.(`checking every byte of ${options.file}`);
-    const progress = progressOf(options.onProgress, 'verify');
-    await bundle.payload((_file, body) => pipeline(body, new Discard()), { progress });
-    const { manifest, manifestBytes: bytes, checks } = bundle;
-    const authentication = trust === undefined ? undefined : bundle.authentication;
-    return { bytes, subject: { kind: 'bundle', manifest, authentication, checks } };
-  } finally {
-    await bundle.close();
-  }
 }
 
 type Written = Delivered & Pick<SignResult, 'signatures'>;
@@ -264,23 +226,6 @@ async function addToBundle(
   } finally {
     await sealed.close();
   }
-}
-
-function withSignature(
-  signatures: ReadonlyMap<string, Buffer>,
-  keyId: string,
-  signature: Buffer,
-): ReadonlyMap<string, Buffer> {
-  const merged = new Map(signatures).set(keyId, signature);
-  if (merged.size <= maxSignatures) return new Map([...merged].sort(([a], [b]) => (a < b ? -1 : 1)));
-  throw new PlugferryError(
-    'E_LIMIT',
-    `the bundle has ${maxSignatures} signatures already, which is the most`,
-    {
-      hint: 'Export it again and have only those sign who must.',
-      details: { expected: maxSignatures },
-    },
-  );
 }
 
 const changed = (file: string): PlugferryError =>
