@@ -6,6 +6,7 @@ import { releaseByPrefix } from '../release/select.js';
 import type { Release, ReleasePlugin } from '../schema/release.js';
 import { layoutOf, releasePlugins } from '../volume/layout.js';
 import { readVolume } from '../volume/read.js';
+import { demandFiles } from '../volume/sound.js';
 
 /** A release of a volume, by the first characters of its id. */
 export interface ReleaseLocation {
@@ -37,11 +38,9 @@ export async function releaseInventory({ volume, prefix }: ReleaseLocation): Pro
     prefix,
     releases.map((release) => release.id),
   );
-  return inventoryOf(
-    `${volume}@${prefix}`,
-    root,
-    releases.find((release) => release.id === id),
-  );
+  const release = releases.find((each) => each.id === id);
+  if (release !== undefined) await demandFiles(layoutOf(root), release);
+  return inventoryOf(`${volume}@${prefix}`, root, release);
 }
 
 function inventoryOf(location: string, root: string, release: Release | undefined): Inventory {

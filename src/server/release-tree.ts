@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlugferryError } from '../errors.js';
 import type { PluginFileName } from '../plugin/layout.js';
@@ -59,6 +59,8 @@ async function servedFile(file: ReleaseFile, directory: string, place: Place): P
     place.signal,
   );
   if ('refused' in examined) throw damaged(path, `is ${examined.refused}`);
+  // A release is made of files and directories: a link in it is somebody else's, wherever it leads.
+  if ((await realpath(path)) !== path) throw damaged(path, 'is behind a symbolic link');
   return examined;
 }
 

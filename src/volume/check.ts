@@ -10,6 +10,7 @@ import { exposedIn } from './exposed.js';
 import { volumeFailure } from './failure.js';
 import { blobPath, releaseDirectory, releaseFile, releasePlugins, type VolumeLayout } from './layout.js';
 import { readParts, type ReadVolume } from './read.js';
+import { lostLink } from './sound.js';
 
 /** One thing that is not as it was made. */
 export interface Finding {
@@ -120,6 +121,8 @@ class Check {
     }
     await this.#checkBlobs();
     await this.#checkExposed();
+    const lost = await lostLink(this.#volume);
+    if (lost !== undefined) this.#note({ kind: 'unreadable', path: this.#layout.link, found: lost });
     const current = tree.kind === 'release' ? tree.id : undefined;
     if (current !== undefined && !releases.complete.has(current) && !releases.damaged.has(current)) {
       this.#note({
@@ -231,7 +234,7 @@ class Check {
       this.#tally.add(stats.size);
       return hash;
     } catch (error) {
-      if (['ENOENT', 'ELOOP'].includes(systemCode(error) ?? '')) return undefined;
+      if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(systemCode(error) ?? '')) return undefined;
       throw error;
     }
   }

@@ -57,9 +57,11 @@ export async function prune(
   );
 }
 
+/** What a plan is made from, with or without a lock. */
+type Planned = Omit<ReadVolume, 'isUsed'>;
 type Plan = Pick<Pruned, 'releases' | 'files' | 'bytes'>;
 
-async function plan(volume: ReadVolume, keep: number, now: Date): Promise<Plan> {
+async function plan(volume: Planned, keep: number, now: Date): Promise<Plan> {
   const { tree, state, releases: kept } = volume;
   const releases = fatesOf(kept.complete.values(), {
     state,
@@ -71,7 +73,7 @@ async function plan(volume: ReadVolume, keep: number, now: Date): Promise<Plan> 
 }
 
 async function freed(
-  { layout, releases }: ReadVolume,
+  { layout, releases }: Planned,
   fates: readonly PrunedRelease[],
 ): Promise<{ files: number; bytes: number }> {
   const [kept, gone] = [new Set<string>(), new Map<string, number>()];

@@ -6,11 +6,12 @@ import { emptyState } from '../release/state.js';
 import type { Release } from '../schema/release.js';
 import type { State } from '../schema/state.js';
 import { demandControl } from './control.js';
-import { currentRelease } from './current.js';
+import { orIfMissing } from './disk.js';
 import { noVolume, volumeFailure } from './failure.js';
 import { layoutOf, releasePlugins, type VolumeLayout } from './layout.js';
 import { readReleases, type Releases } from './recover.js';
 import { readState, settledState } from './state.js';
+import { soundRelease } from './sound.js';
 import { treeOf, type Tree } from './tree.js';
 
 /** What a volume holds, read without a lock and without writing. */
@@ -36,18 +37,22 @@ export interface ReadVolume {
   readonly tree: Tree;
   readonly releases: Releases;
   readonly state: State;
+  /** Something was imported into it, however little is left of that. */
+  readonly isUsed: boolean;
 }
 
 /**
  * Reads a volume or a plain plugin-server tree.
  *
- * @throws PlugferryError `E_NOT_FOUND` when there is no such directory, `E_RELEASE` when the current release or the state is
- * damaged, `E_IO`.
+ * @throws PlugferryError `E_NOT_FOUND` when there is no such directory, `E_RELEASE` when the current release, a file of it, the link to it or
+ * the state is damaged, `E_IO`.
  */
 export async function readVolume(root: string, files?: FileSystem): Promise<Volume> {
   const read = await readParts(root, files);
   const { layout, tree, releases, state } = read;
-  const current = currentRelease(read);
+  const current = await soundRelease(read).catch((error: unknown) => {
+    throw volumeFailure(error, root);
+  });
   return {
     root: layout.root,
     plain: tree.kind === 'plain' || tree.kind === 'foreign',
@@ -74,7 +79,8 @@ async function read(layout: VolumeLayout): Promise<ReadVolume> {
   await demandControl(layout);
   const tree = await treeOf(layout);
   const releases = await readReleases(layout);
-  const state = (await readState(layout)) ?? emptyState;
+  const state = await readState(layout);
+  const names = await orIfMissing(layout.files.readdir(layout.releases), []);
   const after = await treeOf(layout);
   // A switch in between: the lists above may be from before it. Switches are rare, so this ends.
   if (JSON.stringify(after) !== JSON.stringify(tree)) return read(layout);
@@ -82,6 +88,7 @@ async function read(layout: VolumeLayout): Promise<ReadVolume> {
     layout,
     tree,
     releases,
-    state: settledState(state, tree.kind === 'release' ? tree.id : undefined),
+    isUsed: state !== undefined || names.length > 0,
+    state: settledState(state ?? emptyState, tree.kind === 'release' ? tree.id : undefined),
   };
 }

@@ -7,11 +7,11 @@ import { formatTime } from '../release/time.js';
 import type { Release } from '../schema/release.js';
 import type { HistoryEntry } from '../schema/state.js';
 import { readAudit, type AuditEntry } from './audit.js';
-import { currentRelease } from './current.js';
 import { orIfMissing } from './disk.js';
 import { volumeFailure } from './failure.js';
 import { releaseDirectory, type VolumeLayout } from './layout.js';
 import { readParts, type ReadVolume } from './read.js';
+import { soundRelease } from './sound.js';
 
 /** What a volume took in, as a document that can be signed and carried back to where the bundle came from. */
 export interface Receipt {
@@ -46,7 +46,7 @@ export async function receipt(
 ): Promise<Receipt> {
   const volume = await readParts(root, files);
   const { layout, tree, state } = volume;
-  const release = wanted(volume, options.release);
+  const release = await wanted(volume, options.release);
   return {
     type: 'plugferry.receipt/v1',
     issuedAt: formatTime(options.issuedAt ?? new Date()),
@@ -74,7 +74,7 @@ async function recordOf(layout: VolumeLayout, id: string): Promise<RecordOfRelea
   }
 }
 
-function wanted(volume: ReadVolume, prefix: string | undefined): Release {
+async function wanted(volume: ReadVolume, prefix: string | undefined): Promise<Release> {
   const { complete, damaged } = volume.releases;
   if (prefix !== undefined) {
     const id = releaseByPrefix(prefix, [...complete.keys(), ...damaged.keys()]);
@@ -82,7 +82,7 @@ function wanted(volume: ReadVolume, prefix: string | undefined): Release {
     if (found !== undefined) return found;
     throw damaged.get(id) ?? nothingHere(volume);
   }
-  const current = currentRelease(volume);
+  const current = await soundRelease(volume);
   if (current === undefined) throw nothingHere(volume);
   return current;
 }

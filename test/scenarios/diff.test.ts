@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile, readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { compare, compareModules, type Comparable } from '../../src/inventory/comparison.js';
@@ -284,8 +284,14 @@ describe('a release', () => {
     const made = await scene();
     const { volume, bundles } = await volumeOf(made);
     const module = join(volume, 'plugins/key-auth/1.0.0/plugin.wasm');
+    const bytes = await readFile(module);
     await rm(module);
     await writeFile(module, tinyModule('forged'));
+    await expect(diff({ before: bundles[0], after: volume })).rejects.toMatchObject({ code: 'E_RELEASE' });
+    // Of the same size and an older time: nobody knows before it is read.
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    await writeFile(module, bytes);
+    await utimes(module, new Date(0), new Date(0));
     const { changed } = await diff({ before: bundles[0], after: volume });
     expect(changed[0]).toMatchObject({ name: 'key-auth', module: null });
     expect(changed[0]?.problem).toContain('was altered since its import');

@@ -1,9 +1,23 @@
-import { mkdir, readFile, readlink, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import {
+  appendFile,
+  mkdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { exportBundle, importBundle, rollbackVolume } from '../../src/index.js';
 import type { Release } from '../../src/schema/release.js';
 import { cli, errorCode, finished, start, type Started } from '../helpers/cli.js';
+import { indexOf } from '../../src/server/index-of.js';
+import { printed } from '../helpers/corpus.js';
 import { freePort, get } from '../helpers/http.js';
 import { tempDir } from '../helpers/temp.js';
 import { tinyTree } from '../helpers/tree.js';
@@ -79,6 +93,47 @@ const damages: Readonly<Record<string, (root: string, id: string) => Promise<voi
   'the state of the volume is damaged': (root) => writeFile(join(root, '.plugferry/state.json'), '{}\n'),
 };
 
+/** What may be wrong with a file of release `id`, which its record still lists. */
+const bodies: Readonly<Record<string, (file: string) => Promise<unknown>>> = {
+  'a module is missing': (file) => rm(file),
+  'a module is cut off': (file) => truncate(file, 10),
+  'a module is longer': (file) => appendFile(file, 'x'),
+  'a module was replaced by a link': async (file) => {
+    await rename(file, join(file, '../../other'));
+    await symlink('../other', file);
+  },
+  'a module was replaced by a directory': async (file) => {
+    await rm(file);
+    await mkdir(file);
+  },
+  'a module was replaced by a pipe': async (file) => {
+    await rm(file);
+    execFileSync('mkfifo', [file]);
+  },
+  'a module was changed in place': async (file) => {
+    const bytes = await readFile(file);
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    await writeFile(file, bytes);
+    await utimes(file, new Date(), new Date(Date.now() + 5000));
+  },
+  'the directory of a version was replaced by a link': async (file) => {
+    await rename(join(file, '..'), join(file, '../../../../away'));
+    await symlink('../../away', join(file, '..'));
+  },
+  'the directory of a version was replaced by a file': async (file) => {
+    await rm(join(file, '..'), { recursive: true });
+    await writeFile(join(file, '..'), '');
+  },
+  'the directory of a plugin is missing': (file) => rm(join(file, '../..'), { recursive: true }),
+  'a metadata.txt is missing': (file) => rm(join(file, '../metadata.txt')),
+};
+
+/** The code with which a command is refused. */
+async function refusal(args: readonly string[]): Promise<string> {
+  const { exit, stdout } = await printed([...args, '--json']);
+  return exit === 3 ? (JSON.parse(stdout) as { error: { code: string } }).error.code : `exit ${exit}`;
+}
+
 /** `serve`, as it is run; `said` is its stderr so far. */
 async function serving(root: string): Promise<{ url: string; child: Started; said: () => string }> {
   const port = await freePort();
@@ -108,6 +163,22 @@ describe('serve refuses what list refuses', () => {
     const served = await cli(['serve', root, '--port', '0', '--json']);
     expect(errorCode(served)).toBe('E_RELEASE');
     expect(served.code).toBe(listed.code);
+  });
+
+  test.each(Object.entries(bodies))('where %s', async (_what, damage) => {
+    const { root, second } = await twoReleases();
+    await damage(join(root, '.plugferry/releases', second, 'plugins/waf/1.0.0/plugin.wasm'));
+    await expect(indexOf(root, new AbortController().signal)).rejects.toMatchObject({ code: 'E_RELEASE' });
+    for (const args of [
+      ['list', root],
+      ['diff', root, root],
+      ['receipt', root],
+    ])
+      expect([args[0], await refusal(args)]).toEqual([args[0], 'E_RELEASE']);
+    // What leads out of it says what is wrong, and works.
+    const verified = await printed(['verify', root, '--json']);
+    expect([verified.exit, verified.stdout]).toEqual([3, expect.stringContaining('waf')]);
+    expect(await printed(['history', root])).toMatchObject({ exit: 0 });
   });
 
   test('and goes on with the release before where the next one is damaged', async () => {
@@ -210,6 +281,34 @@ describe('404 means never', () => {
       expect(said()).not.toMatch(/"status":404/);
     },
   );
+
+  test.each(Object.entries(losses))(
+    'and list, diff and receipt refuse a volume where %s',
+    async (_what, lose) => {
+      const { root } = await twoReleases();
+      await lose(root);
+      for (const args of [
+        ['list', root],
+        ['diff', root, root],
+        ['receipt', root],
+      ])
+        expect([args[0], await refusal(args)]).toEqual([args[0], 'E_RELEASE']);
+      for (const verb of ['verify', 'history']) {
+        const { stdout, stderr } = await printed([verb, root, '--json']);
+        expect(stdout + stderr).toMatch(/is missing|does not lead|holds no|neither a directory/);
+      }
+    },
+  );
+
+  test('a tree that no import has turned into a release yet is still listed', async () => {
+    const { root } = await twoReleases();
+    await rm(join(root, 'plugins'));
+    await tinyTree(root, { 'other@1.0.0': 'x' });
+    expect(await printed(['list', root])).toMatchObject({
+      exit: 0,
+      stdout: expect.stringContaining('other') as string,
+    });
+  });
 
   test.each(Object.entries(losses))('also at the start, where %s', async (_what, lose) => {
     const { root } = await twoReleases();
