@@ -1,7 +1,7 @@
 import { join, relative } from 'node:path';
 import { systemCode } from '../errors.js';
 import type { FileSystem } from '../files/file-system.js';
-import { progressOf, Tally, type Progress, type ProgressObserver } from '../stream/progress.js';
+import { Tally, progressOf, type Progress, type ProgressObserver } from '../stream/progress.js';
 import { compareText, formatPluginId } from '../plugin/plugin.js';
 import { filesOf } from '../release/release.js';
 import type { Release } from '../schema/release.js';
@@ -9,7 +9,8 @@ import { exists, lstatIfThere, orIfMissing } from './disk.js';
 import { exposedIn } from './exposed.js';
 import { volumeFailure } from './failure.js';
 import { blobPath, releaseDirectory, releaseFile, releasePlugins, type VolumeLayout } from './layout.js';
-import { readParts, type ReadVolume } from './read.js';
+import { readParts } from './read.js';
+import type { ReadVolume } from './read-volume.js';
 import { lostLink } from './sound.js';
 
 /** One thing that is not as it was made. */

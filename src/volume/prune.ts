@@ -7,7 +7,8 @@ import { blobPath, releaseDirectory } from './layout.js';
 import { withVolume } from './open.js';
 import type { OpenVolume } from './open-volume.js';
 import { audit } from './record.js';
-import { readParts, type ReadVolume } from './read.js';
+import { readParts } from './read.js';
+import type { ReadVolume } from './read-volume.js';
 import { sweepBlobs } from './recover.js';
 import { nowOf, type VolumeOptions } from './volume.js';
 

@@ -9,10 +9,11 @@ import { demandControl } from './control.js';
 import { orIfMissing } from './disk.js';
 import { noVolume, volumeFailure } from './failure.js';
 import { layoutOf, releasePlugins, type VolumeLayout } from './layout.js';
-import { readReleases, type Releases } from './recover.js';
+import { readReleases } from './recover.js';
 import { readState, settledState } from './state.js';
 import { soundRelease } from './sound.js';
-import { treeOf, type Tree } from './tree.js';
+import { treeOf } from './tree.js';
+import type { ReadVolume } from './read-volume.js';
 
 /** What a volume holds, read without a lock and without writing. */
 export interface Volume {
@@ -29,16 +30,6 @@ export interface Volume {
   readonly state: State;
   /** Releases that are damaged, in words. */
   readonly warnings: readonly string[];
-}
-
-/** {@link Volume} for the rest of this folder. */
-export interface ReadVolume {
-  readonly layout: VolumeLayout;
-  readonly tree: Tree;
-  readonly releases: Releases;
-  readonly state: State;
-  /** Something was imported into it, however little is left of that. */
-  readonly isUsed: boolean;
 }
 
 /**

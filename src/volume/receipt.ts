@@ -10,7 +10,8 @@ import { readAudit, type AuditEntry } from './audit.js';
 import { orIfMissing } from './disk.js';
 import { volumeFailure } from './failure.js';
 import { releaseDirectory, type VolumeLayout } from './layout.js';
-import { readParts, type ReadVolume } from './read.js';
+import { readParts } from './read.js';
+import type { ReadVolume } from './read-volume.js';
 import { soundRelease } from './sound.js';
 
 /** What a volume took in, as a document that can be signed and carried back to where the bundle came from. */

@@ -8,7 +8,7 @@ import { currentRelease } from './current.js';
 import { eachOf, lstatIfThere } from './disk.js';
 import { volumeFailure } from './failure.js';
 import { releaseDirectory, releaseFile, type VolumeLayout } from './layout.js';
-import type { ReadVolume } from './read.js';
+import type { ReadVolume } from './read-volume.js';
 import { wayOut } from './release.js';
 
 /**
