@@ -8,7 +8,14 @@ import type { Release } from '../schema/release.js';
 import { exists, lstatIfThere, orIfMissing } from './disk.js';
 import { exposedIn } from './exposed.js';
 import { volumeFailure } from './failure.js';
-import { blobPath, releaseDirectory, releaseFile, releasePlugins, type VolumeLayout } from './layout.js';
+import {
+  blobPath,
+  ownPlaces,
+  releaseDirectory,
+  releaseFile,
+  releasePlugins,
+  type VolumeLayout,
+} from './layout.js';
 import { readParts } from './read.js';
 import type { ReadVolume } from './read-volume.js';
 import { lostLink } from './sound.js';
@@ -154,7 +161,6 @@ class Check {
   }
 
   async #checkExposed(): Promise<void> {
-    const { state, releases, blobs } = this.#layout;
     const listed = new Set<string>();
     for await (const { path, found } of exposedIn(this.#layout, this.#safe)) {
       listed.add(path);
@@ -163,7 +169,7 @@ class Check {
       if (!known) this.#note({ kind: 'exposed', path, found });
     }
     // These have no other mode than we gave them, whoever is in the group.
-    for (const path of [this.#layout.control, state, releases, blobs]) {
+    for (const path of ownPlaces(this.#layout)) {
       const mode = (await lstatIfThere(this.#layout.files, path))?.mode ?? 0;
       if ((mode & 0o022) === 0 || listed.has(path) || (await this.#layout.files.isReadOnly(path))) continue;
       this.#note({

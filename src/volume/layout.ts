@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { FileSystem } from '../files/file-system.js';
 import { localFileSystem } from '../files/local-file-system.js';
 import { enclosed } from './enclosure.js';
@@ -38,6 +38,12 @@ export function layoutOf(root: string, files: FileSystem = localFileSystem): Vol
     audit: join(control, 'audit.jsonl'),
   };
 }
+
+/** What nobody but the owner of a volume may write, whoever is in which group: it has no other mode than we gave it. */
+export const ownPlaces = (layout: VolumeLayout): readonly string[] => {
+  const { control, state, audit, releases, blobs, staging, lock } = layout;
+  return [control, state, audit, releases, dirname(blobs), blobs, staging, lock];
+};
 
 export const releaseDirectory = (layout: VolumeLayout, id: string): string => join(layout.releases, id);
 export const releaseFile = (layout: VolumeLayout, id: string): string =>

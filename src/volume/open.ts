@@ -11,7 +11,7 @@ import { demandControl } from './control.js';
 import { ensureDirectory, exists, lstatIfThere, orIfMissing } from './disk.js';
 import { noVolume, volumeFailure } from './failure.js';
 import { closedWarning, refuseExposedPlace, relianceOn, vouchedWarning } from './guard.js';
-import { layoutOf, type VolumeLayout } from './layout.js';
+import { layoutOf, ownPlaces, type VolumeLayout } from './layout.js';
 import { acquireLock, type Lock } from './lock.js';
 import { probeFileSystem } from './probe.js';
 import { FileProofs } from './proofs.js';
@@ -209,7 +209,7 @@ async function prepareControl(layout: VolumeLayout, demand: Demand | undefined):
  * @param self undefined while it is not known who we are there; then owners are not looked at.
  */
 async function refuseStrangers(layout: VolumeLayout, self: number | undefined): Promise<void> {
-  for (const path of [layout.control, layout.state, layout.releases, layout.blobs]) {
+  for (const path of ownPlaces(layout)) {
     const stats = await lstatIfThere(layout.files, path);
     if (stats === undefined) continue;
     if (stats.isSymbolicLink()) throw unsafe(path, 'is a symbolic link');

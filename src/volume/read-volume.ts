@@ -3,7 +3,7 @@ import type { VolumeLayout } from './layout.js';
 import type { Releases } from './recover.js';
 import type { Tree } from './tree.js';
 
-/** {@link Volume} for the rest of this folder. */
+/** What was read of a volume, for the rest of this folder. */
 export interface ReadVolume {
   readonly layout: VolumeLayout;
   readonly tree: Tree;

@@ -8,14 +8,18 @@ import {
   readdir,
   readFile,
   rename,
+  rm,
   stat,
+  symlink,
+  unlink,
   utimes,
   writeFile,
 } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { exportBundle } from '../../src/index.js';
+import { isPlugferryError } from '../../src/errors.js';
+import { exportBundle, importBundle } from '../../src/index.js';
 import { cli, errorCode, type CliRun } from '../helpers/cli.js';
 import { testKey, type TestKey } from '../helpers/keys.js';
 import { tempDir } from '../helpers/temp.js';
@@ -271,4 +275,45 @@ test('bytes that were put in the place of a blob, with its size, are brought ane
   const run = await imported(file);
   expect(run.code, run.stdout).toBe(0);
   expect((await readFile(join(volume, waf))).equals(good)).toBe(true);
+});
+
+describe('what Plugferry keeps for itself, and others could exchange, is refused', () => {
+  const places = ['', 'state.json', 'audit.jsonl', 'releases', 'blobs', 'blobs/sha256', 'staging', 'lock'];
+  const again = async (file: string): Promise<string> => {
+    const trust = { publicKeys: [dev.trusted] };
+    return importBundle({ bundle: file, to: volume, trust }).then(
+      () => 'imported',
+      (error: unknown) => (isPlugferryError(error) ? error.code : String(error)),
+    );
+  };
+
+  test.each(places)('.plugferry/%s', async (name) => {
+    await again(await bundle({ 'waf@1.0.0': 'waf' }));
+    const path = join(volume, '.plugferry', name);
+    if (name === 'lock') await mkdir(path, { mode: 0o755 });
+    const next = await bundle({ 'cors@1.0.0': 'cors' });
+    const { mode, uid, gid } = await stat(path);
+    for (const wider of [0o020, 0o002, 0o022]) {
+      await chmod(path, mode | wider);
+      expect([name, wider, await again(next)]).toEqual([name, wider, 'E_RELEASE']);
+    }
+    expect(JSON.stringify(await verified())).toContain('exposed');
+    await chmod(path, mode);
+    if (isRoot) {
+      await chown(path, stranger, stranger);
+      expect([name, 'owner', await again(next)]).toEqual([name, 'owner', 'E_RELEASE']);
+      await chown(path, uid, gid);
+    }
+    const away = join(top, 'away');
+    await rename(path, away);
+    await symlink(away, path);
+    expect([name, 'link', await again(next)]).toEqual([name, 'link', 'E_RELEASE']);
+    await unlink(path);
+    await (name.includes('.') ? mkdir(path) : writeFile(path, ''));
+    expect([name, 'kind', await again(next)]).toEqual([name, 'kind', 'E_RELEASE']);
+    await rm(path, { recursive: true });
+    await rename(away, path);
+    if (name === 'lock') await rm(path, { recursive: true });
+    expect([name, await again(next)]).toEqual([name, 'imported']);
+  });
 });
