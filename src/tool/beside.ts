@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { isPlugferryError, PlugferryError } from '../errors.js';
-import type { CommitOptions } from '../files/atomic-file.js';
+import { refuseExisting, type CommitOptions } from '../files/atomic-file.js';
+import { retire } from '../files/companions.js';
 import { committedSet } from '../files/atomic-files.js';
 import { sha256Of } from '../stream/digest.js';
 import { readSmallFile } from '../files/open-regular.js';
@@ -66,12 +67,19 @@ export async function prepareTool({ directory, force, sign }: ToolRequest): Prom
     if (there === 'other' && !force) throw exists(content.path);
     if (there !== 'same') missing.push(content);
   }
+  const vouching = [names.digests, names.signature].map((name) => join(directory, name));
+  // Other digests: whoever signed those that are there did not sign these.
+  const isOutdated = missing.some(({ path }) => path === vouching[0]);
+  if (isOutdated && !force) for (const path of vouching) await refuseExisting(path, force);
   return {
     files: contents.map(({ path, bytes }) => ({ file: path, size: bytes.length, sha256: sha256Of(bytes) })),
     write: async (commit) =>
-      committedSet({ ...commit, force }, async (add) => {
-        for (const { path, bytes } of missing) await (await add(path)).writeFile(bytes);
-      }),
+      committedSet(
+        { ...commit, force, ...(force && isOutdated ? { beforePublishing: () => retire(vouching) } : {}) },
+        async (add) => {
+          for (const { path, bytes } of missing) await (await add(path)).writeFile(bytes);
+        },
+      ),
   };
 }
 
