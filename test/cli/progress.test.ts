@@ -141,7 +141,7 @@ describe('--progress', () => {
   test('plain: a log gets a line every ten seconds', async () => {
     const directory = await tempDir();
     const { url } = await slowServer(12);
-    const run = await cli(exportFrom(url), { cwd: directory });
+    const run = await cli(exportFrom(url), { cwd: directory, env: { PLUGFERRY_PROGRESS: 'auto' } });
     const lines = run.stderr.split('\n').filter((line) => line.startsWith('download: '));
     expect(lines).toEqual([
       expect.stringMatching(/^download: [\d.]+ KiB, [\d.]+ (?:KiB|B)\/s$/),
