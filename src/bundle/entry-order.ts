@@ -81,7 +81,6 @@ export class SignatureOrder {
   admit(entry: BundleEntry, keyId: string): void {
     this.#count += 1;
     if (entry.linkName !== undefined) throw unexpectedEntry(entry.name, 'a signature file');
-    if (entry.size === 0) throw unexpectedEntry(`${entry.name} without a byte`, 'a signature');
     if (this.#count > maxSignatures) throw beyondLimit(`more than ${maxSignatures} signatures`, entry.name);
     if (entry.size > maxSignatureBytes) throw beyondLimit(`a signature of ${entry.size} bytes`, entry.name);
     if (keyId <= this.#lastKeyId)
