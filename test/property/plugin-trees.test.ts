@@ -176,7 +176,7 @@ test('list, serve and adoption find the same plugins in a tree, or refuse it', a
   expect(counts.linked).toBeGreaterThan(50);
   expect(counts.refusedByList).toBeGreaterThan(10);
   expect(counts.refusedByAdoption).toBeGreaterThan(5);
-}, 120_000);
+}, 600_000);
 
 test('an import into a tree takes down nothing that was served, or changes nothing', async () => {
   const dir = await tempDir();
@@ -203,4 +203,4 @@ test('an import into a tree takes down nothing that was served, or changes nothi
     for (const found of [await byServe(root), await byList(root)])
       expect(found, `seed ${seed}`).toMatchObject(served);
   }
-}, 120_000);
+}, 600_000);
