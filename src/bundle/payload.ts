@@ -1,5 +1,4 @@
-import type { Readable } from 'node:stream';
-import { Transform, pipeline, type TransformCallback } from 'node:stream';
+import { pipeline, Transform, type Readable, type TransformCallback } from 'node:stream';
 import { PlugferryError } from '../errors.js';
 import { parsePluginPath, pluginPath } from '../plugin/layout.js';
 import { checkMetadata, checkOwner, maxMetadataBytes, parseMetadata } from '../plugin/metadata.js';

@@ -4,8 +4,15 @@ import { Verifying } from '../stream/digest.js';
 import { Discard } from '../stream/drain.js';
 import { Tally } from '../stream/progress.js';
 import type { Manifest, ManifestFile } from '../schema/manifest.js';
-import { claimedKeyId, payloadSize } from './bundle.js';
-import type { ManifestCheck, OpenBundle, PayloadReceiver, PayloadWatch, SealedBundle } from './bundle.js';
+import {
+  claimedKeyId,
+  payloadSize,
+  type ManifestCheck,
+  type OpenBundle,
+  type PayloadReceiver,
+  type PayloadWatch,
+  type SealedBundle,
+} from './bundle.js';
 import { parseManifest } from './manifest.js';
 import { admitFile, admitManifest, SignatureOrder } from './entry-order.js';
 import { PayloadCheck } from './payload.js';

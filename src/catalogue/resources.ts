@@ -1,5 +1,4 @@
-import type { PluginId } from '../plugin/plugin.js';
-import { isPluginName, isPluginVersion } from '../plugin/plugin.js';
+import { isPluginName, isPluginVersion, type PluginId } from '../plugin/plugin.js';
 import { readWasmPlugins, type WasmPluginResource } from '../resource/wasm-plugin.js';
 import { parseYaml } from '../schema/yaml.js';
 import {

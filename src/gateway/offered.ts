@@ -128,8 +128,10 @@ function notMade(
   { importable = [], boundary }: GatewayProfile,
 ): Incompatibility[] {
   const made = imports.filter(({ type }) => (importable as readonly string[]).includes(type.kind));
-  const further = made.filter((each) => made.find(({ type }) => type.kind === each.type.kind) !== each);
-  const wrong = refused(made.filter((each) => !further.includes(each) && !fits(each)));
+  // There may be a hundred thousand of them.
+  const firsts = new Set([...new Map(made.toReversed().map((each) => [each.type.kind, each])).values()]);
+  const further = made.filter((each) => !firsts.has(each));
+  const wrong = refused([...firsts].filter((each) => !fits(each)));
   if (further.length === 0 || boundary?.beyond !== 'kills') return [...refused(further), ...wrong];
   const named = listed(further.map(({ module, name, type }) => `${module}.${name} (a ${type.kind})`));
   const reason = `imports more than one memory or table, which may take the gateway down: ${named}`;

@@ -1,7 +1,6 @@
 import type { Readable } from 'node:stream';
 import { isPlugferryError, PlugferryError } from '../errors.js';
-import type { Answer } from './response.js';
-import { isWorthATry, waitAsked } from './response.js';
+import { isWorthATry, waitAsked, type Answer } from './response.js';
 import { displayUrl, type HttpAddress } from './address.js';
 import { networkError } from './network-errors.js';
 import { HttpPeer } from './requests.js';

@@ -31,8 +31,7 @@ import { type ExportedResource, resourceLuggage, type ResourceLuggage } from '..
 import type { ExportFailure } from '../collection/collect.js';
 import type { Naming } from '../plugin/naming.js';
 import type { ResourceText } from '../resource/texts.js';
-import type { Sources } from '../collection/combined-source.js';
-import { openSources } from '../collection/combined-source.js';
+import { openSources, type Sources } from '../collection/combined-source.js';
 import type { SurveyedPlugin } from '../source/survey.js';
 import { prepareTool, type Tool, type ToolFile } from '../tool/beside.js';
 

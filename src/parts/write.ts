@@ -1,5 +1,3 @@
-/** Into what parts a bundle is cut. */
-
 import { type ProgressObserver, progressOf } from '../stream/progress.js';
 import { type Companions, retire } from '../files/companions.js';
 import { Splitter, type WrittenPart } from './split.js';
@@ -7,6 +5,7 @@ import { Writable } from 'node:stream';
 import { type CommitOptions, refuseExisting } from '../files/atomic-file.js';
 import { committedSet } from '../files/atomic-files.js';
 
+/** Into what parts a bundle is cut. */
 export interface SplitShape {
   /** Most bytes of a part file, at least 1 MiB. */
   readonly partFile: number;
@@ -25,6 +24,7 @@ export interface SplitResult {
   readonly parts: readonly WrittenPart[];
 }
 
+/** What {@link writeParts} is asked for. */
 export interface PartsRequest extends SplitShape {
   /** Part files are named `<prefix>.part001` and so on. */
   readonly prefix: string;

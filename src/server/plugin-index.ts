@@ -1,5 +1,4 @@
-import type { PluginFileName } from '../plugin/layout.js';
-import { pluginPath } from '../plugin/layout.js';
+import { pluginPath, type PluginFileName } from '../plugin/layout.js';
 import { indexDocument, inventoryDocument } from './documents.js';
 import { cataloguePage, pluginPage, pluginsPage, versionPage } from './listing.js';
 import type { Page } from './page.js';

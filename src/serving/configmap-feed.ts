@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import type { Trust } from '../verification/authenticate.js';
 import { damaged } from '../configmap/blob.js';
-import { readBlob, readRelease } from '../configmap/contents.js';
+import { readBlob, readRelease, type ReadPiece } from '../configmap/contents.js';
 import { contentMark, openMount } from '../configmap/mount.js';
 import { differenceFrom, digestOf } from '../stream/digest.js';
 import { ioError } from '../files/file-errors.js';
@@ -11,9 +11,7 @@ import { proveRelease } from '../verification/verified-release.js';
 import { filesOf } from '../release/release.js';
 import type { Release } from '../schema/release.js';
 import type { ShardIndex } from '../schema/shardIndex.js';
-import type { ReadPiece } from '../configmap/contents.js';
-import type { PluginIndex } from '../server/plugin-index.js';
-import { makeIndex } from '../server/plugin-index.js';
+import { makeIndex, type PluginIndex } from '../server/plugin-index.js';
 import { storedTree } from '../server/stored-tree.js';
 
 export interface MountOptions {

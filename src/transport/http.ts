@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
-import { pipeline, Transform } from 'node:stream';
+import { pipeline, Transform, type Readable } from 'node:stream';
 import { PlugferryError } from '../errors.js';
 import { openRegular } from '../files/open-regular.js';
 import { HttpClient, type HttpStream } from '../http/client.js';

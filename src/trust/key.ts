@@ -1,5 +1,4 @@
-import type { KeyObject } from 'node:crypto';
-import { createHash, createPublicKey } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { PlugferryError } from '../errors.js';
 import { ed25519Fault, isP256Point } from './curve.js';
 import { type PemBlock, pemBlocks } from './pem.js';

@@ -1,5 +1,4 @@
-import type { KeyObject } from 'node:crypto';
-import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { PlugferryError } from '../errors.js';
 import { p256PointOf } from './curve.js';
 import { keyError, keyIdOf, quoted, refuseUnsound, type Remedies } from './key.js';

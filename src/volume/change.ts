@@ -1,5 +1,4 @@
-import type { PlugferryError } from '../errors.js';
-import { isPlugferryError } from '../errors.js';
+import { isPlugferryError, type PlugferryError } from '../errors.js';
 import type { ReleaseChange } from '../release/change.js';
 import { filesOf } from '../release/release.js';
 import { currentId } from './activate.js';

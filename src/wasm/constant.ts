@@ -15,6 +15,9 @@ const operations: ReadonlyMap<number, Operation> = new Map([
   [0x7e, multiply],
 ]);
 
+/** Whether an opcode came to constant expressions with the proposal "extended-const". */
+export const isExtended = (code: number): boolean => operations.has(code);
+
 /**
  * The address that a constant expression gives.
  *

@@ -1,3 +1,4 @@
+import { isExtended } from './constant.js';
 import type { Feature, FeatureSet } from './features.js';
 import { readUnsigned } from './leb.js';
 
@@ -163,7 +164,7 @@ export class InstructionWalk {
         this.#features.add('gc');
       if (code === undefined || this.#at > this.#bytes.length) return false;
       if (code === end) return true;
-      if ([0x6a, 0x6b, 0x6c, 0x7c, 0x7d, 0x7e].includes(code)) this.#features.add('extended-const');
+      if (isExtended(code)) this.#features.add('extended-const');
     }
   }
 

@@ -119,8 +119,8 @@ describe('--progress', () => {
     expect(run.stdout).toMatch(/\r?download +[\d.]+ KiB +[\d.]+ (?:KiB|B)\/s/);
     expect(run.stdout).toContain(escape);
     // What is left when the bar is gone.
-    expect(run.stdout).toMatch(/download: 64\.\d KiB in \d\.\d s, [\d.]+ KiB\/s\r\n/);
-    expect(run.stdout).toMatch(/exported x\.tar\.gz: [\d.]+ KiB, \d\.\d s, sha256:[0-9a-f]{64}\r\n$/);
+    expect(run.stdout).toMatch(/download: 64\.\d KiB in [\d.]+ s, [\d.]+ KiB\/s\r\n/);
+    expect(run.stdout).toMatch(/exported x\.tar\.gz: [\d.]+ KiB, [\d.]+ s, sha256:[0-9a-f]{64}\r\n$/);
     // Nothing is left switched off.
     expect(run.stdout).not.toMatch(/\u001b\[\?(?:25|7)l/);
   });
@@ -133,7 +133,7 @@ describe('--progress', () => {
     const directory = await tempDir();
     const { url } = await slowServer(2);
     const run = await cli(exportFrom(url), { cwd: directory, columns: 100, env });
-    expect(run.stdout).toMatch(/^download: 64\.\d KiB in \d\.\d s, [\d.]+ KiB\/s\r$/m);
+    expect(run.stdout).toMatch(/^download: 64\.\d KiB in [\d.]+ s, [\d.]+ KiB\/s\r$/m);
     expect(run.stdout.match(/download/g)).toHaveLength(1);
     if (!('CI' in env)) expect(run.stdout).not.toContain(escape);
   });
@@ -145,7 +145,7 @@ describe('--progress', () => {
     const lines = run.stderr.split('\n').filter((line) => line.startsWith('download: '));
     expect(lines).toEqual([
       expect.stringMatching(/^download: [\d.]+ KiB, [\d.]+ (?:KiB|B)\/s$/),
-      expect.stringMatching(/^download: 64\.\d KiB in 1\d s, [\d.]+ KiB\/s$/),
+      expect.stringMatching(/^download: 64\.\d KiB in [\d.]+ s, [\d.]+ KiB\/s$/),
     ]);
     expect(run.stderr).not.toContain(escape);
   });
@@ -156,7 +156,10 @@ describe('--progress', () => {
     const quiet = await cli([...exportFrom(url), '-q'], { cwd: directory, columns: 100 });
     expect(quiet.stdout).not.toContain('download');
     expect(quiet.stdout).not.toContain('exported');
-    const none = await cli([...exportFrom(url), '--force', '--progress', 'none'], { cwd: directory });
+    const none = await cli([...exportFrom(url), '--force', '--progress', 'none'], {
+      cwd: directory,
+      env: { PLUGFERRY_PROGRESS: 'plain' },
+    });
     expect(none.stderr).not.toContain('download');
     expect(none.stderr).toContain('exported x.tar.gz: ');
   });

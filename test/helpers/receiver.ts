@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { sha256Of } from '../../src/stream/digest.js';
@@ -6,7 +6,6 @@ import type { Manifest } from '../../src/schema/manifest.js';
 import { installScript } from '../../src/tool/texts.js';
 import { verifies } from '../../src/trust/signature.js';
 import { isPluginName, isPluginVersion } from '../../src/plugin/plugin.js';
-import { readFile } from 'node:fs/promises';
 import type { TestKey } from './keys.js';
 import { tempDir, treeOf } from './temp.js';
 import { runScript, unpackBox, type ScriptRun, type Toolbox } from './toolbox.js';
